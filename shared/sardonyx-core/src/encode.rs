@@ -1,0 +1,354 @@
+//! Feature values to the columns of the model's input tensors, by the manifest's order and policies.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::manifest::{FeatureSpec, GoldenRow, Manifest, MissingPolicy, REQUEST_SOURCE, Range};
+use crate::snapshot::Stored;
+use crate::tensor::{Datatype, Tensor, TensorData};
+use crate::value::{FeatureValue, ValueType};
+
+/// Why a feature has no usable value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingReason {
+    /// There is no row, or the row or the request lacks the feature.
+    Absent,
+    /// It is null.
+    Null,
+    /// It is NaN, and the model does not take NaN here.
+    Nan,
+    /// It is a string that is none of the categories.
+    UnknownCategory,
+    /// It is outside of the allowed range.
+    OutOfRange,
+}
+
+/// Where a column's values come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Request,
+    /// Positions of the view in the manifest and of the feature in the view.
+    View {
+        view: usize,
+        feature: usize,
+    },
+}
+
+/// One column of one input tensor.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) source: Source,
+    pub(crate) value_type: ValueType,
+    range: Option<Range>,
+    categories: Option<Vec<String>>,
+    /// `None` rejects.
+    fallback: Option<Cell>,
+    takes_nan: bool,
+    datatype: Datatype,
+    input: usize,
+    position: usize,
+}
+
+/// What goes into a tensor for one feature of one row.
+#[derive(Clone, Debug, PartialEq)]
+enum Cell {
+    Number(f64),
+    Integer(i64),
+    Text(String),
+}
+
+/// Turns feature values into tensors. Made once for a model.
+#[derive(Clone, Debug)]
+pub struct FeatureEncoder {
+    columns: Vec<Column>,
+    inputs: Vec<InputLayout>,
+}
+
+#[derive(Clone, Debug)]
+struct InputLayout {
+    datatype: Datatype,
+    width: usize,
+    has_feature_axis: bool,
+}
+
+/// Input tensors that are being filled, row by row.
+pub(crate) struct Batch {
+    rows: usize,
+    inputs: Vec<TensorData>,
+}
+
+impl FeatureEncoder {
+    /// An encoder for a manifest that has been validated, which [`Manifest::from_json`] does.
+    pub fn new(manifest: &Manifest) -> Self {
+        let mut columns = Vec::new();
+        for (input_index, input) in manifest.inputs.iter().enumerate() {
+            for (position, feature) in input.features.iter().enumerate() {
+                columns.push(column(manifest, feature, input.datatype, input_index, position));
+            }
+        }
+        let inputs = manifest
+            .inputs
+            .iter()
+            .map(|input| InputLayout {
+                datatype: input.datatype,
+                width: input.features.len(),
+                has_feature_axis: input.shape.len() > 1,
+            })
+            .collect();
+        Self { columns, inputs }
+    }
+
+    /// The columns of all inputs, in order.
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    pub(crate) fn batch(&self, rows: usize) -> Batch {
+        Batch {
+            rows,
+            inputs: self
+                .inputs
+                .iter()
+                .map(|input| TensorData::zeros(input.datatype, rows * input.width))
+                .collect(),
+        }
+    }
+
+    /// Writes one value into the batch. `Ok(Some(reason))` says that the policy filled in for it, `Err(reason)` that the policy rejects.
+    pub(crate) fn set(
+        &self,
+        batch: &mut Batch,
+        row: usize,
+        column: &Column,
+        value: &Stored,
+    ) -> Result<Option<MissingReason>, MissingReason> {
+        let index = row * self.inputs[column.input].width + column.position;
+        let tensor = &mut batch.inputs[column.input];
+        match column.encode(value) {
+            Ok(cell) => {
+                put(tensor, index, &cell);
+                Ok(None)
+            }
+            Err(reason) => {
+                let fallback = column.fallback.as_ref().ok_or(reason)?;
+                put(tensor, index, fallback);
+                Ok(Some(reason))
+            }
+        }
+    }
+
+    pub(crate) fn finish(&self, batch: Batch) -> Vec<Tensor> {
+        let rows = batch.rows;
+        batch
+            .inputs
+            .into_iter()
+            .zip(&self.inputs)
+            .map(|(data, input)| {
+                let shape = if input.has_feature_axis {
+                    vec![rows, input.width]
+                } else {
+                    vec![rows]
+                };
+                Tensor::new(shape, data).expect("a batch is allocated to its shape")
+            })
+            .collect()
+    }
+
+    /// The input tensors of golden rows.
+    ///
+    /// # Errors
+    /// Names the row and the feature whose value is not of the feature's type, or which the policy rejects.
+    pub fn encode_golden(&self, rows: &[GoldenRow]) -> Result<Vec<Tensor>, GoldenRowError> {
+        let mut batch = self.batch(rows.len());
+        for (row, golden) in rows.iter().enumerate() {
+            for column in &self.columns {
+                let error = |problem: String| GoldenRowError {
+                    row,
+                    feature: column.name.clone(),
+                    problem,
+                };
+                let value = column
+                    .read(golden.features.get(&column.name))
+                    .ok_or_else(|| error(format!("is not {}", column.value_type.expectation())))?;
+                self.set(&mut batch, row, column, &value)
+                    .map_err(|reason| error(format!("is rejected: {reason:?}")))?;
+            }
+        }
+        Ok(self.finish(batch))
+    }
+}
+
+/// A golden row that cannot be encoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("golden.rows[{row}].features.{feature} {problem}")]
+pub struct GoldenRowError {
+    /// The row.
+    pub row: usize,
+    /// The feature.
+    pub feature: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Column {
+    /// Reads the JSON of this feature. `None` when it is of another type.
+    pub(crate) fn read(&self, json: Option<&Json>) -> Option<Stored> {
+        match json {
+            None => Some(Stored::Absent),
+            Some(Json::Null) => Some(Stored::Null),
+            Some(json) => FeatureValue::from_json(json, self.value_type).map(Stored::Value),
+        }
+    }
+
+    /// What a client must send for this feature, in words.
+    pub(crate) fn expectation(&self) -> String {
+        let mut text = self.value_type.expectation().to_owned();
+        if let Some(Range { min, max }) = self.range {
+            text += &match (min, max) {
+                (Some(min), Some(max)) => format!(" from {min} to {max}"),
+                (Some(min), None) => format!(" of at least {min}"),
+                (None, Some(max)) => format!(" of at most {max}"),
+                (None, None) => String::new(),
+            };
+        }
+        if let (Some(categories), None) = (&self.categories, &self.fallback) {
+            text = format!("one of {}", categories.join(", "));
+        }
+        text
+    }
+
+    fn encode(&self, value: &Stored) -> Result<Cell, MissingReason> {
+        let value = match value {
+            Stored::Absent => return Err(MissingReason::Absent),
+            Stored::Null => return Err(MissingReason::Null),
+            Stored::Value(value) => value,
+        };
+        if let FeatureValue::String(text) = value {
+            return match &self.categories {
+                None => Ok(Cell::Text(text.clone())),
+                Some(categories) => categories
+                    .iter()
+                    .position(|category| category == text)
+                    .map(|index| Cell::Number(index as f64))
+                    .ok_or(MissingReason::UnknownCategory),
+            };
+        }
+        if let (FeatureValue::Int64(integer), Datatype::Int64, None) = (value, self.datatype, self.range) {
+            return Ok(Cell::Integer(*integer));
+        }
+        let number = value.as_number().unwrap_or(f64::NAN);
+        if number.is_nan() {
+            return if self.takes_nan {
+                Ok(Cell::Number(number))
+            } else {
+                Err(MissingReason::Nan)
+            };
+        }
+        if self.range.is_some_and(|range| !range.contains(number)) || !is_representable(number, self.datatype) {
+            return Err(MissingReason::OutOfRange);
+        }
+        Ok(match value {
+            FeatureValue::Int64(integer) => Cell::Integer(*integer),
+            _ => Cell::Number(number),
+        })
+    }
+}
+
+fn column(manifest: &Manifest, feature: &FeatureSpec, datatype: Datatype, input: usize, position: usize) -> Column {
+    let from_view = manifest
+        .feature_views
+        .iter()
+        .position(|view| view.name == feature.source)
+        .filter(|_| feature.source != REQUEST_SOURCE)
+        .and_then(|view| {
+            let stored = &manifest.feature_views[view].features;
+            let index = stored.iter().position(|stored| stored.name == feature.name)?;
+            Some((Source::View { view, feature: index }, stored[index].value_type))
+        });
+    let (source, value_type) = from_view.unwrap_or((Source::Request, feature.value_type.unwrap_or(ValueType::Float64)));
+    let mut column = Column {
+        name: feature.name.clone(),
+        source,
+        value_type,
+        range: feature.range,
+        categories: feature.categories.clone(),
+        fallback: None,
+        takes_nan: feature.missing == MissingPolicy::Nan,
+        datatype,
+        input,
+        position,
+    };
+    column.fallback = match &feature.missing {
+        MissingPolicy::Reject => None,
+        MissingPolicy::Nan => Some(Cell::Number(f64::NAN)),
+        MissingPolicy::Default(json) => {
+            FeatureValue::from_json(json, value_type).and_then(|value| column.encode(&Stored::Value(value)).ok())
+        }
+    };
+    debug_assert!(
+        column.fallback.is_some() || !matches!(feature.missing, MissingPolicy::Default(_)),
+        "validation lets only usable defaults pass"
+    );
+    column
+}
+
+/// Whether the number keeps its magnitude in a tensor of that type: an integer is not cut off, a finite float stays finite.
+fn is_representable(number: f64, datatype: Datatype) -> bool {
+    let within = |min: f64, max: f64| number.fract() == 0.0 && number >= min && number <= max;
+    match datatype {
+        Datatype::Bool => within(0.0, 1.0),
+        Datatype::Uint8 => within(0.0, f64::from(u8::MAX)),
+        Datatype::Uint16 => within(0.0, f64::from(u16::MAX)),
+        Datatype::Uint32 => within(0.0, f64::from(u32::MAX)),
+        // The ends of the 64-bit types are not doubles, and the next ones above are out of range.
+        Datatype::Uint64 => within(0.0, 18_446_744_073_709_549_568.0),
+        Datatype::Int8 => within(f64::from(i8::MIN), f64::from(i8::MAX)),
+        Datatype::Int16 => within(f64::from(i16::MIN), f64::from(i16::MAX)),
+        Datatype::Int32 => within(f64::from(i32::MIN), f64::from(i32::MAX)),
+        Datatype::Int64 => within(i64::MIN as f64, 9_223_372_036_854_774_784.0),
+        Datatype::Fp16 => half::f16::from_f64(number).is_finite() || number.is_infinite(),
+        Datatype::Fp32 => (number as f32).is_finite() || number.is_infinite(),
+        Datatype::Fp64 | Datatype::Bytes => true,
+    }
+}
+
+fn put(tensor: &mut TensorData, index: usize, cell: &Cell) {
+    let number = match cell {
+        Cell::Number(number) => *number,
+        Cell::Integer(integer) => {
+            if let TensorData::Int64(values) = tensor {
+                values[index] = *integer;
+                return;
+            }
+            *integer as f64
+        }
+        Cell::Text(text) => {
+            if let TensorData::Bytes(values) = tensor {
+                values[index].clone_from(text);
+            }
+            return;
+        }
+    };
+    match tensor {
+        TensorData::Bool(values) => values[index] = number != 0.0,
+        TensorData::Uint8(values) => values[index] = number as u8,
+        TensorData::Uint16(values) => values[index] = number as u16,
+        TensorData::Uint32(values) => values[index] = number as u32,
+        TensorData::Uint64(values) => values[index] = number as u64,
+        TensorData::Int8(values) => values[index] = number as i8,
+        TensorData::Int16(values) => values[index] = number as i16,
+        TensorData::Int32(values) => values[index] = number as i32,
+        TensorData::Int64(values) => values[index] = number as i64,
+        TensorData::Fp16(values) => values[index] = half::f16::from_f64(number),
+        TensorData::Fp32(values) => values[index] = number as f32,
+        TensorData::Fp64(values) => values[index] = number,
+        TensorData::Bytes(_) => {}
+    }
+}
+
+/// Features whose values the policy filled in, with the reason.
+pub type Defaulted = BTreeMap<String, MissingReason>;

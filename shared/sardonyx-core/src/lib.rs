@@ -1,0 +1,11 @@
+//! The domain of Sardonyx: what a model is, what a prediction takes, and what it needs from the outside world.
+//!
+//! This crate does no I/O, reads no clock and no environment: times are passed in, the world is behind [`ports`].
+
+pub mod encode;
+pub mod entity;
+pub mod manifest;
+pub mod ports;
+pub mod snapshot;
+pub mod tensor;
+pub mod value;

@@ -1,0 +1,50 @@
+//! The ports: what the domain needs from the outside world.
+
+mod model;
+mod model_store;
+mod online_store;
+mod result_store;
+
+use std::error::Error;
+
+pub use model::{Model, ModelError};
+pub use model_store::{ModelStore, Published};
+pub use online_store::{FeatureRows, OnlineStore, RowWrite, SnapshotWriter, ViewRead};
+pub use result_store::{PredictionRecord, Recorded, ResultStore};
+
+/// The cause of an error in an adapter.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why a store did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such thing. Asking again will not help.
+    #[error("{what} does not exist")]
+    NotFound {
+        /// What was asked for.
+        what: String,
+    },
+    /// There is such a thing already, and it is another one.
+    #[error("{what} exists already, with other contents")]
+    Conflict {
+        /// What was to be written.
+        what: String,
+    },
+    /// The store did not answer, or not in time. Asking again may help.
+    #[error("{what} is not available")]
+    Unavailable {
+        /// The store.
+        what: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// What the store holds cannot be read. Asking again will not help.
+    #[error("{what} is malformed: {problem}")]
+    Malformed {
+        /// What was read.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}

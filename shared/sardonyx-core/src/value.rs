@@ -1,0 +1,160 @@
+//! Feature values and how JSON becomes one.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// The type of a feature, as a feature view stores it or a request carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ValueType {
+    /// `true` or `false`; 1 or 0 in a numeric tensor.
+    Bool,
+    /// A signed integer of 64 bits.
+    Int64,
+    /// A single-precision number.
+    Float32,
+    /// A double-precision number.
+    Float64,
+    /// UTF-8 text.
+    String,
+}
+
+impl ValueType {
+    /// The name in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int64 => "int64",
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+            Self::String => "string",
+        }
+    }
+
+    /// What a client must send, in words.
+    pub fn expectation(self) -> &'static str {
+        match self {
+            Self::Bool => "true or false",
+            Self::Int64 => "an integer",
+            Self::Float32 | Self::Float64 => "a number",
+            Self::String => "a string",
+        }
+    }
+}
+
+/// One value of a feature. A null is not a value: see [`crate::snapshot::Stored`].
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "one variant for each value type")]
+pub enum FeatureValue {
+    Bool(bool),
+    Int64(i64),
+    Float32(f32),
+    Float64(f64),
+    String(String),
+}
+
+impl FeatureValue {
+    /// The type of this value.
+    pub fn value_type(&self) -> ValueType {
+        match self {
+            Self::Bool(_) => ValueType::Bool,
+            Self::Int64(_) => ValueType::Int64,
+            Self::Float32(_) => ValueType::Float32,
+            Self::Float64(_) => ValueType::Float64,
+            Self::String(_) => ValueType::String,
+        }
+    }
+
+    /// The value as a double; `None` for a string.
+    pub fn as_number(&self) -> Option<f64> {
+        match *self {
+            Self::Bool(value) => Some(f64::from(u8::from(value))),
+            Self::Int64(value) => Some(value as f64),
+            Self::Float32(value) => Some(f64::from(value)),
+            Self::Float64(value) => Some(value),
+            Self::String(_) => None,
+        }
+    }
+
+    /// Reads a JSON value as `value_type`. JSON has no NaN and no infinity: those are the strings `"NaN"`, `"Infinity"` and
+    /// `"-Infinity"`, as in [protobuf's JSON mapping](https://protobuf.dev/programming-guides/json/).
+    ///
+    /// Returns `None` when the value is of another type, or does not fit into this one; a null is of no type.
+    pub fn from_json(json: &Json, value_type: ValueType) -> Option<Self> {
+        match value_type {
+            ValueType::Bool => json.as_bool().map(Self::Bool),
+            ValueType::Int64 => json.as_i64().map(Self::Int64),
+            ValueType::Float32 => {
+                let wide = float_from_json(json)?;
+                let narrow = wide as f32;
+                (narrow.is_finite() || !wide.is_finite()).then_some(Self::Float32(narrow))
+            }
+            ValueType::Float64 => float_from_json(json).map(Self::Float64),
+            ValueType::String => json.as_str().map(|text| Self::String(text.to_owned())),
+        }
+    }
+}
+
+/// A JSON number, or one of the three strings that stand for numbers that JSON lacks.
+pub(crate) fn float_from_json(json: &Json) -> Option<f64> {
+    match json {
+        Json::Number(number) => number.as_f64(),
+        Json::String(text) => match text.as_str() {
+            "NaN" => Some(f64::NAN),
+            "Infinity" => Some(f64::INFINITY),
+            "-Infinity" => Some(f64::NEG_INFINITY),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Serialises a float the way [`float_from_json`] reads it.
+pub(crate) fn serialize_float<S: serde::Serializer>(
+    value: impl Into<f64> + Copy + Serialize,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let wide: f64 = value.into();
+    if wide.is_finite() {
+        // The value itself, not the double: a float32 prints with the digits of a float32.
+        value.serialize(serializer)
+    } else if wide.is_nan() {
+        serializer.serialize_str("NaN")
+    } else if wide > 0.0 {
+        serializer.serialize_str("Infinity")
+    } else {
+        serializer.serialize_str("-Infinity")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn json_becomes_a_value_of_exactly_the_declared_type() {
+        let read = FeatureValue::from_json;
+        assert_eq!(read(&json!(true), ValueType::Bool), Some(FeatureValue::Bool(true)));
+        assert_eq!(read(&json!(1), ValueType::Bool), None);
+        assert_eq!(
+            read(&json!(i64::MAX), ValueType::Int64),
+            Some(FeatureValue::Int64(i64::MAX))
+        );
+        assert_eq!(read(&json!(u64::MAX), ValueType::Int64), None);
+        assert_eq!(read(&json!(1.5), ValueType::Int64), None);
+        assert_eq!(read(&json!(3), ValueType::Float64), Some(FeatureValue::Float64(3.0)));
+        assert_eq!(read(&json!(1e39), ValueType::Float32), None);
+        assert_eq!(read(&json!("1.5"), ValueType::Float64), None);
+        assert_eq!(read(&Json::Null, ValueType::Float64), None);
+        assert_eq!(
+            read(&json!("-Infinity"), ValueType::Float32),
+            Some(FeatureValue::Float32(f32::NEG_INFINITY))
+        );
+        assert!(matches!(
+            read(&json!("NaN"), ValueType::Float64),
+            Some(FeatureValue::Float64(value)) if value.is_nan()
+        ));
+    }
+}
