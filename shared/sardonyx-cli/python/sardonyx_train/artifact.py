@@ -56,7 +56,7 @@ def _pretty(value, indent=""):
     """JSON with one line for what is short or flat, so that a manifest reads as a table."""
     line = json.dumps(value, allow_nan=False)
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-    if len(indent) + len(line) <= 140 or not any(isinstance(item, (dict, list)) for item in items):
+    if len(indent) + len(line) <= 200 or not any(isinstance(item, (dict, list)) for item in items):
         return line
     deeper = indent + "  "
     if isinstance(value, dict):
