@@ -1,0 +1,151 @@
+/**
+ * What is deployed, and how. A new model is one more entry in `models`; its version and artifact
+ * come from `functions/<name>/model/manifest.json`.
+ */
+export interface ModelConfig {
+  /** Folder in `functions/`, cargo binary and model name, all at once. */
+  readonly name: string;
+  readonly api: FunctionConfig;
+  readonly queue: QueueFunctionConfig;
+  readonly alarms: ModelAlarmConfig;
+}
+
+export interface FunctionConfig {
+  /** Also sets the share of CPU: 1,769 MB is one core. */
+  readonly memoryMegabytes: number;
+  readonly timeoutSeconds: number;
+  /**
+   * Concurrency set aside for the function, and its limit. Left out by default: a new account has
+   * ten executions in all and must keep them unreserved.
+   */
+  readonly reservedConcurrency?: number;
+}
+
+export interface QueueFunctionConfig extends FunctionConfig {
+  /** Messages scored by one inference. Above 10, Lambda requires a batch window. */
+  readonly batchSize: number;
+  readonly batchWindowSeconds: number;
+  /** Most batches in work at once, so that a flood of messages cannot starve the API: 2 to 1,000. */
+  readonly maxConcurrency: number;
+  /** How long a recorded prediction is kept. */
+  readonly resultTtlSeconds: number;
+}
+
+export interface ModelAlarmConfig {
+  readonly latencyP99Milliseconds: number;
+  readonly oldestMessageAgeSeconds: number;
+  /** Mean number of stale feature views per prediction. */
+  readonly staleViewsPerPrediction: number;
+  /** Mean number of missing features per prediction; some entities rightly have no history. */
+  readonly missingFeaturesPerPrediction: number;
+}
+
+/** The first model also answers every path that no model claims: server health and 404s. */
+export const models: readonly ModelConfig[] = [
+  {
+    name: 'fraud-detection',
+    api: { memoryMegabytes: 1024, timeoutSeconds: 10 },
+    queue: {
+      memoryMegabytes: 1024,
+      timeoutSeconds: 10,
+      batchSize: 100,
+      batchWindowSeconds: 1,
+      maxConcurrency: 5,
+      resultTtlSeconds: 30 * 24 * 3600,
+    },
+    alarms: {
+      latencyP99Milliseconds: 200,
+      oldestMessageAgeSeconds: 300,
+      staleViewsPerPrediction: 0.05,
+      missingFeaturesPerPrediction: 6,
+    },
+  },
+  {
+    name: 'purchase-propensity',
+    api: { memoryMegabytes: 1024, timeoutSeconds: 10 },
+    queue: {
+      memoryMegabytes: 1024,
+      timeoutSeconds: 10,
+      batchSize: 100,
+      batchWindowSeconds: 1,
+      maxConcurrency: 5,
+      resultTtlSeconds: 30 * 24 * 3600,
+    },
+    alarms: {
+      latencyP99Milliseconds: 200,
+      oldestMessageAgeSeconds: 900,
+      staleViewsPerPrediction: 0.05,
+      missingFeaturesPerPrediction: 2,
+    },
+  },
+];
+
+/** Who may call the API. `open` is refused by every stage but the local one. */
+export type Authorization =
+  | { readonly type: 'open' }
+  | { readonly type: 'iam' }
+  | { readonly type: 'jwt'; readonly issuer: string; readonly audience: readonly string[] };
+
+export interface StageConfig {
+  readonly name: string;
+  /** A local AWS on the developer's machine: host architecture, disposable data, may be open. */
+  readonly local: boolean;
+  readonly authorization: Authorization;
+  readonly api: {
+    /** Steady requests per second and burst, over all models. */
+    readonly throttlingRate: number;
+    readonly throttlingBurst: number;
+    /** Share of responses with a 5xx status that raises an alarm. */
+    readonly serverErrorPercent: number;
+  };
+  readonly redelivery: {
+    /** Times the function timeout that a received message stays hidden; AWS advises at least 6. */
+    readonly visibilityTimeoutFactor: number;
+    /** Failed receives after which a message moves to the dead-letter queue. */
+    readonly maxReceiveCount: number;
+  };
+  readonly logRetentionDays: number;
+  /** An existing SNS topic that is told of every alarm. */
+  readonly alarmTopicArn?: string;
+}
+
+/** A JWT stage: `authorization: { type: 'jwt', issuer: 'https://…', audience: ['…'] }`. */
+export const stages: readonly StageConfig[] = [
+  {
+    name: 'local',
+    local: true,
+    authorization: { type: 'open' },
+    api: { throttlingRate: 1000, throttlingBurst: 1000, serverErrorPercent: 1 },
+    // Two tries, ten seconds apart: a person waits for the poison message to be set aside.
+    redelivery: { visibilityTimeoutFactor: 1, maxReceiveCount: 2 },
+    logRetentionDays: 1,
+  },
+  {
+    name: 'dev',
+    local: false,
+    authorization: { type: 'iam' },
+    api: { throttlingRate: 50, throttlingBurst: 100, serverErrorPercent: 1 },
+    redelivery: { visibilityTimeoutFactor: 6, maxReceiveCount: 5 },
+    logRetentionDays: 14,
+  },
+  {
+    name: 'prod',
+    local: false,
+    authorization: { type: 'iam' },
+    api: { throttlingRate: 500, throttlingBurst: 1000, serverErrorPercent: 1 },
+    redelivery: { visibilityTimeoutFactor: 6, maxReceiveCount: 5 },
+    logRetentionDays: 90,
+  },
+];
+
+/** Secured: a deployment without `-c stage=…` must not open anything. */
+export const DEFAULT_STAGE = 'dev';
+
+export function findStage(name: string = DEFAULT_STAGE): StageConfig {
+  const stage = stages.find((candidate) => candidate.name === name);
+  if (stage === undefined) {
+    const known = stages.map((candidate) => candidate.name).join(', ');
+    throw new Error(`unknown stage "${name}"; lib/config.ts has: ${known}`);
+  }
+  return stage;
+}

@@ -1,0 +1,58 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
+
+/** Where a model's deployment package comes from. Tests inject a stub, so they need no compiled binary. */
+export type FunctionCode = (model: string) => Code;
+
+/** The architecture of the machine that runs this, as Lambda names it. */
+export const hostArchitecture: Architecture = process.arch === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64;
+
+// e_machine of the ELF header, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
+const ELF_MAGIC = 0x7f454c46;
+const ELF_MACHINE = new Map([
+  [Architecture.X86_64.name, 0x3e],
+  [Architecture.ARM_64.name, 0xb7],
+]);
+
+/**
+ * The packages that `cargo lambda build` leaves in `target/lambda/<model>/`.
+ *
+ * Lambda accepts a binary for the wrong architecture and then fails every invocation, so a mismatch
+ * is refused here, before anything is deployed.
+ */
+export function cargoLambdaCode(lambdaDirectory: string, architecture: Architecture): FunctionCode {
+  return (model) => {
+    const packageDirectory = join(lambdaDirectory, model);
+    const header = readHeader(join(packageDirectory, 'bootstrap'), architecture);
+    // Not everything is ELF: for the local stage a macOS host builds its own format.
+    const isElf = header.readUInt32BE(0) === ELF_MAGIC;
+    if (isElf && header.readUInt16LE(18) !== ELF_MACHINE.get(architecture.name)) {
+      throw new Error(
+        `${packageDirectory}/bootstrap is not an ${architecture.name} executable; run "${buildCommand(architecture)}"`,
+      );
+    }
+    return Code.fromAsset(packageDirectory);
+  };
+}
+
+function readHeader(path: string, architecture: Architecture): Buffer {
+  const header = Buffer.alloc(20);
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (cause) {
+    throw new Error(`${path} is missing; run "${buildCommand(architecture)}"`, { cause });
+  }
+  try {
+    readSync(file, header);
+  } finally {
+    closeSync(file);
+  }
+  return header;
+}
+
+function buildCommand(architecture: Architecture): string {
+  const arm64 = architecture.name === Architecture.ARM_64.name ? ' --arm64' : '';
+  return `cargo lambda build --release${arm64}`;
+}

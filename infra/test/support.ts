@@ -1,0 +1,99 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { Code } from 'aws-cdk-lib/aws-lambda';
+import { addSardonyx, type SardonyxStacks } from '../lib/app';
+import { findStage, type ModelConfig, models, type StageConfig } from '../lib/config';
+import type { FunctionCode } from '../lib/function-code';
+
+export const stubCode: FunctionCode = () => Code.fromAsset(join(__dirname, 'fixtures', 'bootstrap'));
+
+export interface SynthOptions {
+  readonly stage?: StageConfig;
+  readonly models?: readonly ModelConfig[];
+}
+
+export interface Synthesised {
+  readonly stacks: SardonyxStacks;
+  readonly data: Template;
+  readonly serving: Template;
+}
+
+/** The templates of one stage, with stub binaries and with version 3 of every model. */
+export function synth(options: SynthOptions = {}): Synthesised {
+  const { stage = findStage('prod'), models: deployed = models } = options;
+  const functionsDirectory = temporaryDirectory();
+  for (const { name } of deployed) {
+    writeManifest(functionsDirectory, name, { name, version: '3', artifact: { file: 'model.onnx' } });
+  }
+  const app = new App({ outdir: temporaryDirectory() });
+  const stacks = addSardonyx(app, { stage, models: deployed, functionsDirectory, code: stubCode });
+  return { stacks, data: Template.fromStack(stacks.data), serving: Template.fromStack(stacks.serving) };
+}
+
+export function writeManifest(functionsDirectory: string, model: string, manifest: unknown): void {
+  const directory = join(functionsDirectory, model, 'model');
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, 'manifest.json'), typeof manifest === 'string' ? manifest : JSON.stringify(manifest));
+}
+
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'sardonyx-infra-'));
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+export interface Resource {
+  readonly Type: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a resource's properties have as many shapes as there are types.
+  readonly Properties: any;
+  readonly DeletionPolicy?: string;
+}
+
+/** Resources of a type by logical id without CDK's hash, for ids that a person can read in a failure. */
+export function resources(template: Template, type: string): Record<string, Resource> {
+  return Object.fromEntries(
+    Object.entries(template.findResources(type)).map(([id, resource]) => [readableId(id), resource as Resource]),
+  );
+}
+
+export function readableId(logicalId: string): string {
+  return logicalId.replace(/[0-9A-F]{8}$/, '');
+}
+
+/**
+ * A template value with its references written out, e.g.
+ * `${Data.ArtifactBucket.Arn}/models/fraud-detection/3/model.onnx`. Imports are followed to what they export.
+ */
+export function render(value: unknown, templates: Synthesised): string {
+  if (typeof value !== 'object' || value === null) {
+    return String(value);
+  }
+  const intrinsic = value as Record<string, unknown>;
+  if (typeof intrinsic.Ref === 'string') {
+    return `\${${readableId(intrinsic.Ref)}}`;
+  }
+  if (Array.isArray(intrinsic['Fn::GetAtt'])) {
+    const [id, attribute] = intrinsic['Fn::GetAtt'];
+    return `\${${readableId(id)}.${attribute}}`;
+  }
+  if (Array.isArray(intrinsic['Fn::Join'])) {
+    const [separator, parts] = intrinsic['Fn::Join'];
+    return parts.map((part: unknown) => render(part, templates)).join(separator);
+  }
+  if (typeof intrinsic['Fn::ImportValue'] === 'string') {
+    return render(exportedValue(intrinsic['Fn::ImportValue'], templates.data), templates).replace('${', '${Data.');
+  }
+  throw new Error(`no rendering for ${JSON.stringify(value)}`);
+}
+
+function exportedValue(name: string, data: Template): unknown {
+  const output = Object.values(data.toJSON().Outputs as Record<string, { Value: unknown; Export?: { Name: string } }>);
+  const match = output.find((candidate) => candidate.Export?.Name === name);
+  if (match === undefined) {
+    throw new Error(`the data stack does not export ${name}`);
+  }
+  return match.Value;
+}
