@@ -9,6 +9,7 @@ use crate::manifest::{FeatureSpec, GoldenRow, Manifest, MissingPolicy, REQUEST_S
 use crate::snapshot::Stored;
 use crate::tensor::{Datatype, Tensor, TensorData};
 use crate::value::{FeatureValue, ValueType};
+use crate::with_elements;
 
 /// Why a feature has no usable value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +25,19 @@ pub enum MissingReason {
     UnknownCategory,
     /// It is outside of the allowed range.
     OutOfRange,
+}
+
+impl MissingReason {
+    /// The reason in words, for an error message.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Null => "null",
+            Self::Nan => "not a number",
+            Self::UnknownCategory => "an unknown category",
+            Self::OutOfRange => "out of range",
+        }
+    }
 }
 
 /// Where a column's values come from.
@@ -77,7 +91,6 @@ struct InputLayout {
 
 /// Input tensors that are being filled, row by row.
 pub(crate) struct Batch {
-    rows: usize,
     inputs: Vec<TensorData>,
 }
 
@@ -109,7 +122,6 @@ impl FeatureEncoder {
 
     pub(crate) fn batch(&self, rows: usize) -> Batch {
         Batch {
-            rows,
             inputs: self
                 .inputs
                 .iter()
@@ -141,13 +153,14 @@ impl FeatureEncoder {
         }
     }
 
-    pub(crate) fn finish(&self, batch: Batch) -> Vec<Tensor> {
-        let rows = batch.rows;
+    /// The tensors of the first `rows` rows.
+    pub(crate) fn finish(&self, batch: Batch, rows: usize) -> Vec<Tensor> {
         batch
             .inputs
             .into_iter()
             .zip(&self.inputs)
-            .map(|(data, input)| {
+            .map(|(mut data, input)| {
+                with_elements!(&mut data, elements => elements.truncate(rows * input.width));
                 let shape = if input.has_feature_axis {
                     vec![rows, input.width]
                 } else {
@@ -178,7 +191,7 @@ impl FeatureEncoder {
                     .map_err(|reason| error(format!("is rejected: {reason:?}")))?;
             }
         }
-        Ok(self.finish(batch))
+        Ok(self.finish(batch, rows.len()))
     }
 }
 
@@ -219,6 +232,17 @@ impl Column {
             text = format!("one of {}", categories.join(", "));
         }
         text
+    }
+
+    /// Whether a value that a caller sent may be used or replaced by the policy. A stored value that is out of range or NaN is the
+    /// store's fault, and the policy decides; the caller's is an error.
+    pub(crate) fn check_request(&self, value: &Stored) -> Result<(), MissingReason> {
+        match self.encode(value) {
+            Ok(_) => Ok(()),
+            Err(reason @ (MissingReason::OutOfRange | MissingReason::Nan)) => Err(reason),
+            Err(reason) if self.fallback.is_none() => Err(reason),
+            Err(_) => Ok(()),
+        }
     }
 
     fn encode(&self, value: &Stored) -> Result<Cell, MissingReason> {

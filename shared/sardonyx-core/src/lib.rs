@@ -4,8 +4,11 @@
 
 pub mod encode;
 pub mod entity;
+pub mod error;
 pub mod manifest;
+pub mod open_inference;
 pub mod ports;
+pub mod predict;
 pub mod snapshot;
 pub mod tensor;
 pub mod value;

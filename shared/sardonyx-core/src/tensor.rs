@@ -134,6 +134,24 @@ impl TensorData {
         }
     }
 
+    fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        match self {
+            Self::Bool(values) => Self::Bool(values[range].to_vec()),
+            Self::Uint8(values) => Self::Uint8(values[range].to_vec()),
+            Self::Uint16(values) => Self::Uint16(values[range].to_vec()),
+            Self::Uint32(values) => Self::Uint32(values[range].to_vec()),
+            Self::Uint64(values) => Self::Uint64(values[range].to_vec()),
+            Self::Int8(values) => Self::Int8(values[range].to_vec()),
+            Self::Int16(values) => Self::Int16(values[range].to_vec()),
+            Self::Int32(values) => Self::Int32(values[range].to_vec()),
+            Self::Int64(values) => Self::Int64(values[range].to_vec()),
+            Self::Fp16(values) => Self::Fp16(values[range].to_vec()),
+            Self::Fp32(values) => Self::Fp32(values[range].to_vec()),
+            Self::Fp64(values) => Self::Fp64(values[range].to_vec()),
+            Self::Bytes(values) => Self::Bytes(values[range].to_vec()),
+        }
+    }
+
     /// The number of elements.
     pub fn len(&self) -> usize {
         with_elements!(self, elements => elements.len())
@@ -218,6 +236,23 @@ impl Tensor {
     /// The size of the outermost dimension: the number of instances in a batch. A scalar is one row.
     pub fn rows(&self) -> usize {
         self.shape.first().copied().unwrap_or(1)
+    }
+
+    /// One row as a batch of one.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn slice_row(&self, row: usize) -> Tensor {
+        let len = self.row_len();
+        let range = row * len..(row + 1) * len;
+        let mut shape = self.shape.clone();
+        if let Some(batch) = shape.first_mut() {
+            *batch = 1;
+        }
+        Tensor {
+            shape,
+            data: self.data.slice(range),
+        }
     }
 
     /// How many elements one row has.

@@ -1,0 +1,140 @@
+use serde_json::{Map, Value as Json};
+
+use crate::encode::{Column, MissingReason, Source};
+use crate::entity::{EntityKey, KeyValue};
+use crate::error::{InvalidInput, PredictError};
+use crate::manifest::Manifest;
+use crate::snapshot::Stored;
+
+/// One thing to predict for: join keys and request-time features, by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    /// The id that the prediction gets.
+    pub id: String,
+    /// Where the instance stands in the request, for error messages, such as `instances[3]`.
+    pub path: String,
+    /// The fields.
+    pub fields: Map<String, Json>,
+}
+
+/// An instance whose fields have their types.
+pub(super) struct ParsedInstance {
+    pub(super) id: String,
+    path: String,
+    /// One for each feature view of the manifest.
+    pub(super) entities: Vec<EntityKey>,
+    /// One for each request-time column, in order.
+    pub(super) values: Vec<Stored>,
+}
+
+impl ParsedInstance {
+    pub(super) fn parse(instance: Instance, manifest: &Manifest, columns: &[Column]) -> Result<Self, InvalidInput> {
+        let Instance { id, path, fields } = instance;
+        let request_columns = || columns.iter().filter(|column| column.source == Source::Request);
+        for name in fields.keys() {
+            let is_known = request_columns().any(|column| column.name == *name)
+                || manifest
+                    .feature_views
+                    .iter()
+                    .flat_map(|view| &view.join_keys)
+                    .any(|key| key.name == *name);
+            if !is_known {
+                return Err(unknown_field(&path, name, manifest, request_columns()));
+            }
+        }
+
+        let entities = manifest
+            .feature_views
+            .iter()
+            .map(|view| {
+                let key = view.join_keys.iter().map(|key| {
+                    let field = || format!("{path}.{}", key.name);
+                    let expected = match key.value_type.expectation() {
+                        "a string" => "a string that is not empty",
+                        other => other,
+                    };
+                    match fields.get(&key.name) {
+                        None => Err(InvalidInput::new(field(), format!("is missing; give {expected}"))),
+                        Some(json) => KeyValue::from_json(json, key.value_type)
+                            .ok_or_else(|| InvalidInput::unexpected(field(), expected, json)),
+                    }
+                });
+                key.collect::<Result<_, _>>().map(EntityKey)
+            })
+            .collect::<Result<_, _>>()?;
+
+        let values = request_columns()
+            .map(|column| {
+                let json = fields.get(&column.name);
+                let value = column.read(json).ok_or(MissingReason::OutOfRange);
+                value
+                    .and_then(|value| column.check_request(&value).map(|()| value))
+                    .map_err(|_| invalid_request_value(&path, column, json))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            id,
+            path,
+            entities,
+            values,
+        })
+    }
+
+    /// The error for a feature whose policy is to reject.
+    pub(super) fn rejected(&self, column: &Column, manifest: &Manifest, reason: MissingReason) -> PredictError {
+        match column.source {
+            Source::Request => InvalidInput::new(
+                format!("{}.{}", self.path, column.name),
+                format!("expected {}", column.expectation()),
+            )
+            .into(),
+            Source::View { view, .. } => {
+                let view = &manifest.feature_views[view];
+                let keys: Vec<_> = view.join_keys.iter().map(|key| key.name.as_str()).collect();
+                PredictError::NotFound {
+                    field: format!("{}.{}", self.path, keys.join(", ")),
+                    problem: format!(
+                        "{} of {} has no usable value for this entity ({}), and the model needs one",
+                        column.name,
+                        view.name,
+                        reason.describe()
+                    ),
+                }
+            }
+        }
+    }
+}
+
+fn invalid_request_value(path: &str, column: &Column, json: Option<&Json>) -> InvalidInput {
+    let field = format!("{path}.{}", column.name);
+    match json {
+        None => InvalidInput::new(field, format!("is missing; give {}", column.expectation())),
+        Some(json) => InvalidInput::unexpected(field, &column.expectation(), json),
+    }
+}
+
+fn unknown_field<'a>(
+    path: &str,
+    name: &str,
+    manifest: &Manifest,
+    columns: impl Iterator<Item = &'a Column>,
+) -> InvalidInput {
+    let mut known: Vec<_> = manifest
+        .feature_views
+        .iter()
+        .flat_map(|view| &view.join_keys)
+        .map(|key| key.name.as_str())
+        .chain(columns.map(|column| column.name.as_str()))
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    let name: String = name.chars().take(80).collect();
+    InvalidInput {
+        field: path.to_owned(),
+        problem: format!(
+            "has a field that this model does not take; it takes {}",
+            known.join(", ")
+        ),
+        got: Some(format!("{name:?}")),
+    }
+}

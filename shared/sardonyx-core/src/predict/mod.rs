@@ -1,0 +1,276 @@
+//! The use case: instances in, typed predictions out.
+
+mod instance;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub use instance::Instance;
+use instance::ParsedInstance;
+
+use crate::encode::{Batch, Defaulted, FeatureEncoder, Source};
+use crate::entity::EntityKey;
+use crate::error::PredictError;
+use crate::manifest::{Manifest, StalePolicy};
+use crate::ports::{Cause, FeatureRows, Model, OnlineStore, ViewRead};
+use crate::snapshot::{Snapshot, Stored};
+use crate::tensor::Tensor;
+
+/// A model's own code behind its tensors: pure, and typed.
+pub trait Postprocess: Send + Sync + 'static {
+    /// What a prediction says, as a JSON object.
+    type Output: Serialize + Send + Sync;
+
+    /// Reads one row of the outputs, which are in the order of the manifest.
+    ///
+    /// # Errors
+    /// When the outputs make no sense, such as a probability that is not a number.
+    fn postprocess(&self, outputs: &[Tensor], row: usize) -> Result<Self::Output, Cause>;
+}
+
+/// A prediction for one instance.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Prediction<O> {
+    /// The id under which it can be found again.
+    pub prediction_id: String,
+    /// What the model says.
+    #[serde(flatten)]
+    pub output: O,
+    /// The features for which the model's policy stood in, and why.
+    pub defaulted: Defaulted,
+    /// The feature views whose rows were older than the model wants, with their age in seconds.
+    pub stale: BTreeMap<String, u64>,
+}
+
+/// What became of one instance.
+pub type PredictionResult<O> = Result<Prediction<O>, PredictError>;
+
+/// What a prediction needs to know of its surroundings.
+#[derive(Clone, Copy)]
+pub struct PredictContext<'a> {
+    /// The time, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// How long reading the features may take.
+    pub fetch_timeout: Duration,
+    /// Called at the end of each stage.
+    pub stage_done: &'a (dyn Fn(Stage) + Sync),
+}
+
+/// The stages of a prediction that are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The instances are validated.
+    Parse,
+    /// The feature rows are there.
+    Features,
+    /// The model has run.
+    Inference,
+}
+
+/// Everything that one model's predictions take. Made once, used concurrently.
+pub struct Predictor<P> {
+    manifest: Arc<Manifest>,
+    encoder: FeatureEncoder,
+    store: Arc<dyn OnlineStore>,
+    model: Arc<dyn Model>,
+    postprocess: P,
+}
+
+/// An instance whose features are in the batch, on the way to its prediction.
+struct Assembled {
+    slot: usize,
+    prediction_id: String,
+    defaulted: Defaulted,
+    stale: BTreeMap<String, u64>,
+}
+
+impl<P: Postprocess> Predictor<P> {
+    /// Puts the parts together. The model has been loaded with the same manifest.
+    pub fn new(manifest: Arc<Manifest>, store: Arc<dyn OnlineStore>, model: Arc<dyn Model>, postprocess: P) -> Self {
+        let encoder = FeatureEncoder::new(&manifest);
+        Self {
+            manifest,
+            encoder,
+            store,
+            model,
+            postprocess,
+        }
+    }
+
+    /// The manifest of the model.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The bare model, for raw inference.
+    pub fn model(&self) -> &dyn Model {
+        &*self.model
+    }
+
+    /// Predicts for all instances with one read of features and one inference. There is one result for each instance, in order: an
+    /// instance fails alone.
+    ///
+    /// # Errors
+    /// When no instance can be predicted because the features cannot be read.
+    pub async fn predict(
+        &self,
+        instances: Vec<Instance>,
+        context: PredictContext<'_>,
+    ) -> Result<Vec<PredictionResult<P::Output>>, PredictError> {
+        let mut slots: Vec<_> = std::iter::repeat_with(|| None).take(instances.len()).collect();
+        let mut parsed = Vec::with_capacity(instances.len());
+        for (slot, instance) in instances.into_iter().enumerate() {
+            match ParsedInstance::parse(instance, &self.manifest, self.encoder.columns()) {
+                Ok(instance) => parsed.push((slot, instance)),
+                Err(error) => slots[slot] = Some(Err(error.into())),
+            }
+        }
+        (context.stage_done)(Stage::Parse);
+
+        let views = self.fetch(&parsed, context.fetch_timeout).await?;
+        (context.stage_done)(Stage::Features);
+
+        let mut batch = self.encoder.batch(parsed.len());
+        let mut assembled = Vec::with_capacity(parsed.len());
+        for (index, (slot, instance)) in parsed.into_iter().enumerate() {
+            let rows: Vec<_> = views.iter().map(|rows| rows[index].as_deref()).collect();
+            // A rejected instance's row is written over by the next one.
+            match self.assemble(&mut batch, assembled.len(), slot, instance, &rows, context.now_ms) {
+                Ok(instance) => assembled.push(instance),
+                Err(error) => slots[slot] = Some(Err(error)),
+            }
+        }
+        for (slot, result) in self.infer(self.encoder.finish(batch, assembled.len()), assembled) {
+            slots[slot] = Some(result);
+        }
+        (context.stage_done)(Stage::Inference);
+        Ok(slots
+            .into_iter()
+            .map(|slot| slot.expect("every instance was parsed, assembled or failed"))
+            .collect())
+    }
+
+    /// One list of rows for each view of the manifest, with one entry for each instance.
+    async fn fetch(
+        &self,
+        instances: &[(usize, ParsedInstance)],
+        timeout: Duration,
+    ) -> Result<Vec<FeatureRows>, PredictError> {
+        let entities: Vec<Vec<EntityKey>> = (0..self.manifest.feature_views.len())
+            .map(|view| {
+                instances
+                    .iter()
+                    .map(|(_, instance)| instance.entities[view].clone())
+                    .collect()
+            })
+            .collect();
+        let reads: Vec<_> = self
+            .manifest
+            .feature_views
+            .iter()
+            .zip(&entities)
+            .map(|(view, entities)| ViewRead { view, entities })
+            .collect();
+        if reads.is_empty() || instances.is_empty() {
+            return Ok(vec![]);
+        }
+        Ok(self.store.fetch(&reads, timeout).await?)
+    }
+
+    /// Applies the freshness of the views and the missing-value policies of the features, and fills one row of the batch.
+    fn assemble(
+        &self,
+        batch: &mut Batch,
+        row: usize,
+        slot: usize,
+        instance: ParsedInstance,
+        snapshots: &[Option<&Snapshot>],
+        now_ms: i64,
+    ) -> Result<Assembled, PredictError> {
+        let live: Vec<_> = snapshots
+            .iter()
+            .map(|snapshot| snapshot.filter(|snapshot| !snapshot.is_expired(now_ms)))
+            .collect();
+        let stale = self.stale_views(&live, now_ms)?;
+        let mut defaulted = Defaulted::new();
+        let mut request_values = instance.values.iter();
+        for column in self.encoder.columns() {
+            let value = match column.source {
+                Source::Request => request_values.next(),
+                Source::View { view, feature } => live[view].and_then(|snapshot| snapshot.values.get(feature)),
+            };
+            match self.encoder.set(batch, row, column, value.unwrap_or(&Stored::Absent)) {
+                Ok(None) => {}
+                Ok(Some(reason)) => {
+                    defaulted.insert(column.name.clone(), reason);
+                }
+                Err(reason) => return Err(instance.rejected(column, &self.manifest, reason)),
+            }
+        }
+        Ok(Assembled {
+            slot,
+            prediction_id: instance.id,
+            defaulted,
+            stale,
+        })
+    }
+
+    fn stale_views(&self, snapshots: &[Option<&Snapshot>], now_ms: i64) -> Result<BTreeMap<String, u64>, PredictError> {
+        let mut stale = BTreeMap::new();
+        for (view, snapshot) in self.manifest.feature_views.iter().zip(snapshots) {
+            let (Some(snapshot), Some(max_age_seconds)) = (snapshot, view.max_age_seconds) else {
+                continue;
+            };
+            let age_seconds = snapshot.age_seconds(now_ms);
+            if age_seconds > max_age_seconds {
+                if view.stale == StalePolicy::Reject {
+                    return Err(PredictError::StaleFeatures {
+                        view: view.name.clone(),
+                        age_seconds,
+                        max_age_seconds,
+                    });
+                }
+                stale.insert(view.name.clone(), age_seconds);
+            }
+        }
+        Ok(stale)
+    }
+
+    /// Runs the batch at once; if the model fails on it, row by row, so that one bad row does not take the others with it.
+    fn infer(&self, inputs: Vec<Tensor>, assembled: Vec<Assembled>) -> Vec<(usize, PredictionResult<P::Output>)> {
+        if assembled.is_empty() {
+            return vec![];
+        }
+        let single_rows = |row| inputs.iter().map(|input| input.slice_row(row)).collect();
+        let whole = self.model.infer(inputs.clone());
+        let rows = assembled.into_iter().enumerate().map(|(row, instance)| {
+            let output = match &whole {
+                Ok(outputs) => self.postprocess.postprocess(outputs, row).map_err(PredictError::Model),
+                Err(_) => self
+                    .model
+                    .infer(single_rows(row))
+                    .map_err(PredictError::from)
+                    .and_then(|outputs| self.postprocess.postprocess(&outputs, 0).map_err(PredictError::Model)),
+            };
+            let Assembled {
+                slot,
+                prediction_id,
+                defaulted,
+                stale,
+            } = instance;
+            (
+                slot,
+                output.map(|output| Prediction {
+                    prediction_id,
+                    output,
+                    defaulted,
+                    stale,
+                }),
+            )
+        });
+        rows.collect()
+    }
+}
