@@ -1,0 +1,42 @@
+# What one types; `infra/local/` does it. Everything is installed into ignored folders.
+
+PYTHON ?= python3
+LOCAL = @command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or later, or name it: make PYTHON=…"; exit 1; }; \
+	exec $(PYTHON) infra/local/run.py
+REQUIRE_MODEL = @test -n "$(MODEL)" || { echo "error: which model? make $@ MODEL=fraud-detection"; exit 2; }
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build watch invoke train fmt clean
+
+help: ## list what there is
+	@echo "usage: make TARGET [NAME=VALUE …]"; echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## deploy everything on a local AWS, try it, stay up until Ctrl-C [ONCE=1 to end then] [PORT=4566]
+	$(LOCAL) up $(if $(PORT),--port $(PORT)) $(if $(ONCE),--once)
+
+test: ## run every check and test, then print one summary
+	$(LOCAL) test
+
+build: ## build the functions and the sardonyx command for this machine
+	$(LOCAL) build
+
+watch: ## run one function, rebuilt on change, on the local AWS of `make run`: MODEL=fraud-detection
+	$(REQUIRE_MODEL)
+	$(LOCAL) watch $(MODEL)
+
+invoke: ## send an event to the function of `make watch`: MODEL=fraud-detection EVENT=events/….json
+	$(REQUIRE_MODEL)
+	@test -n "$(EVENT)" || { echo "error: which event? make $@ MODEL=$(MODEL) EVENT=events/….json"; exit 2; }
+	$(LOCAL) invoke $(MODEL) $(EVENT)
+
+train: ## train a model anew and write its artifact, manifest and samples: MODEL=fraud-detection
+	$(REQUIRE_MODEL)
+	$(LOCAL) train $(MODEL)
+
+fmt: ## format the Rust and TypeScript code
+	cargo fmt --all
+	cd infra && npm run format
+
+clean: ## remove what was built and installed
+	rm -rf target .tools infra/node_modules infra/cdk.out

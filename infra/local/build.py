@@ -1,0 +1,43 @@
+"""Builds the functions and the command-line tool for this machine."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import console
+import process
+from workspace import CLI, CLI_PACKAGE, LAMBDA, TARGET, cargo_environment, functions
+
+
+def build() -> None:
+    """Builds all in one cargo call, so that every dependency is compiled once.
+
+    `cargo lambda` names a target, so its output is apart from that of a plain `cargo build`; it also
+    overrides the release profile, which `--disable-optimizations` prevents: the workspace's own holds.
+    """
+    names = functions()
+    with console.step("Building the functions and the sardonyx command") as step:
+        packages = [part for name in (*names, CLI_PACKAGE) for part in ("--package", name)]
+        command = ["cargo", "lambda", "build", "--release", "--disable-optimizations"]
+        command += ["--compiler", "cargo", *packages]
+        process.run(command, log=_log(), step=step, environment=cargo_environment())
+        _place_command()
+        step.note = ", ".join(names)
+
+
+def _log() -> Path:
+    log = TARGET / "tool-logs" / "build.log"
+    log.unlink(missing_ok=True)
+    return log
+
+
+def _place_command() -> None:
+    """Puts the command where `cargo build --release` would, and out of the functions' folder."""
+    built = LAMBDA / CLI.name / "bootstrap"
+    CLI.parent.mkdir(parents=True, exist_ok=True)
+    fresh = CLI.with_suffix(".new")
+    shutil.copy2(built, fresh)
+    fresh.replace(CLI)  # at once: the old one may be running
+    shutil.rmtree(built.parent)
+

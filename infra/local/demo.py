@@ -1,0 +1,115 @@
+"""Uses the deployed models as an application would, and shows what came back."""
+
+from __future__ import annotations
+
+import console
+import messages
+import predictions
+from console import say, style
+from messages import Delivery
+from ministack import Server
+from predictions import Comparison
+from workspace import Model
+
+_SHOWN_REQUESTS = 3
+
+
+def demonstrate(server: Server, state: dict, models: list[Model]) -> bool:
+    """Predicts, infers and scores queue messages with every model; true if all of it is right."""
+    compared: dict[str, list[Comparison]] = {}
+    inferred: dict[str, float] = {}
+    with console.step("Predicting over HTTP") as step:
+        for model in models:
+            step.beat(model.name)
+            compared[model.name] = predictions.predict(state["api_url"], model)
+            inferred[model.name] = predictions.infer(state["api_url"], model)
+        step.note = f"{sum(map(len, compared.values()))} predictions"
+    with console.step("Scoring queue messages, twice, with a poison one among them") as step:
+        deliveries = messages.deliver(server, state, models, step)
+
+    _show_predictions(compared)
+    _show_inference(inferred)
+    _show_deliveries(deliveries)
+    return (
+        all(comparison.agrees for rows in compared.values() for comparison in rows)
+        and all(distance <= predictions.TOLERANCE for distance in inferred.values())
+        and all(delivery.right for delivery in deliveries)
+    )
+
+
+def _show_predictions(compared: dict[str, list[Comparison]]) -> None:
+    rows = []
+    for name, comparisons in compared.items():
+        for comparison in comparisons[:_SHOWN_REQUESTS]:
+            rows.append(
+                (
+                    name,
+                    " ".join(map(str, comparison.keys.values())),
+                    _values(comparison.expected, comparison.expected),
+                    _values(comparison.served, comparison.expected),
+                    f"{comparison.difference:.0e}",
+                    _mark(comparison.agrees),
+                )
+            )
+        worst = max(comparison.difference for comparison in comparisons)
+        right = sum(comparison.agrees for comparison in comparisons)
+        note = f"{right} of {len(comparisons)} as the training library"
+        rows.append((name, f"all {len(comparisons)} requests", "", note, f"{worst:.0e}", _mark(right == len(comparisons))))
+    _title("Predictions by entity (KServe V1), stored features looked up in DynamoDB")
+    console.table(("model", "entity", "training library", "served", "difference", ""), rows)
+
+
+def _show_inference(inferred: dict[str, float]) -> None:
+    rows = [
+        (name, f"{distance:.0e}", _mark(distance <= predictions.TOLERANCE)) for name, distance in inferred.items()
+    ]
+    _title("Raw tensors (Open Inference Protocol), the manifest's first golden row")
+    console.table(("model", "difference", ""), rows)
+
+
+def _show_deliveries(deliveries: list[Delivery]) -> None:
+    rows = []
+    for delivery in deliveries:
+        sent = len(delivery.sent)
+        dead_letter_queue = delivery.queues["dead_letter_queue_url"].rsplit("/", 1)[-1]
+        poison = f"{delivery.poison_found} of 2 in {dead_letter_queue}"
+        if delivery.others_found:
+            poison += f", with {delivery.others_found} good ones"
+        rows.append(
+            (
+                delivery.model.name,
+                f"{sent} good + 1 poison, twice",
+                f"{len(delivery.recorded)} of {sent} once, {len(delivery.wrong)} wrong",
+                "unchanged" if delivery.unchanged else "CHANGED",
+                poison,
+                _mark(delivery.right),
+            )
+        )
+    _title("Queue messages (SQS), results in DynamoDB")
+    console.table(("model", "sent", "recorded", "after the second time", "poison", ""), rows)
+
+
+def suggest(state: dict, models: list[Model]) -> None:
+    """Lines to try next; each one works as it is printed."""
+    api_url = state["api_url"]
+    _title("Try next")
+    for model in models:
+        sample = model.requests[0]["instance"]
+        say(predictions.predict_call(api_url, model, [sample]).curl())
+    first = models[0]
+    say(predictions.infer_call(api_url, first).curl())
+    say(f"curl -sS '{api_url}/v2/models/{first.name}'")
+    say(f"curl -sS -i '{api_url}/v1/models/{first.name}:predict' -d '{{\"instances\": [{{}}]}}'   # a mistake, named")
+
+
+def _title(text: str) -> None:
+    say()
+    say(style("bold", text))
+
+
+def _values(answer: dict, names: dict) -> str:
+    return " ".join(f"{answer.get(name):.6f}" if isinstance(answer.get(name), float) else f"{name} {answer.get(name)}" for name in names)
+
+
+def _mark(right: bool) -> str:
+    return "✓" if right else "✗"

@@ -1,0 +1,146 @@
+"""The local AWS of Sardonyx, and the tests on it. `make help` lists what it does."""
+
+import sys
+
+if sys.version_info < (3, 11):  # before the imports, which an older Python cannot read
+    sys.exit(f"error: Python 3.11 or later is needed, this is {sys.version.split()[0]}; try: make PYTHON=python3.11 …")
+
+import argparse
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import build
+import console
+import demo
+import develop
+import ministack
+import process
+import stack
+import suite
+import tools
+from console import Failure, say
+from ministack import Server
+from process import Terminated
+from workspace import LOCAL, TARGET, cargo_environment, models
+
+
+@contextmanager
+def running_stack(directory: Path, port: int) -> Iterator[tuple[Server, dict]]:
+    """The deployed application on a fresh local AWS, described in `state.json` while it is up."""
+    state_file = directory / "state.json"
+    with ExitStack() as up:
+        up.enter_context(_owned(directory))
+        with console.step("Starting MiniStack") as step:
+            server = up.enter_context(ministack.running(port, directory, step))
+            step.note = server.endpoint
+        state = stack.describe(server, stack.deploy(server, directory), models())
+        stack.provision(server, state, models(), directory)
+        state_file.write_text(json.dumps(state, indent=2) + "\n")
+        up.callback(state_file.unlink, missing_ok=True)
+        yield server, state
+
+
+@contextmanager
+def _owned(directory: Path) -> Iterator[None]:
+    """Empties a stack's folder, after making sure that no other run lives in it."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with directory.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            what = process.shown(directory)
+            raise Failure(f"another run uses {what}", "end it first: Ctrl-C where it runs") from error
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        yield
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Deploys, demonstrates, and stays up until Ctrl-C."""
+    _prepare()
+    with running_stack(LOCAL, arguments.port) as (server, state):
+        right = demo.demonstrate(server, state, models())
+        demo.suggest(state, models())
+        say()
+        if not right:
+            raise Failure("not everything is as it should be: see ✗ above", f"logs: {process.shown(LOCAL)}/")
+        if arguments.once:
+            return 0
+        say(f"The local AWS is up at {server.endpoint}. Ctrl-C stops it.")
+        try:
+            while server.is_up():
+                time.sleep(0.5)
+        except Terminated as stop:
+            say("\nStopping.")
+            return stop.exit_code if stop.exit_code != Terminated.INTERRUPT else 0
+        raise Failure("MiniStack ended", f"see {process.shown(LOCAL / 'ministack.log')}")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Runs a command beside a stack of its own, on a free port, and returns the command's exit code."""
+    directory = TARGET / "local-exec"
+    _prepare()
+    with running_stack(directory, ministack.free_port()) as (server, _state):
+        environment = cargo_environment(server.environment())
+        environment["SARDONYX_LOCAL_STATE"] = str(directory / "state.json")
+        return process.foreground(arguments.command, environment)
+
+
+def _prepare() -> None:
+    tools.check()
+    tools.install()
+    tools.enter()
+    build.build()
+
+
+def compile_only(_arguments: argparse.Namespace) -> int:
+    tools.check()
+    tools.install()
+    build.build()
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="run.py", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, action, help_: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help_)
+        added.set_defaults(action=action)
+        return added
+
+    up = command("up", run, "deploy everything on a local AWS and try it")
+    up.add_argument("--port", type=int, default=4566)
+    up.add_argument("--once", action="store_true", help="end after the demonstration")
+    command("exec", execute, "run a command beside a deployed stack").add_argument("command", nargs="+")
+    command("build", compile_only, "build the functions and the sardonyx command")
+    command("test", suite.main, "run every check and test")
+    command("watch", develop.watch, "run a function, rebuilt on change").add_argument("model")
+    invoke = command("invoke", develop.invoke, "send an event to a watched function")
+    invoke.add_argument("model")
+    invoke.add_argument("event", type=Path)
+    command("train", develop.train, "train a model anew").add_argument("model")
+    return parser.parse_args()
+
+
+def main() -> int:
+    process.unwind_on_signals()
+    ministack.isolate()
+    arguments = parse()
+    try:
+        return arguments.action(arguments)
+    except Failure as failure:
+        console.report(failure)
+        return 1
+    except Terminated as stop:
+        say(f"\nended by {stop}")
+        return stop.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
