@@ -100,8 +100,7 @@ def fraud_probability(x):
     night = x["hour_of_day"] < 6
     card_present = np.isin(x["channel"], CARD_PRESENT)
     velocity = np.log((x["card_txn_count_24h"] + 1) / (x["card_txn_count_7d"] / 7 + 1))
-    log_odds = (
-        -6.0
+    log_odds = -7.2 + 1.3 * (
         + 1.1 * np.clip(ratio, 0, 3)
         + effect("channel", CHANNEL_EFFECT, 0.4)
         + effect("merchant_category", CATEGORY_EFFECT, 0.3)

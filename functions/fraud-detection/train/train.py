@@ -66,7 +66,7 @@ FEATURES = [
 ] + [{"name": feature["name"], "source": view["name"], "missing": "nan"} for view in VIEWS for feature in view["features"]]
 
 TYPES = sx.feature_types(VIEWS, FEATURES)
-REQUEST = [feature["name"] for feature in FEATURES if feature["source"] == "request"]
+REQUEST_TYPES = {feature["name"]: feature["type"] for feature in FEATURES if feature["source"] == "request"}
 
 
 def main():
@@ -89,43 +89,38 @@ def main():
     ).SerializeToString()
 
     def predict(rows):
-        return classifier.predict(rows), classifier.predict_proba(rows)
+        return {"label": classifier.predict(rows), "probabilities": classifier.predict_proba(rows)}
 
-    difference = sx.verify_onnx(model, tensor[test], *predict(tensor[test]))
-    scores = predict(tensor)[1][:, 1]
+    difference = sx.verify_onnx(model, tensor[test], predict(tensor[test]))
+    scores = predict(tensor)["probabilities"][:, 1]
     metrics = sx.quality(fraud[test], scores[test], truth[test])
     review, decline = thresholds(scores[validation], fraud[validation])
     held_out = np.concatenate([validation, test])
+    unseen = {name: values[held_out] for name, values in columns.items()}
 
-    sx.write_artifact(FOLDER / "model", model, {
-        "name": "fraud-detection",
-        "version": "1",
-        "feature_views": VIEWS,
-        "inputs": [{"name": "features", "datatype": "FP32", "shape": [-1, len(FEATURES)], "features": FEATURES}],
-        "outputs": [
-            {"name": "label", "role": "label", "datatype": "INT64", "shape": [-1]},
-            {"name": "probabilities", "role": "probabilities", "datatype": "FP32", "shape": [-1, 2], "classes": [0, 1]},
-        ],
-        "parameters": {"review_threshold": review, "decline_threshold": decline},
-        "golden": sx.golden_rows(FEATURES, golden_inputs(columns, scores, held_out, review, decline), predict),
-        "baseline": sx.baseline(FEATURES, {name: values[held_out] for name, values in columns.items()}, scores[held_out]),
-        "training": {"library": f"xgboost {xgboost.__version__}", "seed": SEED, "rows": TRAIN, "metrics": metrics},
-        "card": {
+    sx.write_artifact(
+        FOLDER / "model", model, name="fraud-detection", version="1", views=VIEWS, features=FEATURES,
+        outputs=sx.classifier_outputs([0, 1]),
+        parameters={"review_threshold": review, "decline_threshold": decline},
+        golden=sx.golden_rows(FEATURES, golden_inputs(unseen, sx.bands(scores[held_out], (review, decline))), predict),
+        baseline=sx.baseline(FEATURES, unseen, scores[held_out]),
+        training={"library": f"xgboost {xgboost.__version__}", "seed": SEED, "rows": TRAIN, "metrics": metrics},
+        card={
             "description": "Gradient-boosted trees that score a card payment's probability of fraud.",
             "owner": "payments-risk",
             "intended_use": "Approve, review or decline card payments at authorisation time.",
             "limitations": "Trained on simulated payments; retrain on real ones before deciding about real money.",
         },
-    })
-    write_samples(predict)
-
-    report(metrics, difference, len(model), scores[test], fraud[test], review, decline)
-    print(f"{time.monotonic() - started:.0f} s")
+    )
+    write_samples(predict, (review, decline))
+    decisions = ["approve", "review", "decline"]
+    sx.print_report(metrics, difference, model, decisions, (review, decline), scores[test], fraud[test])
+    print(f"trained in {time.monotonic() - started:.0f} s")
 
 
 def thresholds(scores, fraud):
-    """Decline from the lowest score on where 80 % of what is declined is fraud; review, below that, from the
-    highest score on that leaves 80 % of all fraud either declined or reviewed."""
+    """Decline from the lowest score on for which 80 % of what is declined is fraud; review, below that, from the
+    highest score on for which 80 % of all fraud is either declined or reviewed."""
     order = np.argsort(-scores, kind="stable")
     caught = np.cumsum(fraud[order])
     precision = caught / np.arange(1, len(order) + 1)
@@ -134,61 +129,52 @@ def thresholds(scores, fraud):
     return round(float(review), 4), round(float(decline), 4)
 
 
-def golden_inputs(columns, scores, held_out, review, decline):
-    """Rows of every decision, and by hand the corners: no history, NaN, infinity, zeros and extremes."""
-    bands = [(scores < review), (scores >= review) & (scores < decline), (scores >= decline)]
-    picked = [i for band in bands for i in held_out[band[held_out]][:5]]
-    rows = sx.take_rows(TYPES, columns, picked)
-    first = {**rows[0], "amount": 25.0}
-    nothing_known = {"amount": 25.0}
-    no_card = {**first, **{f["name"]: None for f in VIEWS[0]["features"]}}
-    no_merchant = {**first, **{f["name"]: None for f in VIEWS[1]["features"]}}
-    not_numbers = {**first, "card_amount_std_30d": "NaN", "device_age_days": "NaN", "merchant_decline_rate_7d": "NaN"}
-    infinite = {**first, "card_amount_max_30d": "Infinity", "distance_from_home_km": "Infinity", "card_amount_mean_30d": "-Infinity"}
+def golden_inputs(columns, decisions):
+    """Five rows of every decision, and by hand the corners: no history, NaN, infinities, zeros and extremes."""
+    rows = sx.take_rows(TYPES, columns, [i for decision in decisions for i in decision[:5]])
+    first = rows[0] | {"amount": 25.0}
     zeros = {name: {"string": None, "bool": False}.get(type_, 0) for name, type_ in TYPES.items()}
     large = {name: {"string": None, "bool": True}.get(type_, 2_000_000) for name, type_ in TYPES.items()}
-    large |= {"amount": 100_000, "hour_of_day": 23, "day_of_week": 6, "currency": CURRENCIES[-1], "channel": CHANNELS[-1]}
-    return rows + [nothing_known, no_card, no_merchant, not_numbers, infinite, zeros, large]
+    return rows + [
+        {"amount": 25.0},
+        first | {feature["name"]: None for feature in VIEWS[0]["features"]},
+        first | {feature["name"]: None for feature in VIEWS[1]["features"]},
+        first | {"card_amount_std_30d": "NaN", "device_age_days": "NaN", "merchant_decline_rate_7d": "NaN"},
+        first | {"card_amount_mean_30d": "-Infinity", "card_amount_max_30d": "Infinity", "distance_from_home_km": "Infinity"},
+        zeros,
+        large | {"amount": 100_000, "hour_of_day": 23, "day_of_week": 6, "currency": CURRENCIES[-1], "channel": CHANNELS[-1]},
+    ]
 
 
-def write_samples(predict):
-    """Snapshots of 300 cards and 300 merchants, and payments of theirs and of strangers with what the model says."""
+def write_samples(predict, cuts):
+    """Snapshots of 300 cards and 300 merchants, and 60 payments, 20 of every decision, with what the model says."""
     rng = np.random.default_rng(SEED + 1)
     cards, merchants = simulate_cards(rng, 300), simulate_merchants(rng, 300)
-    card_rows = sx.take_rows(TYPES, cards, range(300))
-    merchant_rows = sx.take_rows(TYPES, merchants, range(300))
+    card_rows, merchant_rows = (sx.take_rows(TYPES, columns, range(300)) for columns in (cards, merchants))
     for row in card_rows:
         if row["card_amount_std_30d"] is None:
-            row["card_amount_std_30d"] = "NaN"  # a deviation of one payment: 0 / 0 in the batch job
+            row["card_amount_std_30d"] = "NaN"  # the deviation of a single payment: 0 / 0 in the batch job
     for row in card_rows[::25]:
         row["card_country_count_30d"] = None
     sx.write_jsonl(FOLDER / "samples/card_stats.jsonl", [{"card_id": f"c-{i}"} | row for i, row in enumerate(card_rows)])
     sx.write_jsonl(FOLDER / "samples/merchant_stats.jsonl", [{"merchant_id": f"m-{i}"} | row for i, row in enumerate(merchant_rows)])
 
-    payments, card, merchant = simulate_payments(rng, cards, merchants, 60, unknown_cards=0.1, unknown_merchants=0.1)
-    requests = sx.take_rows({name: TYPES[name] for name in REQUEST}, payments, range(60))
+    payments, card, merchant = simulate_payments(rng, cards, merchants, 5_000, unknown_cards=0.1, unknown_merchants=0.1)
+    decisions = sx.bands(predict(sx.encode(FEATURES, payments))["probabilities"][:, 1], cuts)
+    picked = np.sort(np.concatenate([decision[:20] for decision in decisions]))
+    requests = sx.take_rows(REQUEST_TYPES, payments, picked)
     requests[3]["currency"] = "XAU"  # a category that training never saw
     requests[4]["minutes_since_last_app_login"] = "NaN"
     requests[5] = {"amount": requests[5]["amount"]}
-    joined = [
-        request | (card_rows[c] if c >= 0 else {}) | (merchant_rows[m] if m >= 0 else {})
-        for request, c, m in zip(requests, card, merchant)
-    ]
-    labels, probabilities = predict(sx.encode(FEATURES, sx.columns_of(FEATURES, joined)))
+    keys = [{"card_id": f"c-{c}" if c >= 0 else f"c-unknown-{i}", "merchant_id": f"m-{m}" if m >= 0 else f"m-unknown-{i}"}
+            for i, c, m in zip(picked, card[picked], merchant[picked])]
+    joined = [request | (card_rows[c] if c >= 0 else {}) | (merchant_rows[m] if m >= 0 else {})
+              for request, c, m in zip(requests, card[picked], merchant[picked])]
+    expected = predict(sx.encode(FEATURES, sx.columns_of(FEATURES, joined)))
     sx.write_jsonl(FOLDER / "samples/requests.jsonl", [
-        {"instance": {"card_id": f"c-{c}" if c >= 0 else f"c-unknown-{i}",
-                      "merchant_id": f"m-{m}" if m >= 0 else f"m-unknown-{i}"} | request,
-         "expected": {"score": sx.short_float(probability), "label": int(label)}}
-        for i, (c, m, request, label, probability) in enumerate(zip(card, merchant, requests, labels, probabilities[:, 1]))
+        {"instance": key | request, "expected": {"score": sx.short_float(probability), "label": int(label)}}
+        for key, request, probability, label in zip(keys, requests, expected["probabilities"][:, 1], expected["label"])
     ])
-
-
-def report(metrics, difference, size, scores, fraud, review, decline):
-    """Prints what a reviewer of the model asks first."""
-    sx.print_report(metrics, difference, size)
-    for name, band in [("approve", scores < review), ("review", (scores >= review) & (scores < decline)), ("decline", scores >= decline)]:
-        print(f"{name:8} {band.mean():7.2%} of payments, {fraud[band].mean():7.2%} of them fraud, {fraud[band].sum() / fraud.sum():7.2%} of all fraud")
-    print(f"thresholds: review {review}, decline {decline}")
 
 
 if __name__ == "__main__":

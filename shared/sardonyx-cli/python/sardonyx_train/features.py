@@ -8,25 +8,27 @@ import numpy as np
 def encode(features, columns):
     """Columns of raw values to the model's input tensor, float32 [N, F].
 
-    Number -> float64 -> float32; bool -> 0 or 1; category -> its index; then the missing policy.
+    Number -> float64 -> float32; bool -> 0 or 1; category -> its index; then the missing policy. A value that the
+    policy rejects, or one outside the declared range, is an error: training data has to keep to the manifest.
     """
     return np.column_stack([_encode_column(feature, columns[feature["name"]]) for feature in features])
 
 
 def _encode_column(feature, values):
-    name, policy = feature["name"], feature["missing"]
-    numbers = _numbers(feature, values)
+    name, policy, limits = feature["name"], feature["missing"], feature.get("range", {})
+    numbers = numbers_of(feature, values)
     missing = np.isnan(numbers)
     if policy == "reject" and missing.any():
-        raise ValueError(f"{name}: {missing.sum()} values are missing, but its policy is to reject them")
+        raise ValueError(f"{name}: {missing.sum()} values are missing, and its policy rejects them")
+    if (numbers < limits.get("min", -math.inf)).any() or (numbers > limits.get("max", math.inf)).any():
+        raise ValueError(f"{name}: a value is outside the declared range {limits}")
     if isinstance(policy, dict):
-        numbers[missing] = _numbers(feature, [policy["default"]])[0]
-    if "range" in feature and ((numbers < feature["range"]["min"]) | (numbers > feature["range"]["max"])).any():
-        raise ValueError(f"{name}: a value is out of the declared range")
+        numbers[missing] = numbers_of(feature, [policy["default"]])[0]
     return numbers.astype(np.float32)
 
 
-def _numbers(feature, values):
+def numbers_of(feature, values):
+    """Raw values as float64 [N], before the missing policy: NaN where there is no usable value."""
     if "categories" in feature:
         index = {category: i for i, category in enumerate(feature["categories"])}
         return np.array([index.get(value, math.nan) for value in values], dtype=np.float64)
@@ -34,7 +36,7 @@ def _numbers(feature, values):
 
 
 def feature_types(views, features):
-    """Type by name of every stored and request-time feature."""
+    """Type by name of every feature, stored or request-time."""
     declared = [feature for view in views for feature in view["features"]]
     return {feature["name"]: feature["type"] for feature in declared + features if "type" in feature}
 
@@ -45,12 +47,16 @@ def columns_of(features, rows):
 
 
 def take_rows(types, columns, indices):
-    """Rows of JSON values, typed as declared, out of columns; missing values become null."""
-    names = [name for name in types if name in columns]
-    return [{name: _json_value(types[name], columns[name][i]) for name in names} for i in indices]
+    """The rows at `indices` as JSON values of the declared types; a missing value becomes null."""
+    return [{name: _json_value(types[name], columns[name][i]) for name in types if name in columns} for i in indices]
 
 
 def _json_value(type_, value):
     if value is None or value != value:
         return None
     return {"bool": bool, "int64": int, "string": str}.get(type_, float)(value)
+
+
+def short_float(value):
+    """The shortest decimal that names the same float32."""
+    return float(str(np.float32(value)))
