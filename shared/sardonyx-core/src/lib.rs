@@ -11,4 +11,7 @@ pub mod ports;
 pub mod predict;
 pub mod snapshot;
 pub mod tensor;
+#[cfg(any(test, feature = "testing"))]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
+pub mod testing;
 pub mod value;

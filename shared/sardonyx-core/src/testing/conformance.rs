@@ -1,0 +1,383 @@
+//! What every implementation of a port does. Each suite panics at the first thing that is not so.
+//!
+//! The suites use names that no other test uses, so that they may run on a store that others use too.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::entity::{EntityKey, KeyValue};
+use crate::manifest::{FeatureView, JoinKey, Layout, StalePolicy, StoredFeature};
+use crate::ports::{
+    ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore, RowWrite, SnapshotWriter, StoreError,
+    ViewRead,
+};
+use crate::snapshot::{Snapshot, Stored};
+use crate::value::{FeatureValue, ValueType};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Runs a future that never waits, as those of the in-memory stores.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("an in-memory store does not wait"),
+    }
+}
+
+/// The suite of [`ModelStore`].
+pub async fn model_store(store: &dyn ModelStore) {
+    let model = Bytes::from(vec![7; 300_000]);
+    let missing = store.fetch("conformance", "1", "model.onnx").await;
+    assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
+
+    let publish = |version, bytes: Bytes| store.publish("conformance", version, "model.onnx", bytes);
+    assert_eq!(publish("1", model.clone()).await.expect("publishes"), Published::New);
+    assert_eq!(
+        publish("1", model.clone()).await.expect("is idempotent"),
+        Published::AlreadyThere
+    );
+    let other = publish("1", Bytes::from_static(b"other")).await;
+    assert!(matches!(other, Err(StoreError::Conflict { .. })), "{other:?}");
+    assert_eq!(
+        store.fetch("conformance", "1", "model.onnx").await.expect("is there"),
+        model
+    );
+    assert_eq!(
+        publish("2", Bytes::new()).await.expect("an empty file is a file"),
+        Published::New
+    );
+    assert_eq!(
+        store.fetch("conformance", "2", "model.onnx").await.expect("is there"),
+        Bytes::new()
+    );
+}
+
+/// The suite of [`OnlineStore`] and [`SnapshotWriter`].
+pub async fn online_store<S: OnlineStore + SnapshotWriter>(store: &S) {
+    four_kinds_of_nothing(store).await;
+    many_rows_of_two_views(store).await;
+    keys_do_not_collide(store).await;
+    a_row_is_replaced_whole(store).await;
+    another_schema_is_refused(store).await;
+}
+
+/// The suite of [`ResultStore`].
+pub async fn result_store(store: &dyn ResultStore) {
+    let record = |id: &str, model: &str, prediction: &str| PredictionRecord {
+        prediction_id: id.into(),
+        model_name: model.into(),
+        model_version: "1".into(),
+        prediction: prediction.into(),
+        recorded_at_ms: 1_800_000_000_123,
+        expires_at_seconds: 4_000_000_000,
+    };
+    let first = record("conformance-1", "a", r#"{"score":0.25}"#);
+    assert_eq!(store.find("conformance-1", "a").await.expect("answers"), None);
+    let answers = store
+        .record(&[
+            first.clone(),
+            record("conformance-2", "a", "{}"),
+            record("conformance-1", "b", "{}"),
+        ])
+        .await;
+    assert!(
+        answers.iter().all(|answer| matches!(answer, Ok(Recorded::New))),
+        "{answers:?}"
+    );
+
+    let again = store.record(&[record("conformance-1", "a", r#"{"score":0.75}"#)]).await;
+    assert!(matches!(again.as_slice(), [Ok(Recorded::AlreadyThere)]), "{again:?}");
+    assert_eq!(store.find("conformance-1", "a").await.expect("answers"), Some(first));
+
+    let twice = store
+        .record(&[record("conformance-3", "a", "{}"), record("conformance-3", "a", "{}")])
+        .await;
+    let new = twice
+        .iter()
+        .filter(|answer| matches!(answer, Ok(Recorded::New)))
+        .count();
+    let there = twice
+        .iter()
+        .filter(|answer| matches!(answer, Ok(Recorded::AlreadyThere)))
+        .count();
+    assert_eq!((new, there), (1, 1), "{twice:?}");
+
+    let many: Vec<_> = (0..250)
+        .map(|index| record(&format!("conformance-many-{index}"), "a", "{}"))
+        .collect();
+    assert!(
+        store
+            .record(&many)
+            .await
+            .iter()
+            .all(|answer| matches!(answer, Ok(Recorded::New)))
+    );
+    assert!(store.record(&[]).await.is_empty());
+}
+
+fn view(name: &str, join_keys: &[(&str, ValueType)], features: &[(&str, ValueType)]) -> FeatureView {
+    FeatureView {
+        name: name.into(),
+        join_keys: join_keys
+            .iter()
+            .map(|&(name, value_type)| JoinKey {
+                name: name.into(),
+                value_type,
+            })
+            .collect(),
+        layout: Layout::Native,
+        features: features
+            .iter()
+            .map(|&(name, value_type)| StoredFeature {
+                name: name.into(),
+                value_type,
+            })
+            .collect(),
+        max_age_seconds: None,
+        stale: StalePolicy::Serve,
+    }
+}
+
+fn text(value: &str) -> KeyValue {
+    KeyValue::String(value.into())
+}
+
+fn row(entity: EntityKey, values: Vec<Stored>) -> RowWrite {
+    let snapshot = Snapshot {
+        event_time_ms: 1_800_000_000_123,
+        expires_at_seconds: Some(4_000_000_000),
+        values,
+    };
+    RowWrite { entity, snapshot }
+}
+
+async fn read_one<S: OnlineStore>(store: &S, view: &FeatureView, entity: &EntityKey) -> Option<Arc<Snapshot>> {
+    let reads = [ViewRead {
+        view,
+        entities: std::slice::from_ref(entity),
+    }];
+    store.fetch(&reads, TIMEOUT).await.expect("reads").remove(0).remove(0)
+}
+
+/// Absent, null, NaN and zero stay what they are, for every type, and so does everything else.
+async fn four_kinds_of_nothing<S: OnlineStore + SnapshotWriter>(store: &S) {
+    use ValueType::{Bool, Float32, Float64, Int64, String as Text};
+    let view = view(
+        "conformance_types",
+        &[("id", Text)],
+        &[("b", Bool), ("i", Int64), ("f", Float32), ("d", Float64), ("s", Text)],
+    );
+    let value = Stored::Value;
+    let rows: Vec<Vec<Stored>> = vec![
+        vec![Stored::Absent; 5],
+        vec![Stored::Null; 5],
+        vec![
+            value(FeatureValue::Bool(false)),
+            value(FeatureValue::Int64(0)),
+            value(FeatureValue::Float32(0.0)),
+            value(FeatureValue::Float64(0.0)),
+            value(FeatureValue::String(String::new())),
+        ],
+        vec![
+            value(FeatureValue::Bool(true)),
+            value(FeatureValue::Int64(i64::MIN)),
+            value(FeatureValue::Float32(f32::MIN_POSITIVE)),
+            value(FeatureValue::Float64(f64::NEG_INFINITY)),
+            value(FeatureValue::String("é".repeat(5000))),
+        ],
+        vec![
+            Stored::Null,
+            value(FeatureValue::Int64(9_007_199_254_740_993)),
+            Stored::Absent,
+            value(FeatureValue::Float64(0.1)),
+            Stored::Null,
+        ],
+    ];
+    let entity = |index: usize| EntityKey(vec![text(&format!("row-{index}"))]);
+    let writes: Vec<_> = rows
+        .iter()
+        .enumerate()
+        .map(|(index, values)| row(entity(index), values.clone()))
+        .collect();
+    store.write(&view, &writes).await.expect("writes");
+    for (index, write) in writes.iter().enumerate() {
+        let found = read_one(store, &view, &entity(index)).await.expect("is there");
+        assert_eq!(*found, write.snapshot, "row {index}");
+    }
+
+    let not_a_number = vec![
+        Stored::Absent,
+        Stored::Absent,
+        value(FeatureValue::Float32(f32::NAN)),
+        value(FeatureValue::Float64(f64::NAN)),
+        Stored::Absent,
+    ];
+    store
+        .write(&view, &[row(entity(9), not_a_number)])
+        .await
+        .expect("writes");
+    let found = read_one(store, &view, &entity(9)).await.expect("is there");
+    assert!(
+        matches!(found.values[2], Stored::Value(FeatureValue::Float32(value)) if value.is_nan()),
+        "{found:?}"
+    );
+    assert!(
+        matches!(found.values[3], Stored::Value(FeatureValue::Float64(value)) if value.is_nan()),
+        "{found:?}"
+    );
+
+    assert_eq!(read_one(store, &view, &EntityKey(vec![text("nobody")])).await, None);
+}
+
+/// More rows than one call of any store takes, asked for in any order, repeatedly, with some that are not there.
+async fn many_rows_of_two_views<S: OnlineStore + SnapshotWriter>(store: &S) {
+    let cards = view(
+        "conformance_cards",
+        &[("card_id", ValueType::Int64)],
+        &[("count", ValueType::Int64)],
+    );
+    let shops = view(
+        "conformance_shops",
+        &[("shop_id", ValueType::String)],
+        &[("rate", ValueType::Float64)],
+    );
+    let card = |index: i64| EntityKey(vec![KeyValue::Int64(index)]);
+    let shop = |index: i64| EntityKey(vec![text(&format!("s/{index}"))]);
+    let writes: Vec<_> = (0..230)
+        .map(|index| row(card(index), vec![Stored::Value(FeatureValue::Int64(index))]))
+        .collect();
+    store.write(&cards, &writes).await.expect("writes");
+    let writes: Vec<_> = (0..30)
+        .map(|index| row(shop(index), vec![Stored::Value(FeatureValue::Float64(index as f64))]))
+        .collect();
+    store.write(&shops, &writes).await.expect("writes");
+
+    let card_ids: Vec<i64> = (0..250).rev().chain([3, 3, -3]).collect();
+    let shop_ids: Vec<i64> = (0..253).map(|index| index % 31).collect();
+    let card_keys: Vec<_> = card_ids.iter().map(|&id| card(id)).collect();
+    let shop_keys: Vec<_> = shop_ids.iter().map(|&id| shop(id)).collect();
+    let reads = [
+        ViewRead {
+            view: &cards,
+            entities: &card_keys,
+        },
+        ViewRead {
+            view: &shops,
+            entities: &shop_keys,
+        },
+        ViewRead {
+            view: &shops,
+            entities: &[],
+        },
+    ];
+    let answer = store.fetch(&reads, TIMEOUT).await.expect("reads");
+    assert_eq!(answer.iter().map(Vec::len).collect::<Vec<_>>(), [253, 253, 0]);
+    for (id, found) in card_ids.iter().zip(&answer[0]) {
+        let expected = (0..230).contains(id).then_some(Stored::Value(FeatureValue::Int64(*id)));
+        assert_eq!(found.as_ref().map(|row| row.values[0].clone()), expected, "card {id}");
+    }
+    for (id, found) in shop_ids.iter().zip(&answer[1]) {
+        let expected = (*id < 30).then_some(Stored::Value(FeatureValue::Float64(*id as f64)));
+        assert_eq!(found.as_ref().map(|row| row.values[0].clone()), expected, "shop {id}");
+    }
+    assert!(store.fetch(&[], TIMEOUT).await.expect("reads nothing").is_empty());
+}
+
+/// Composite keys whose text would run together stay apart, and so do views.
+async fn keys_do_not_collide<S: OnlineStore + SnapshotWriter>(store: &S) {
+    let features = [("x", ValueType::Int64)];
+    let pair = view(
+        "conformance_pair",
+        &[("a", ValueType::String), ("b", ValueType::String)],
+        &features,
+    );
+    let other = view(
+        "conformance_pair2",
+        &[("a", ValueType::String), ("b", ValueType::String)],
+        &features,
+    );
+    let keys = [
+        ["a#b", "c"],
+        ["a", "b#c"],
+        ["a%23b", "c"],
+        ["a%", "23b#c"],
+        ["", "a#b#c"],
+        [" ", "é"],
+    ];
+    let entity = |key: &[&str; 2]| EntityKey(key.iter().map(|part| text(part)).collect());
+    let writes: Vec<_> = keys
+        .iter()
+        .zip(0..)
+        .map(|(key, index)| row(entity(key), vec![Stored::Value(FeatureValue::Int64(index))]))
+        .collect();
+    store.write(&pair, &writes).await.expect("writes");
+    for (key, write) in keys.iter().zip(&writes) {
+        assert_eq!(
+            read_one(store, &pair, &entity(key)).await.as_deref(),
+            Some(&write.snapshot),
+            "{key:?}"
+        );
+        assert_eq!(read_one(store, &other, &entity(key)).await, None, "{key:?}");
+    }
+}
+
+async fn a_row_is_replaced_whole<S: OnlineStore + SnapshotWriter>(store: &S) {
+    let view = view(
+        "conformance_replace",
+        &[("id", ValueType::String)],
+        &[("x", ValueType::Int64)],
+    );
+    let entity = EntityKey(vec![text("one")]);
+    let mut write = row(entity.clone(), vec![Stored::Value(FeatureValue::Int64(1))]);
+    store.write(&view, &[write.clone()]).await.expect("writes");
+    write.snapshot = Snapshot {
+        event_time_ms: 5,
+        expires_at_seconds: None,
+        values: vec![Stored::Null],
+    };
+    store.write(&view, &[write.clone()]).await.expect("writes");
+    assert_eq!(read_one(store, &view, &entity).await.as_deref(), Some(&write.snapshot));
+}
+
+async fn another_schema_is_refused<S: OnlineStore + SnapshotWriter>(store: &S) {
+    let join_keys = [("id", ValueType::String)];
+    let written = view(
+        "conformance_schema",
+        &join_keys,
+        &[("x", ValueType::Int64), ("y", ValueType::Int64)],
+    );
+    let swapped = view(
+        "conformance_schema",
+        &join_keys,
+        &[("y", ValueType::Int64), ("x", ValueType::Int64)],
+    );
+    let entity = EntityKey(vec![text("one")]);
+    let values = vec![
+        Stored::Value(FeatureValue::Int64(1)),
+        Stored::Value(FeatureValue::Int64(2)),
+    ];
+    store
+        .write(&written, &[row(entity.clone(), values)])
+        .await
+        .expect("writes");
+    let reads = [ViewRead {
+        view: &swapped,
+        entities: std::slice::from_ref(&entity),
+    }];
+    let answer = store.fetch(&reads, TIMEOUT).await;
+    assert!(matches!(answer, Err(StoreError::Malformed { .. })), "{answer:?}");
+
+    let wrong_type = row(
+        entity.clone(),
+        vec![Stored::Value(FeatureValue::Bool(true)), Stored::Null],
+    );
+    let answer = store.write(&written, &[wrong_type]).await;
+    assert!(matches!(answer, Err(StoreError::Malformed { .. })), "{answer:?}");
+    let too_few = row(entity, vec![Stored::Null]);
+    let answer = store.write(&written, &[too_few]).await;
+    assert!(matches!(answer, Err(StoreError::Malformed { .. })), "{answer:?}");
+}
