@@ -1,1 +1,15 @@
-//! Stub.
+//! The ports of `sardonyx-core` on S3 and DynamoDB. The only crate that names the AWS SDK.
+
+mod clients;
+mod dynamodb_online_store;
+mod dynamodb_result_store;
+mod native_layout;
+mod s3_model_store;
+#[cfg(test)]
+mod throttling_tests;
+
+pub use clients::AwsClients;
+pub use dynamodb_online_store::DynamoDbOnlineStore;
+pub use dynamodb_result_store::DynamoDbResultStore;
+pub use native_layout::schema_fingerprint;
+pub use s3_model_store::S3ModelStore;

@@ -1,0 +1,111 @@
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::stream::{self, StreamExt};
+use sardonyx_core::ports::{PredictionRecord, Recorded, ResultStore, StoreError};
+
+use crate::clients::unavailable;
+
+const PREDICTION_ID: &str = "prediction_id";
+const MODEL_NAME: &str = "model_name";
+const MODEL_VERSION: &str = "model_version";
+const PREDICTION: &str = "prediction";
+const RECORDED_AT: &str = "recorded_at";
+const EXPIRES_AT: &str = "expires_at";
+
+/// How many writes are under way at once: enough to hide the round trip, few enough not to be throttled for a burst.
+const WRITES_IN_FLIGHT: usize = 32;
+
+/// Recorded predictions in a DynamoDB table with the partition key `prediction_id` and the sort key `model_name`.
+#[derive(Clone, Debug)]
+pub struct DynamoDbResultStore {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDbResultStore {
+    /// The predictions in `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self {
+            client,
+            table: table.into(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("the table {}", self.table)
+    }
+
+    async fn record_one(&self, record: &PredictionRecord) -> Result<Recorded, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item(PREDICTION_ID, AttributeValue::S(record.prediction_id.clone()))
+            .item(MODEL_NAME, AttributeValue::S(record.model_name.clone()))
+            .item(MODEL_VERSION, AttributeValue::S(record.model_version.clone()))
+            .item(PREDICTION, AttributeValue::S(record.prediction.clone()))
+            .item(RECORDED_AT, AttributeValue::N(record.recorded_at_ms.to_string()))
+            .item(EXPIRES_AT, AttributeValue::N(record.expires_at_seconds.to_string()))
+            .condition_expression(format!("attribute_not_exists({PREDICTION_ID})"));
+        match put.send().await {
+            Ok(_) => Ok(Recorded::New),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(Recorded::AlreadyThere),
+                _ => Err(unavailable(self.describe(), error)),
+            },
+        }
+    }
+
+    fn read_item(&self, item: &HashMap<String, AttributeValue>) -> Result<PredictionRecord, StoreError> {
+        let malformed = |name: &str| StoreError::Malformed {
+            what: self.describe(),
+            problem: format!("an item has no usable {name}"),
+        };
+        let text = |name: &str| {
+            item.get(name)
+                .and_then(|value| value.as_s().ok())
+                .cloned()
+                .ok_or_else(|| malformed(name))
+        };
+        let number = |name: &str| {
+            let digits = item.get(name).and_then(|value| value.as_n().ok());
+            digits
+                .and_then(|digits| digits.parse().ok())
+                .ok_or_else(|| malformed(name))
+        };
+        Ok(PredictionRecord {
+            prediction_id: text(PREDICTION_ID)?,
+            model_name: text(MODEL_NAME)?,
+            model_version: text(MODEL_VERSION)?,
+            prediction: text(PREDICTION)?,
+            recorded_at_ms: number(RECORDED_AT)?,
+            expires_at_seconds: number(EXPIRES_AT)?,
+        })
+    }
+}
+
+#[async_trait]
+impl ResultStore for DynamoDbResultStore {
+    async fn record(&self, records: &[PredictionRecord]) -> Vec<Result<Recorded, StoreError>> {
+        let writes: Vec<_> = records.iter().map(|record| self.record_one(record)).collect();
+        stream::iter(writes).buffered(WRITES_IN_FLIGHT).collect().await
+    }
+
+    async fn find(&self, prediction_id: &str, model_name: &str) -> Result<Option<PredictionRecord>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(PREDICTION_ID, AttributeValue::S(prediction_id.to_owned()))
+            .key(MODEL_NAME, AttributeValue::S(model_name.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| unavailable(self.describe(), error))?;
+        answer.item.as_ref().map(|item| self.read_item(item)).transpose()
+    }
+}
