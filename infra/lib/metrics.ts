@@ -36,6 +36,7 @@ export interface ModelMetricOptions {
   readonly model: string;
   readonly trigger: Trigger;
   readonly statistic: string;
+  /** For graphs. An alarm has none: with a label it would become a metric math alarm. */
   readonly label?: string;
 }
 
@@ -46,6 +47,6 @@ export function modelMetric(name: ModelMetricName, options: ModelMetricOptions):
     dimensionsMap: { ModelName: options.model, Trigger: options.trigger },
     statistic: options.statistic,
     period: METRIC_PERIOD,
-    label: options.label ?? `${name} (${options.trigger})`,
+    ...(options.label === undefined ? {} : { label: options.label }),
   });
 }

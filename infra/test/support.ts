@@ -21,9 +21,17 @@ export interface Synthesised {
   readonly serving: Template;
 }
 
+const synthesised = new Map<string, Synthesised>();
+
 /** The templates of one stage, with stub binaries and with version 3 of every model. */
-export function synth(options: SynthOptions = {}): Synthesised {
-  const { stage = findStage('prod'), models: deployed = models } = options;
+export function synth({ stage = findStage('prod'), models: deployed = models }: SynthOptions = {}): Synthesised {
+  const key = JSON.stringify([stage, deployed]);
+  const templates = synthesised.get(key) ?? synthesise(stage, deployed);
+  synthesised.set(key, templates);
+  return templates;
+}
+
+function synthesise(stage: StageConfig, deployed: readonly ModelConfig[]): Synthesised {
   const functionsDirectory = temporaryDirectory();
   for (const { name } of deployed) {
     writeManifest(functionsDirectory, name, { name, version: '3', artifact: { file: 'model.onnx' } });

@@ -41,10 +41,12 @@ interface AlarmOptions {
 /** Alarms on what a caller or an operator would notice; quiet when there is no traffic. */
 export class Alarms extends Construct {
   readonly all: Alarm[] = [];
+  private readonly stage: StageConfig;
   private readonly action: IAlarmAction | undefined;
 
   constructor(scope: Construct, id: string, { stage, api, services }: AlarmsProps) {
     super(scope, id);
+    this.stage = stage;
     this.action =
       stage.alarmTopicArn === undefined
         ? undefined
@@ -136,6 +138,10 @@ export class Alarms extends Construct {
   }
 
   private add(id: string, { metric, above, description, sustained = false }: AlarmOptions): void {
+    // A local AWS has no metric math, and nobody on call.
+    if (this.stage.local && metric instanceof MathExpression) {
+      return;
+    }
     const alarm = new Alarm(this, id, {
       metric,
       threshold: above,

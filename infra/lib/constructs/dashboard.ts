@@ -70,7 +70,9 @@ function apiRow({ stage }: PredictionApi): IWidget {
 
 function predictionRow({ config: { name: model } }: ModelService, namespace: string): IWidget {
   const perTrigger = (name: ModelMetricName, statistic: string) =>
-    TRIGGERS.map((trigger) => modelMetric(name, { namespace, model, trigger, statistic }));
+    TRIGGERS.map((trigger) =>
+      modelMetric(name, { namespace, model, trigger, statistic, label: `${name} (${trigger})` }),
+    );
   const latency = (name: ModelMetricName, statistic: string) =>
     modelMetric(name, { namespace, model, trigger: 'http', statistic, label: `${name} ${statistic}` });
   return row(

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { findStage, type ModelConfig, models, stages } from '../lib/config';
+import { readModelManifest } from '../lib/manifest';
+import { validateConfig } from '../lib/validation';
+import { resources, synth, temporaryDirectory, writeManifest } from './support';
+
+const [first] = models as readonly [ModelConfig];
+
+describe('a third model', () => {
+  test('needs one entry in the list', () => {
+    const { serving } = synth({ models: [...models, { ...first, name: 'offer-ranking' }] });
+    for (const [type, ids] of Object.entries({
+      'AWS::Lambda::Function': ['OfferRankingApiFunction', 'OfferRankingQueueFunction'],
+      'AWS::Lambda::EventSourceMapping': ['OfferRankingQueueMapping'],
+      'AWS::SQS::Queue': ['OfferRankingMessageQueue', 'OfferRankingDeadLetterQueue'],
+      'AWS::CloudWatch::Alarm': ['AlarmsOfferRankingLatencyP99', 'AlarmsOfferRankingDeadLetters'],
+    })) {
+      const known = Object.keys(resources(serving, type));
+      for (const id of ids) {
+        assert.ok(known.includes(id), id);
+      }
+    }
+    const routes = Object.values(resources(serving, 'AWS::ApiGatewayV2::Route')).map((r) => r.Properties.RouteKey);
+    assert.ok(routes.includes('POST /v1/models/offer-ranking:predict'));
+    assert.ok(serving.toJSON().Outputs.OfferRankingQueueUrl);
+  });
+
+  test('leaves the data stack and the other models as they are', () => {
+    const before = synth();
+    const after = synth({ models: [...models, { ...first, name: 'offer-ranking' }] });
+    assert.deepEqual(after.data.toJSON(), before.data.toJSON());
+    const afterResources = after.serving.toJSON().Resources;
+    for (const [id, resource] of Object.entries<{ Type: string }>(before.serving.toJSON().Resources)) {
+      if (resource.Type !== 'AWS::CloudWatch::Dashboard') {
+        assert.deepEqual(afterResources[id], resource, id);
+      }
+    }
+  });
+});
+
+describe('validation', () => {
+  const prod = findStage('prod');
+  const withModel = (changes: Partial<ModelConfig>) => () => validateConfig(prod, [{ ...first, ...changes }]);
+
+  test('accepts what is configured', () => {
+    for (const stage of stages) {
+      validateConfig(stage, models);
+    }
+  });
+
+  test('names the model and what is wrong with it', () => {
+    assert.throws(() => validateConfig(prod, []), /"models" is empty/);
+    assert.throws(() => validateConfig(prod, [first, first]), /model "fraud-detection": is listed twice/);
+    assert.throws(withModel({ name: 'Fraud_Detection' }), /names are words of lower-case letters/);
+    assert.throws(withModel({ api: { ...first.api, timeoutSeconds: 30 } }), /api\.timeoutSeconds must be below 30/);
+    assert.throws(
+      withModel({ queue: { ...first.queue, batchSize: 11, batchWindowSeconds: 0 } }),
+      /needs a queue\.batchWindowSeconds of at least 1/,
+    );
+    assert.throws(
+      withModel({ queue: { ...first.queue, maxConcurrency: 5, reservedConcurrency: 4 } }),
+      /must not be below queue\.maxConcurrency/,
+    );
+  });
+
+  test('names the stage and what is wrong with it', () => {
+    const jwt = { type: 'jwt', issuer: 'https://issuer.example.com', audience: [] } as const;
+    assert.throws(() => validateConfig({ ...prod, authorization: jwt }, models), /stage "prod": a JWT authorizer/);
+    const redelivery = { ...prod.redelivery, visibilityTimeoutFactor: 5 };
+    assert.throws(() => validateConfig({ ...prod, redelivery }, models), /at least 6 times the function timeout/);
+    assert.throws(() => findStage('staging'), /unknown stage "staging"; lib\/config\.ts has: local, dev, prod/);
+  });
+});
+
+describe('manifest', () => {
+  const read = (manifest: unknown) => () => {
+    const directory = temporaryDirectory();
+    writeManifest(directory, 'm', manifest);
+    return readModelManifest(directory, 'm');
+  };
+  const valid = { name: 'm', version: '1.2', artifact: { file: 'model.onnx' } };
+
+  test('gives the version and the artifact file', () => {
+    assert.deepEqual(read(valid)(), { name: 'm', version: '1.2', artifactFile: 'model.onnx' });
+  });
+
+  test('is there for every model of the list', () => {
+    for (const { name } of models) {
+      assert.equal(readModelManifest(join(__dirname, '..', '..', 'functions'), name).name, name);
+    }
+  });
+
+  test('is refused with its path and the reason', () => {
+    assert.throws(
+      () => readModelManifest(temporaryDirectory(), 'm'),
+      /m\/model\/manifest\.json: cannot be read.*make train MODEL=m/,
+    );
+    assert.throws(read('{'), /m\/model\/manifest\.json: is not JSON/);
+    assert.throws(read('3'), /is not a JSON object/);
+    assert.throws(read({ ...valid, name: 'other' }), /"name" is "other", but lib\/config\.ts calls the model "m"/);
+    assert.throws(read({ ...valid, version: 1 }), /"version" must be a string .* got 1/);
+    assert.throws(read({ ...valid, version: '../2' }), /"version" must be a string/);
+    assert.throws(read({ ...valid, version: '*' }), /"version" must be a string/);
+    assert.throws(read({ name: 'm', version: '1' }), /"artifact\.file" must be a string .* got undefined/);
+  });
+});

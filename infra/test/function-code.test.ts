@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Architecture } from 'aws-cdk-lib/aws-lambda';
+import { cargoLambdaCode } from '../lib/function-code';
+import { temporaryDirectory } from './support';
+
+// The first 20 bytes of an ELF executable end with the machine it is for.
+function lambdaDirectory(machine: number): string {
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, 'm'));
+  const header = Buffer.alloc(64);
+  header.write('\x7fELF', 'latin1');
+  header.writeUInt16LE(machine, 18);
+  writeFileSync(join(directory, 'm', 'bootstrap'), header);
+  return directory;
+}
+
+test('takes the binary of the right architecture', () => {
+  cargoLambdaCode(lambdaDirectory(0xb7), Architecture.ARM_64)('m');
+  cargoLambdaCode(lambdaDirectory(0x3e), Architecture.X86_64)('m');
+});
+
+test('refuses a binary of the wrong architecture and says how to build it', () => {
+  assert.throws(
+    () => cargoLambdaCode(lambdaDirectory(0x3e), Architecture.ARM_64)('m'),
+    /m\/bootstrap is not an arm64 executable; run "cargo lambda build --release --arm64"/,
+  );
+});
+
+test('says how to build a missing binary', () => {
+  assert.throws(
+    () => cargoLambdaCode(temporaryDirectory(), Architecture.X86_64)('m'),
+    /m\/bootstrap is missing; run "cargo lambda build --release"/,
+  );
+});
