@@ -7,7 +7,7 @@ import messages
 import predictions
 from console import say, style
 from messages import Delivery
-from ministack import Server
+from local_aws import Server
 from predictions import Comparison
 from workspace import Model
 

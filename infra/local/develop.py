@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-import ministack
+import local_aws
 import process
 import tools
 from console import Failure
@@ -16,7 +16,7 @@ def watch(arguments: argparse.Namespace) -> int:
     """Runs a function under `cargo lambda watch`, on the stack that `make run` keeps up."""
     model = _model(arguments.model)
     state = _state()
-    environment = cargo_environment(ministack.client_environment(state["endpoint"])) | {
+    environment = cargo_environment(local_aws.client_environment(state["endpoint"])) | {
         "SARDONYX_ARTIFACT_BUCKET": state["artifact_bucket"],
         "SARDONYX_FEATURE_TABLE": state["feature_table"],
         "SARDONYX_MODEL_NAME": model.name,

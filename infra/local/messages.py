@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from console import Failure, Step
-from ministack import Server
+from local_aws import Server
 from predictions import TOLERANCE, difference
 from workspace import Model
 

@@ -18,13 +18,13 @@ import build
 import console
 import demo
 import develop
-import ministack
+import local_aws
 import process
 import stack
 import suite
 import tools
 from console import Failure, say
-from ministack import Server
+from local_aws import Server
 from process import Terminated
 from workspace import LOCAL, TARGET, cargo_environment, models
 
@@ -36,7 +36,7 @@ def running_stack(directory: Path, port: int) -> Iterator[tuple[Server, dict]]:
     with ExitStack() as up:
         up.enter_context(_owned(directory))
         with console.step("Starting MiniStack") as step:
-            server = up.enter_context(ministack.running(port, directory, step))
+            server = up.enter_context(local_aws.running(port, directory, step))
             step.note = server.endpoint
         state = stack.describe(server, stack.deploy(server, directory), models())
         stack.provision(server, state, models(), directory)
@@ -85,7 +85,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Runs a command beside a stack of its own, on a free port, and returns the command's exit code."""
     directory = TARGET / "local-exec"
     _prepare()
-    with running_stack(directory, ministack.free_port()) as (server, _state):
+    with running_stack(directory, local_aws.free_port()) as (server, _state):
         environment = cargo_environment(server.environment())
         environment["SARDONYX_LOCAL_STATE"] = str(directory / "state.json")
         return process.foreground(arguments.command, environment)
@@ -130,7 +130,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     process.unwind_on_signals()
-    ministack.isolate()
+    local_aws.isolate()
     arguments = parse()
     try:
         return arguments.action(arguments)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import console
 import process
-from ministack import Server
+from local_aws import Server
 from workspace import CDK, CLI, INFRA, REGION, Model
 
 _ACCOUNT = "000000000000"

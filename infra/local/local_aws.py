@@ -22,6 +22,7 @@ from workspace import REGION, VENV
 _HOST = "127.0.0.1"
 _READY_SECONDS = 60
 _KEEPER = Path(__file__).with_name("keeper.py")
+_EMULATOR = Path(__file__).with_name("emulator.py")
 
 # The owner of the emulated account. Not a secret: it opens nothing but the emulator on this machine.
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sardonyx-local", "AWS_SECRET_ACCESS_KEY": "sardonyx-local"}
@@ -107,7 +108,7 @@ def running(port: int, directory: Path, step: Step) -> Iterator[Server]:
     }
     with log.open("wb") as output:
         keeper = subprocess.Popen(
-            [sys.executable, _KEEPER, VENV / "bin" / "ministack"],
+            [sys.executable, _KEEPER, VENV / "bin" / "python", "-P", _EMULATOR],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
