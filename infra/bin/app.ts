@@ -12,5 +12,9 @@ addSardonyx(app, {
   stage,
   models,
   functionsDirectory: join(repository, 'functions'),
-  code: cargoLambdaCode(join(repository, 'target', 'lambda'), functionArchitecture(stage)),
+  code: cargoLambdaCode(
+    join(repository, 'target', 'lambda'),
+    functionArchitecture(stage),
+    stage.local ? 'make run' : 'cargo lambda build --release --arm64',
+  ),
 });

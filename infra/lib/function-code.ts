@@ -19,30 +19,32 @@ const ELF_MACHINE = new Map([
  * The packages that `cargo lambda build` leaves in `target/lambda/<model>/`.
  *
  * Lambda accepts a binary for the wrong architecture and then fails every invocation, so a mismatch
- * is refused here, before anything is deployed.
+ * is refused here, before anything is deployed, with the command that builds the right one.
  */
-export function cargoLambdaCode(lambdaDirectory: string, architecture: Architecture): FunctionCode {
+export function cargoLambdaCode(
+  lambdaDirectory: string,
+  architecture: Architecture,
+  buildCommand: string,
+): FunctionCode {
   return (model) => {
     const packageDirectory = join(lambdaDirectory, model);
-    const header = readHeader(join(packageDirectory, 'bootstrap'), architecture);
+    const header = readHeader(join(packageDirectory, 'bootstrap'), buildCommand);
     // Not everything is ELF: for the local stage a macOS host builds its own format.
     const isElf = header.readUInt32BE(0) === ELF_MAGIC;
     if (isElf && header.readUInt16LE(18) !== ELF_MACHINE.get(architecture.name)) {
-      throw new Error(
-        `${packageDirectory}/bootstrap is not an ${architecture.name} executable; run "${buildCommand(architecture)}"`,
-      );
+      throw new Error(`${packageDirectory}/bootstrap is not an ${architecture.name} executable; run "${buildCommand}"`);
     }
     return Code.fromAsset(packageDirectory);
   };
 }
 
-function readHeader(path: string, architecture: Architecture): Buffer {
+function readHeader(path: string, buildCommand: string): Buffer {
   const header = Buffer.alloc(20);
   let file: number;
   try {
     file = openSync(path, 'r');
   } catch (cause) {
-    throw new Error(`${path} is missing; run "${buildCommand(architecture)}"`, { cause });
+    throw new Error(`${path} is missing; run "${buildCommand}"`, { cause });
   }
   try {
     readSync(file, header);
@@ -50,9 +52,4 @@ function readHeader(path: string, architecture: Architecture): Buffer {
     closeSync(file);
   }
   return header;
-}
-
-function buildCommand(architecture: Architecture): string {
-  const arm64 = architecture.name === Architecture.ARM_64.name ? ' --arm64' : '';
-  return `cargo lambda build --release${arm64}`;
 }
