@@ -15,6 +15,6 @@ addSardonyx(app, {
   code: cargoLambdaCode(
     join(repository, 'target', 'lambda'),
     functionArchitecture(stage),
-    stage.local ? 'make run' : 'cargo lambda build --release --arm64',
+    stage.local ? 'make build' : 'cargo lambda build --release --arm64',
   ),
 });
