@@ -1,1 +1,17 @@
-//! Stub.
+//! ONNX bytes to a runnable, batched model. The only crate that knows tract.
+//!
+//! [`OnnxModel`] implements [`sardonyx_core::ports::Model`]. What a model gives are ONNX Runtime's numbers; a graph for which that
+//! cannot be promised is refused when it is loaded, with every operator that is in the way. [`trees`] evaluates tree ensembles.
+
+mod agreement;
+mod convert;
+mod error;
+mod golden;
+mod graph;
+mod model;
+mod operators;
+mod plan;
+pub mod trees;
+
+pub use error::{LoadError, UnsupportedOperator};
+pub use model::OnnxModel;

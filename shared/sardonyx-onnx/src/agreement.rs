@@ -1,0 +1,155 @@
+//! Whether the artifact is what its manifest says.
+
+use sardonyx_core::manifest::{InputSpec, Manifest};
+use sardonyx_core::ports::Model;
+use sardonyx_core::tensor::TensorSpec;
+use sha2::{Digest, Sha256};
+
+use crate::error::LoadError;
+use crate::graph::{BATCH, Dimension, Graph, InputDeclaration, OutputDeclaration};
+use crate::model::OnnxModel;
+
+pub(crate) fn check_artifact(model: &str, manifest: &Manifest, artifact: &[u8]) -> Result<(), LoadError> {
+    let corrupt = |problem: String| LoadError::Corrupt {
+        model: model.to_owned(),
+        problem,
+        source: None,
+    };
+    let expected = &manifest.artifact;
+    if expected.size_bytes != artifact.len() as u64 {
+        return Err(corrupt(format!(
+            "it has {} bytes, but the manifest says {}",
+            artifact.len(),
+            expected.size_bytes
+        )));
+    }
+    let digest = Sha256::digest(artifact);
+    let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    if sha256 != expected.sha256 {
+        return Err(corrupt(format!(
+            "its SHA-256 is {sha256}, but the manifest says {}",
+            expected.sha256
+        )));
+    }
+    Ok(())
+}
+
+/// The graph's inputs in the order and with the shapes of the manifest, which knows dimensions that exporters leave open.
+pub(crate) fn inputs(model: &str, manifest: &Manifest, graph: &Graph) -> Result<Vec<InputDeclaration>, LoadError> {
+    if let Some(unknown) = graph
+        .inputs
+        .iter()
+        .find(|input| !manifest.inputs.iter().any(|spec| spec.name == input.name))
+    {
+        let problem = format!("the graph has an input {:?} that the manifest lacks", unknown.name);
+        return Err(contradiction(model, problem));
+    }
+    let declaration = |spec: &InputSpec| {
+        let name = &spec.name;
+        let Some(declared) = graph.inputs.iter().find(|input| input.name == *name) else {
+            let names: Vec<_> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
+            let problem = format!("the graph has no input {name:?}; it has {}", names.join(", "));
+            return Err(contradiction(model, problem));
+        };
+        if declared.datatype != spec.datatype {
+            let problem = format!(
+                "the input {name:?} is {} in the graph, not {}",
+                declared.datatype, spec.datatype
+            );
+            return Err(contradiction(model, problem));
+        }
+        let declared_spec = declared.spec();
+        if !fits(&declared_spec, &spec.shape) {
+            let problem = format!(
+                "the input {name:?} is {} in the graph, not {:?}",
+                shape_text(&declared_spec),
+                spec.shape
+            );
+            return Err(contradiction(model, problem));
+        }
+        let dimension = |size: &i64| match usize::try_from(*size) {
+            Ok(size) => Dimension::Fixed(size),
+            Err(_) => Dimension::Named(BATCH.into()),
+        };
+        Ok(InputDeclaration {
+            name: name.clone(),
+            datatype: spec.datatype,
+            shape: Some(spec.shape.iter().map(dimension).collect()),
+        })
+    };
+    manifest.inputs.iter().map(declaration).collect()
+}
+
+/// The manifest's outputs as the graph declares them. The manifest may leave out outputs of the graph; they are not computed then.
+pub(crate) fn outputs(model: &str, manifest: &Manifest, graph: &Graph) -> Result<Vec<OutputDeclaration>, LoadError> {
+    let outputs = manifest.outputs.iter();
+    outputs
+        .map(|spec| {
+            if let (Some(classes), Some(expected)) = (graph.classes.get(&spec.name), &spec.classes)
+                && classes != expected
+            {
+                let problem = format!(
+                    "the classes of {:?} are {} in the graph, not {}",
+                    spec.name,
+                    serde_json::Value::from(classes.clone()),
+                    serde_json::Value::from(expected.clone())
+                );
+                return Err(contradiction(model, problem));
+            }
+            let declared = graph.outputs.iter().find(|output| output.name == spec.name);
+            declared.cloned().ok_or_else(|| {
+                let names: Vec<_> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
+                let problem = format!("the graph has no output {:?}; it has {}", spec.name, names.join(", "));
+                contradiction(model, problem)
+            })
+        })
+        .collect()
+}
+
+/// Compares the outputs of the compiled model with the manifest's.
+pub(crate) fn check_outputs(name: &str, manifest: &Manifest, model: &OnnxModel) -> Result<(), LoadError> {
+    for (spec, output) in manifest.outputs.iter().zip(model.outputs()) {
+        if output.datatype != spec.datatype {
+            let problem = format!(
+                "the output {:?} is {} in the graph, not {}",
+                spec.name, output.datatype, spec.datatype
+            );
+            return Err(contradiction(name, problem));
+        }
+        if !fits(output, &spec.shape) {
+            let problem = format!(
+                "the output {:?} is {} in the graph, not {:?}",
+                spec.name,
+                shape_text(output),
+                spec.shape
+            );
+            return Err(contradiction(name, problem));
+        }
+    }
+    Ok(())
+}
+
+/// An open dimension of the graph may be anything; a batch of the manifest must be open in the graph.
+fn fits(graph: &TensorSpec, manifest: &[i64]) -> bool {
+    let Some(shape) = &graph.shape else { return true };
+    shape.len() == manifest.len()
+        && shape.iter().zip(manifest).all(|(size, expected)| match size {
+            None => true,
+            Some(size) => usize::try_from(*expected) == Ok(*size),
+        })
+}
+
+fn shape_text(spec: &TensorSpec) -> String {
+    let sizes = spec.shape.iter().flatten();
+    let texts: Vec<_> = sizes
+        .map(|size| size.map_or_else(|| "-1".to_owned(), |size| size.to_string()))
+        .collect();
+    format!("[{}]", texts.join(", "))
+}
+
+fn contradiction(model: &str, problem: String) -> LoadError {
+    LoadError::Contradiction {
+        model: model.to_owned(),
+        problem,
+    }
+}

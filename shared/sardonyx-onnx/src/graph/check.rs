@@ -1,0 +1,84 @@
+//! What must hold of a graph so that parsing it gives a model or an error, and nothing worse.
+
+use std::collections::HashSet;
+
+use tract_onnx::pb::tensor_proto::DataLocation;
+use tract_onnx::pb::{GraphProto, TensorProto};
+
+use super::signature;
+
+/// Says what is wrong with the graph.
+pub(super) fn check(graph: &GraphProto) -> Result<(), String> {
+    if graph.output.is_empty() {
+        return Err("the graph has no outputs".into());
+    }
+    let mut known: HashSet<&str> = HashSet::new();
+    known.extend(graph.input.iter().map(|input| input.name.as_str()));
+    known.extend(graph.initializer.iter().map(|tensor| tensor.name.as_str()));
+    if !graph.sparse_initializer.is_empty() {
+        return Err("the graph has sparse initializers, which are not supported".into());
+    }
+    // ONNX demands that nodes are sorted: a node reads only what was there before it. That excludes cycles.
+    for node in &graph.node {
+        for input in node.input.iter().filter(|name| !name.is_empty()) {
+            if !known.contains(input.as_str()) {
+                return Err(format!(
+                    "the node {:?} reads {input:?}, which no earlier node gives",
+                    node.name
+                ));
+            }
+        }
+        for output in node.output.iter().filter(|name| !name.is_empty()) {
+            if !known.insert(output) {
+                return Err(format!("{output:?} is given twice"));
+            }
+        }
+    }
+    for output in &graph.output {
+        if !known.contains(output.name.as_str()) {
+            return Err(format!("no node gives the output {:?}", output.name));
+        }
+    }
+    for tensor in &graph.initializer {
+        check_tensor(tensor)?;
+    }
+    for attribute in graph.node.iter().flat_map(|node| &node.attribute) {
+        for tensor in attribute.t.iter().chain(&attribute.tensors) {
+            check_tensor(tensor)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_tensor(tensor: &TensorProto) -> Result<(), String> {
+    let problem = |problem: String| Err(format!("the tensor {:?} {problem}", tensor.name));
+    if tensor.data_location == Some(DataLocation::External as i32) {
+        return problem("is in another file; save the model with its data inside".into());
+    }
+    let Some(datatype) = signature::datatype(tensor.data_type) else {
+        return problem(format!("has elements of the unknown type {}", tensor.data_type));
+    };
+    let elements = tensor.dims.iter().try_fold(1usize, |product, &dimension| {
+        usize::try_from(dimension)
+            .ok()
+            .and_then(|dimension| product.checked_mul(dimension))
+    });
+    let Some(elements) = elements else {
+        return problem(format!("has the impossible shape {:?}", tensor.dims));
+    };
+    if tensor.raw_data.is_empty() {
+        // tract checks the typed lists itself.
+        return Ok(());
+    }
+    let Some(width) = signature::width(datatype) else {
+        return problem("holds strings as raw data".into());
+    };
+    if elements.checked_mul(width) != Some(tensor.raw_data.len()) {
+        return problem(format!(
+            "has {} bytes, which is not what the shape {:?} of {datatype} takes",
+            tensor.raw_data.len(),
+            tensor.dims
+        ));
+    }
+    Ok(())
+}

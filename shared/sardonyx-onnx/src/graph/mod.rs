@@ -1,0 +1,71 @@
+//! The protobuf of a model, checked and brought into a form that tract takes.
+
+mod check;
+mod signature;
+mod support;
+mod zip_map;
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+use tract_onnx::pb::ModelProto;
+use tract_onnx::prelude::Framework;
+
+pub(crate) use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration};
+
+use crate::error::LoadError;
+use crate::operators;
+
+/// A model that tract can parse.
+pub(crate) struct Graph {
+    pub(crate) proto: ModelProto,
+    pub(crate) inputs: Vec<InputDeclaration>,
+    pub(crate) outputs: Vec<OutputDeclaration>,
+    /// For each output that was a ZipMap's, the class of each column.
+    pub(crate) classes: HashMap<String, Vec<Json>>,
+}
+
+impl Graph {
+    /// Decodes and checks an ONNX file; `model` names it in errors.
+    pub(crate) fn decode(model: &str, mut bytes: &[u8]) -> Result<Self, LoadError> {
+        let onnx = operators::onnx();
+        let corrupt = |problem: String| LoadError::Corrupt {
+            model: model.to_owned(),
+            problem,
+            source: None,
+        };
+        if bytes.is_empty() {
+            return Err(corrupt("the file is empty".into()));
+        }
+        let mut proto = onnx
+            .proto_model_for_read(&mut bytes)
+            .map_err(|error| LoadError::Corrupt {
+                model: model.to_owned(),
+                problem: "it is not an ONNX file".into(),
+                source: Some(error.into()),
+            })?;
+        let operator_set = proto.opset_import.clone();
+        let graph = proto
+            .graph
+            .as_mut()
+            .filter(|_| !operator_set.is_empty())
+            .ok_or_else(|| corrupt("it is not an ONNX file: there is no graph".into()))?;
+        check::check(graph).map_err(corrupt)?;
+        let unsupported = support::unsupported(&onnx, graph);
+        if !unsupported.is_empty() {
+            return Err(LoadError::Unsupported {
+                model: model.to_owned(),
+                operators: unsupported,
+            });
+        }
+        let classes = zip_map::replace(graph);
+        let inputs = signature::inputs(graph).map_err(corrupt)?;
+        let outputs = signature::outputs(graph);
+        Ok(Self {
+            proto,
+            inputs,
+            outputs,
+            classes,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! Which operators are computed right. What is not here is refused by name, because tract may compute it wrongly without a word.
+
+use tract_onnx::Onnx;
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
+
+use super::zip_map;
+use crate::error::UnsupportedOperator;
+
+const ML_DOMAIN: &str = "ai.onnx.ml";
+
+/// The operators of `ai.onnx.ml`. tract's registry does not know domains.
+const ML_OPERATORS: [&str; 9] = [
+    "ArrayFeatureExtractor",
+    "CategoryMapper",
+    "LinearClassifier",
+    "LinearRegressor",
+    "Normalizer",
+    "Scaler",
+    "TreeEnsembleClassifier",
+    "TreeEnsembleRegressor",
+    "ZipMap",
+];
+
+/// Operators of ONNX Runtime's own domain, `com.microsoft`, by which transformers are exported.
+const CONTRIB_OPERATORS: [&str; 9] = [
+    "BiasGelu",
+    "FastGelu",
+    "GatherBlockQuantized",
+    "GroupQueryAttention",
+    "MatMulNBits",
+    "MultiHeadAttention",
+    "QuickGelu",
+    "SimplifiedLayerNormalization",
+    "SkipLayerNormalization",
+];
+
+/// Every node whose operator is missing or known to be wrong, in this graph and in those inside of it.
+pub(super) fn unsupported(onnx: &Onnx, graph: &GraphProto) -> Vec<UnsupportedOperator> {
+    let mut found = Vec::new();
+    for node in &graph.node {
+        let reason = if is_registered(onnx, node) {
+            wrong(graph, node)
+        } else {
+            Some(None)
+        };
+        if let Some(reason) = reason {
+            found.push(UnsupportedOperator {
+                operator: format!("{}.{}", domain(node), node.op_type),
+                node: node_name(node).to_owned(),
+                reason,
+            });
+        }
+        for attribute in &node.attribute {
+            for inner in attribute.g.iter().chain(&attribute.graphs) {
+                found.extend(unsupported(onnx, inner));
+            }
+        }
+    }
+    found
+}
+
+fn node_name(node: &NodeProto) -> &str {
+    match (node.name.as_str(), node.output.first()) {
+        ("", Some(output)) => output,
+        (name, _) => name,
+    }
+}
+
+fn domain(node: &NodeProto) -> &str {
+    if node.domain.is_empty() {
+        "ai.onnx"
+    } else {
+        &node.domain
+    }
+}
+
+fn is_registered(onnx: &Onnx, node: &NodeProto) -> bool {
+    let name = node.op_type.as_str();
+    match domain(node) {
+        "ai.onnx" => {
+            onnx.op_register.0.contains_key(name) && !ML_OPERATORS.contains(&name) && !CONTRIB_OPERATORS.contains(&name)
+        }
+        ML_DOMAIN => ML_OPERATORS.contains(&name),
+        "com.microsoft" => CONTRIB_OPERATORS.contains(&name),
+        _ => false,
+    }
+}
+
+/// `Some(Some(reason))` for what is known to come out wrong.
+fn wrong(graph: &GraphProto, node: &NodeProto) -> Option<Option<String>> {
+    let reason = match node.op_type.as_str() {
+        "ZipMap" => return zip_map::problem(graph, node).map(Some),
+        "ReduceLogSumExp" => "it overflows, because the greatest value is not taken out first",
+        "LinearClassifier"
+            if attribute(node, "classlabels_strings").is_some_and(|labels| !labels.strings.is_empty()) =>
+        {
+            "string labels are not supported; encode the target as integers before training"
+        }
+        "Normalizer" if attribute(node, "norm").is_none_or(|norm| norm.s == b"MAX") => {
+            "the norm MAX takes absolute values, unlike ONNX Runtime"
+        }
+        _ => return None,
+    };
+    Some(Some(reason.to_owned()))
+}
+
+fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+    node.attribute.iter().find(|attribute| attribute.name == name)
+}

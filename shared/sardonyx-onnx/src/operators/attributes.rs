@@ -1,0 +1,86 @@
+//! Attributes of nodes, read strictly: an attribute of another type than the specification's is an error, not absent.
+
+use std::str::FromStr;
+
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::prelude::tract_itertools::Itertools;
+use tract_onnx::tract_hir::internal::*;
+
+/// A text attribute that is one of a few names.
+pub(super) fn parse_or_default<T>(node: &NodeProto, name: &str) -> TractResult<T>
+where
+    T: FromStr<Err = String> + Default,
+{
+    match node.get_attr_opt::<&str>(name)? {
+        None => Ok(T::default()),
+        Some(text) => text.parse().or_else(|problem: String| node.bail_attr(name, &problem)),
+    }
+}
+
+pub(super) fn integers(node: &NodeProto, name: &str) -> TractResult<Vec<i64>> {
+    Ok(node.get_attr_opt_slice::<i64>(name)?.unwrap_or_default().to_vec())
+}
+
+pub(super) fn texts(node: &NodeProto, name: &str) -> TractResult<Vec<String>> {
+    Ok(node
+        .get_attr_opt_tvec::<String>(name)?
+        .map(|texts| texts.into_iter().collect_vec())
+        .unwrap_or_default())
+}
+
+pub(super) fn floats(node: &NodeProto, name: &str) -> TractResult<Vec<f32>> {
+    Ok(node.get_attr_opt_slice::<f32>(name)?.unwrap_or_default().to_vec())
+}
+
+/// Numbers that ONNX gives either as `name`, in single precision, or as `{name}_as_tensor`.
+pub(super) fn floats_or_tensor(context: &ParsingContext, node: &NodeProto, name: &str) -> TractResult<NumberList> {
+    let tensor_name = format!("{name}_as_tensor");
+    let floats = floats(node, name)?;
+    let tensor = node
+        .get_attr_opt::<&tract_onnx::pb::TensorProto>(&tensor_name)?
+        .map(|proto| context.load_tensor(proto))
+        .transpose()?
+        .filter(|tensor| tensor.len() > 0);
+    let Some(tensor) = tensor else {
+        return Ok(NumberList::Single(floats));
+    };
+    node.expect_attr(
+        &tensor_name,
+        floats.is_empty(),
+        "to be alone: the list of floats is there too",
+    )?;
+    let view = tensor.try_as_plain_ram()?;
+    match tensor.datum_type() {
+        DatumType::F32 => Ok(NumberList::Single(view.as_slice::<f32>()?.to_vec())),
+        DatumType::F64 => Ok(NumberList::Double(view.as_slice::<f64>()?.to_vec())),
+        other => node.bail_attr(&tensor_name, &format!("has elements of type {other:?}")),
+    }
+}
+
+/// Numbers in the precision in which the model gives them.
+#[derive(Clone, Debug)]
+pub(super) enum NumberList {
+    Single(Vec<f32>),
+    Double(Vec<f64>),
+}
+
+impl NumberList {
+    pub(super) fn is_double(&self) -> bool {
+        matches!(self, Self::Double(_))
+    }
+
+    pub(super) fn to_single(&self) -> Vec<f32> {
+        match self {
+            Self::Single(values) => values.clone(),
+            Self::Double(values) => values.iter().map(|value| *value as f32).collect(),
+        }
+    }
+
+    pub(super) fn to_double(&self) -> Vec<f64> {
+        match self {
+            Self::Single(values) => values.iter().copied().map(f64::from).collect(),
+            Self::Double(values) => values.clone(),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+use std::str::FromStr;
+
+/// The attributes of a tree ensemble operator that describe its trees, as ONNX lists them: one entry for each node in the
+/// `nodes_*` lists, one for each weight of a leaf in the `weight_*` lists (`class_*` or `target_*` in ONNX).
+#[derive(Clone, Debug, Default)]
+pub struct EnsembleAttributes<T> {
+    /// The tree of each node. The nodes of a tree follow each other, its root first.
+    pub nodes_treeids: Vec<i64>,
+    /// The id of each node, unique in its tree.
+    pub nodes_nodeids: Vec<i64>,
+    /// The column that a branch tests.
+    pub nodes_featureids: Vec<i64>,
+    /// How a branch tests it; or that the node is a leaf.
+    pub nodes_modes: Vec<NodeMode>,
+    /// What a branch compares the column with.
+    pub nodes_values: Vec<T>,
+    /// The next node when the test holds.
+    pub nodes_truenodeids: Vec<i64>,
+    /// The next node when it does not.
+    pub nodes_falsenodeids: Vec<i64>,
+    /// 1 when the test holds for a NaN too. Empty for never.
+    pub nodes_missing_value_tracks_true: Vec<i64>,
+    /// The tree of each weight.
+    pub weight_treeids: Vec<i64>,
+    /// The leaf of each weight.
+    pub weight_nodeids: Vec<i64>,
+    /// The class or target that each weight counts for.
+    pub weight_ids: Vec<i64>,
+    /// The weights.
+    pub weights: Vec<T>,
+}
+
+/// How a node tests its column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "ONNX's names")]
+pub enum NodeMode {
+    BranchLeq,
+    BranchLt,
+    BranchGte,
+    BranchGt,
+    BranchEq,
+    BranchNeq,
+    Leaf,
+}
+
+impl FromStr for NodeMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "BRANCH_LEQ" => Self::BranchLeq,
+            "BRANCH_LT" => Self::BranchLt,
+            "BRANCH_GTE" => Self::BranchGte,
+            "BRANCH_GT" => Self::BranchGt,
+            "BRANCH_EQ" => Self::BranchEq,
+            "BRANCH_NEQ" => Self::BranchNeq,
+            "LEAF" => Self::Leaf,
+            _ => return Err(format!("{text:?} is not a node mode")),
+        })
+    }
+}

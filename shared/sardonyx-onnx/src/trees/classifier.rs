@@ -1,0 +1,171 @@
+use super::ensemble::{BLOCK_ROWS, Ensemble, Score};
+use super::post_transform::{PostTransform, logistic};
+use super::{EnsembleError, Scalar};
+
+/// A TreeEnsembleClassifier.
+///
+/// With two classes ONNX Runtime does not take the greater score for the label. There are two layouts:
+///
+/// * All weights count for the same class: the score *s* of the positive class. When no weight is negative, *s* is a
+///   probability: the label is positive above 0.5, the scores are `[1 - s, s]`, and LOGISTIC is not applied. Otherwise the label
+///   is positive above 0, and the scores are `[-s, s]`, or the logistic of both.
+/// * Both classes have weights: the label is positive when the second score is above 0.
+///
+/// With more classes, the label is the first one of the greatest score.
+#[derive(Clone, Debug)]
+pub struct Classifier<T> {
+    ensemble: Ensemble<T>,
+    base_values: Vec<T>,
+    post_transform: PostTransform,
+    /// All weights count for the same one of two classes.
+    has_single_score: bool,
+    has_no_negative_weight: bool,
+}
+
+/// How the one score of a row becomes two.
+#[derive(Clone, Copy)]
+enum SecondScore {
+    /// `[1 - s, s]`.
+    Complement,
+    /// `[-s, s]`.
+    Opposite,
+}
+
+impl<T: Scalar> Classifier<T> {
+    /// `weights` are all weights of the operator with their classes, those of unreachable nodes too: ONNX Runtime looks at them.
+    ///
+    /// # Errors
+    /// When the base values do not fit the classes, and for layouts whose result ONNX Runtime leaves undefined.
+    pub fn new(
+        ensemble: Ensemble<T>,
+        weight_ids: &[i64],
+        weights: &[T],
+        base_values: Vec<T>,
+        post_transform: PostTransform,
+    ) -> Result<Self, EnsembleError> {
+        let classes = ensemble.targets;
+        let error = |problem: String| Err(EnsembleError::Attributes(problem));
+        if classes < 2 {
+            return error("there is one class only, so there is nothing to predict".into());
+        }
+        let has_single_score = classes == 2 && weight_ids.iter().all(|id| *id == weight_ids[0]);
+        let fits = match base_values.len() {
+            0 => true,
+            1 => classes == 2,
+            length => length == classes,
+        };
+        if !fits {
+            return error(format!(
+                "there are {} base values for {classes} classes",
+                base_values.len()
+            ));
+        }
+        // Where a row may get no second score, ONNX Runtime leaves what it gives for it to chance in these cases.
+        if classes == 2 && !ensemble.every_leaf_gives_to(1) {
+            if !has_single_score && base_values.len() == 1 {
+                return error("there is one base value, but both classes have weights".into());
+            }
+            if base_values.len() < 2 && post_transform == PostTransform::Probit {
+                return error("PROBIT of a single score does not say what the other one is".into());
+            }
+        }
+        Ok(Self {
+            ensemble,
+            base_values,
+            post_transform,
+            has_single_score,
+            has_no_negative_weight: !weights.iter().any(|weight| *weight < T::ZERO),
+        })
+    }
+
+    /// The trees.
+    pub fn ensemble(&self) -> &Ensemble<T> {
+        &self.ensemble
+    }
+
+    /// Whether the weights of both of two classes are given, in which case ONNX Runtime takes the labels to be 0 and 1.
+    pub fn is_binary_with_two_scores(&self) -> bool {
+        self.ensemble.targets == 2 && !self.has_single_score
+    }
+
+    /// Predicts rows of `width` columns; gives the position of each row's class, `[rows]`, and the scores, `[rows, classes]`.
+    ///
+    /// # Panics
+    /// When `rows` is not a whole number of rows, or they have fewer columns than the trees test.
+    pub fn predict(&self, rows: &[T], width: usize) -> (Vec<usize>, Vec<f32>) {
+        let classes = self.ensemble.targets;
+        let count = rows.len() / width.max(1);
+        let mut labels = Vec::with_capacity(count);
+        let mut out = vec![0.0; count * classes];
+        let mut scores = vec![Score::default(); BLOCK_ROWS * classes];
+        for (block, out) in rows
+            .chunks(BLOCK_ROWS * width.max(1))
+            .zip(out.chunks_mut(BLOCK_ROWS * classes))
+        {
+            let scores = &mut scores[..out.len()];
+            scores.fill(Score::default());
+            self.ensemble
+                .accumulate(block, width, scores, |sum, weight| sum + weight);
+            for (scores, out) in scores.chunks_exact_mut(classes).zip(out.chunks_exact_mut(classes)) {
+                labels.push(match scores {
+                    [first, second] => self.finish_binary(first, second, out),
+                    scores => self.finish_multiclass(scores, out),
+                });
+            }
+        }
+        (labels, out)
+    }
+
+    fn finish_multiclass(&self, scores: &mut [Score<T>], out: &mut [f32]) -> usize {
+        for (score, base) in scores.iter_mut().zip(&self.base_values) {
+            score.value += *base;
+            score.is_given = true;
+        }
+        let mut label: Option<usize> = None;
+        for (class, score) in scores.iter().enumerate() {
+            if score.is_given && label.is_none_or(|best| score.value > scores[best].value) {
+                label = Some(class);
+            }
+        }
+        self.post_transform.write(scores, out);
+        label.unwrap_or(0)
+    }
+
+    fn finish_binary(&self, first: &mut Score<T>, second: &mut Score<T>, out: &mut [f32]) -> usize {
+        match self.base_values[..] {
+            [_, base] if second.is_given => {
+                second.value = base + first.value;
+                first.value = -second.value;
+            }
+            [first_base, second_base] => {
+                first.value += first_base;
+                second.value += second_base;
+            }
+            [base] => first.value += base,
+            _ => {}
+        }
+        let positive = if second.is_given { second.get() } else { first.get() };
+        let threshold = if self.has_single_score && self.has_no_negative_weight {
+            T::HALF
+        } else {
+            T::ZERO
+        };
+        let label = usize::from(positive > threshold);
+        if second.is_given || self.base_values.len() == 2 {
+            self.post_transform.write(&[*first, *second], out);
+            return label;
+        }
+        let second_score = if self.has_single_score && self.has_no_negative_weight {
+            SecondScore::Complement
+        } else {
+            SecondScore::Opposite
+        };
+        let score = first.get();
+        (out[0], out[1]) = match (second_score, self.post_transform) {
+            (SecondScore::Complement, _) => ((T::from_f32(1.0) + -score).to_f32(), score.to_f32()),
+            (SecondScore::Opposite, PostTransform::Logistic) => (logistic((-score).to_f32()), logistic(score.to_f32())),
+            (SecondScore::Opposite, _) => ((-score).to_f32(), score.to_f32()),
+        };
+        label
+    }
+}

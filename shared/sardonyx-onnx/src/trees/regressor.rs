@@ -1,0 +1,132 @@
+use std::str::FromStr;
+
+use super::ensemble::{BLOCK_ROWS, Ensemble, Score};
+use super::post_transform::{PostTransform, probit};
+use super::{EnsembleError, Scalar};
+
+/// How the weights of a target become one score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "ONNX's names")]
+pub enum Aggregate {
+    Average,
+    #[default]
+    Sum,
+    Min,
+    Max,
+}
+
+impl FromStr for Aggregate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "AVERAGE" => Self::Average,
+            "SUM" => Self::Sum,
+            "MIN" => Self::Min,
+            "MAX" => Self::Max,
+            _ => return Err(format!("{text:?} is not an aggregate function")),
+        })
+    }
+}
+
+/// A TreeEnsembleRegressor.
+///
+/// As in ONNX Runtime, the only post transform of a single target is PROBIT, and a target that no leaf gives to is 0 under SUM
+/// and AVERAGE whatever its base value.
+#[derive(Clone, Debug)]
+pub struct Regressor<T> {
+    ensemble: Ensemble<T>,
+    base_values: Vec<T>,
+    aggregate: Aggregate,
+    post_transform: PostTransform,
+}
+
+impl<T: Scalar> Regressor<T> {
+    /// # Errors
+    /// When there are base values but not one for each target.
+    pub fn new(
+        ensemble: Ensemble<T>,
+        base_values: Vec<T>,
+        aggregate: Aggregate,
+        post_transform: PostTransform,
+    ) -> Result<Self, EnsembleError> {
+        if !base_values.is_empty() && base_values.len() != ensemble.targets {
+            return Err(EnsembleError::Attributes(format!(
+                "there are {} base values for {} targets",
+                base_values.len(),
+                ensemble.targets
+            )));
+        }
+        Ok(Self {
+            ensemble,
+            base_values,
+            aggregate,
+            post_transform,
+        })
+    }
+
+    /// The trees.
+    pub fn ensemble(&self) -> &Ensemble<T> {
+        &self.ensemble
+    }
+
+    /// Predicts rows of `width` columns; gives `[rows, targets]`.
+    ///
+    /// # Panics
+    /// When `rows` is not a whole number of rows, or they have fewer columns than the trees test.
+    pub fn predict(&self, rows: &[T], width: usize) -> Vec<f32> {
+        let targets = self.ensemble.targets;
+        let mut out = vec![0.0; rows.len() / width.max(1) * targets];
+        let mut scores = vec![Score::default(); BLOCK_ROWS * targets];
+        for (block, out) in rows
+            .chunks(BLOCK_ROWS * width.max(1))
+            .zip(out.chunks_mut(BLOCK_ROWS * targets))
+        {
+            let scores = &mut scores[..out.len()];
+            scores.fill(Score::default());
+            self.accumulate(block, width, scores);
+            for (scores, out) in scores.chunks_exact_mut(targets).zip(out.chunks_exact_mut(targets)) {
+                self.finish(scores, out);
+            }
+        }
+        out
+    }
+
+    fn accumulate(&self, rows: &[T], width: usize, scores: &mut [Score<T>]) {
+        let ensemble = &self.ensemble;
+        match self.aggregate {
+            Aggregate::Sum | Aggregate::Average => ensemble.accumulate(rows, width, scores, |sum, weight| sum + weight),
+            Aggregate::Min => {
+                ensemble.accumulate(
+                    rows,
+                    width,
+                    scores,
+                    |least, weight| if weight < least { weight } else { least },
+                );
+            }
+            Aggregate::Max => {
+                ensemble.accumulate(
+                    rows,
+                    width,
+                    scores,
+                    |most, weight| if weight > most { weight } else { most },
+                );
+            }
+        }
+    }
+
+    fn finish(&self, scores: &mut [Score<T>], out: &mut [f32]) {
+        for (target, score) in scores.iter_mut().enumerate() {
+            if self.aggregate == Aggregate::Average {
+                score.value = score.value / T::from_count(self.ensemble.trees.len());
+            }
+            score.value += self.base_values.get(target).copied().unwrap_or(T::ZERO);
+            score.is_given |= matches!(self.aggregate, Aggregate::Min | Aggregate::Max);
+        }
+        match (scores, self.post_transform) {
+            ([score], PostTransform::Probit) => out[0] = probit(score.get().to_f32()),
+            ([score], _) => out[0] = score.get().to_f32(),
+            (scores, post_transform) => post_transform.write(scores, out),
+        }
+    }
+}
