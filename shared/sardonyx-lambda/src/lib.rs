@@ -1,1 +1,59 @@
-//! Stub.
+//! Lambda front-ends, configuration and telemetry. The only crate that knows Lambda.
+//!
+//! One binary serves every trigger of a model: the event's own shape selects the front-end.
+
+mod config;
+mod http;
+mod service;
+mod sqs;
+mod telemetry;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use sardonyx_core::predict::Postprocess;
+use serde_json::value::RawValue;
+
+pub use config::{Config, ConfigError};
+pub use service::Service;
+
+/// Why a function did not start: any error with its causes.
+pub type StartError = Box<dyn Error + Send + Sync>;
+
+/// The life of a function: reads its configuration, starts its service, then serves events until Lambda stops it.
+///
+/// An error at the start is logged with all its causes and ends the process, which Lambda reports as a failed initialisation.
+pub fn run<P, F>(start: impl FnOnce(Config) -> F) -> ExitCode
+where
+    P: Postprocess,
+    F: Future<Output = Result<Service<P>, StartError>>,
+{
+    telemetry::init();
+    match try_run(start) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = telemetry::chain(&*error), "the function stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn try_run<P, F>(start: impl FnOnce(Config) -> F) -> Result<(), StartError>
+where
+    P: Postprocess,
+    F: Future<Output = Result<Service<P>, StartError>>,
+{
+    let config = Config::from_env()?;
+    // One thread: a function has at most one vCPU below 1,769 MB, and a second thread only adds switches.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let service = std::sync::Arc::new(start(config).await?);
+        tracing::info!(model = service.model_name(), version = service.model_version(), "ready");
+        lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+            let service = std::sync::Arc::clone(&service);
+            async move { service.handle(event).await }
+        }))
+        .await
+    })
+}

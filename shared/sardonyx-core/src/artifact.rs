@@ -1,0 +1,87 @@
+//! A model as it is published: a manifest and the file that it names.
+
+use bytes::Bytes;
+
+use crate::manifest::{Manifest, ManifestError};
+use crate::ports::{ModelStore, StoreError};
+
+/// The manifest's file name, beside the artifact.
+pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// A published model.
+#[derive(Clone, Debug)]
+pub struct ModelArtifact {
+    /// The manifest, validated.
+    pub manifest: Manifest,
+    /// The bytes of the file that the manifest names. Whoever loads them checks their hash.
+    pub bytes: Bytes,
+}
+
+/// Why a model could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// A file is not there or cannot be read.
+    #[error("the artifact of model {name} version {version} could not be fetched")]
+    Store {
+        /// The model's name.
+        name: String,
+        /// The model's version.
+        version: String,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// The manifest cannot be used.
+    #[error("the manifest of model {name} version {version} cannot be used")]
+    Manifest {
+        /// The model's name.
+        name: String,
+        /// The model's version.
+        version: String,
+        /// Why.
+        #[source]
+        source: ManifestError,
+    },
+    /// The manifest is that of another model.
+    #[error("the manifest of model {name} version {version} says that it is {found}")]
+    AnotherModel {
+        /// The model that was wanted.
+        name: String,
+        /// The version that was wanted.
+        version: String,
+        /// What the manifest says.
+        found: String,
+    },
+}
+
+impl ModelArtifact {
+    /// Fetches one version of a model.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the manifest is not this model's.
+    pub async fn fetch(store: &dyn ModelStore, name: &str, version: &str) -> Result<Self, ArtifactError> {
+        let store_error = |source| ArtifactError::Store {
+            name: name.into(),
+            version: version.into(),
+            source,
+        };
+        let manifest = store.fetch(name, version, MANIFEST_FILE).await.map_err(store_error)?;
+        let manifest = Manifest::from_json(&manifest).map_err(|source| ArtifactError::Manifest {
+            name: name.into(),
+            version: version.into(),
+            source,
+        })?;
+        if manifest.name != name || manifest.version != version {
+            return Err(ArtifactError::AnotherModel {
+                name: name.into(),
+                version: version.into(),
+                found: format!("{} version {}", manifest.name, manifest.version),
+            });
+        }
+        let bytes = store
+            .fetch(name, version, &manifest.artifact.file)
+            .await
+            .map_err(store_error)?;
+        Ok(Self { manifest, bytes })
+    }
+}

@@ -1,0 +1,60 @@
+use sardonyx_core::error::{InvalidInput, PredictError};
+use sardonyx_core::open_inference::{InferRequest, InferResponse, ModelMetadata, PLATFORM, ResponseOutput};
+use sardonyx_core::ports::ModelError;
+use sardonyx_core::predict::{Postprocess, Stage};
+use serde_json::Map;
+
+use super::predict::too_many;
+use super::response::{Answer, ApiError};
+use crate::service::{Invocation, Service};
+use crate::telemetry::Metric;
+
+pub(super) fn metadata<P: Postprocess>(service: &Service<P>) -> ModelMetadata {
+    let model = service.predictor.model();
+    ModelMetadata {
+        name: service.model_name().to_owned(),
+        versions: vec![service.model_version().to_owned()],
+        platform: PLATFORM,
+        inputs: model.inputs().iter().map(Into::into).collect(),
+        outputs: model.outputs().iter().map(Into::into).collect(),
+    }
+}
+
+/// Open Inference Protocol V2: tensors to tensors, without features or post-processing.
+pub(super) fn infer<P: Postprocess>(
+    service: &Service<P>,
+    body: &[u8],
+    invocation: &Invocation,
+) -> Result<Answer, ApiError> {
+    let model = service.predictor.model();
+    let request = InferRequest::from_json(body)?;
+    let tensors = request.tensors(model.inputs())?;
+    let wanted = request.wanted_outputs(model.outputs())?;
+    let rows = tensors.iter().map(|tensor| tensor.rows()).max().unwrap_or(0);
+    if rows > service.config.max_instances {
+        return Err(too_many("inputs: rows", rows, service.config.max_instances));
+    }
+    invocation.metrics.stage_done(Stage::Parse);
+    let outputs = model.infer(tensors).map_err(|error| match error {
+        ModelError::Input { input, problem } => InvalidInput::new(format!("inputs.{input}"), problem).into(),
+        failed @ ModelError::Failed(_) => ApiError::from(PredictError::from(failed)),
+    })?;
+    invocation.metrics.stage_done(Stage::Inference);
+    invocation.metrics.add(Metric::Predictions, rows as f64);
+    let mut outputs: Vec<_> = outputs.into_iter().map(Some).collect();
+    let outputs = wanted.into_iter().filter_map(|position| {
+        let tensor = outputs.get_mut(position)?.take()?;
+        let name = model.outputs().get(position)?.name.clone();
+        Some(ResponseOutput {
+            name,
+            parameters: Map::new(),
+            tensor,
+        })
+    });
+    Answer::json(&InferResponse {
+        model_name: service.model_name().to_owned(),
+        model_version: Some(service.model_version().to_owned()),
+        id: request.id.clone(),
+        outputs: outputs.collect(),
+    })
+}

@@ -1,0 +1,192 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use lambda_runtime::LambdaEvent;
+use sardonyx_core::ports::ResultStore;
+use sardonyx_core::predict::{Postprocess, PredictContext, Predictor, Stage};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tracing::{Instrument, info_span};
+
+use crate::telemetry::{InvocationMetrics, LineContext, Metric, Trigger};
+use crate::{Config, http, sqs};
+
+/// Time that is kept at the end of an invocation for saying what became of it.
+const DEADLINE_MARGIN: Duration = Duration::from_millis(200);
+
+/// A model with its front-ends.
+pub struct Service<P> {
+    pub(crate) config: Config,
+    pub(crate) predictor: Predictor<P>,
+    pub(crate) results: Option<Arc<dyn ResultStore>>,
+    is_cold: AtomicBool,
+}
+
+/// One call of the function.
+pub(crate) struct Invocation {
+    /// The id under which the caller and the logs know it.
+    pub(crate) request_id: String,
+    pub(crate) deadline_ms: u64,
+    pub(crate) metrics: InvocationMetrics,
+}
+
+/// The events that a function answers, told apart by what they contain.
+enum Event {
+    Http(Box<ApiGatewayV2httpRequest>),
+    Sqs(SqsEvent),
+}
+
+/// The answer to an [`Event`].
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Response {
+    Http(Box<ApiGatewayV2httpResponse>),
+    Sqs(SqsBatchResponse),
+}
+
+/// An event that this function cannot answer at all: Lambda reports the invocation as failed, and what was queued is delivered again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EventError {
+    #[error("the event is neither an HTTP request (payload format 2.0) nor a batch of SQS messages")]
+    Unknown,
+    #[error("the event cannot be read")]
+    Malformed(#[source] serde_json::Error),
+    #[error("the function takes no queue messages: SARDONYX_RESULT_TABLE is not set")]
+    NoResultStore,
+    #[error("a queue message has no id")]
+    NoMessageId,
+}
+
+impl<P: Postprocess> Service<P> {
+    /// Puts the parts together. `results` is where the results of queue messages go.
+    pub fn new(config: Config, predictor: Predictor<P>, results: Option<Arc<dyn ResultStore>>) -> Self {
+        Self {
+            config,
+            predictor,
+            results,
+            is_cold: AtomicBool::new(true),
+        }
+    }
+
+    /// The name of the model.
+    pub fn model_name(&self) -> &str {
+        &self.predictor.manifest().name
+    }
+
+    /// The version of the model.
+    pub fn model_version(&self) -> &str {
+        &self.predictor.manifest().version
+    }
+
+    pub(crate) async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Response, lambda_runtime::Error> {
+        let metrics = InvocationMetrics::start();
+        let cold_start = self.is_cold.swap(false, Ordering::Relaxed);
+        if cold_start {
+            metrics.add(Metric::ColdStarts, 1.0);
+        }
+        let LambdaEvent { payload, context } = event;
+        let event = Event::parse(&payload)?;
+        let (trigger, api_request_id) = match &event {
+            Event::Http(request) => (Trigger::Http, request.request_context.request_id.clone()),
+            Event::Sqs(_) => (Trigger::Sqs, None),
+        };
+        let invocation = Invocation {
+            request_id: api_request_id.unwrap_or_else(|| context.request_id.clone()),
+            deadline_ms: context.deadline,
+            metrics,
+        };
+        let span = info_span!(
+            "invocation",
+            request_id = invocation.request_id,
+            lambda_request_id = context.request_id,
+            model = self.model_name(),
+            version = self.model_version(),
+            cold_start,
+        );
+        let response = async {
+            Ok(match event {
+                Event::Http(request) => Response::Http(Box::new(http::handle(self, *request, &invocation).await)),
+                Event::Sqs(batch) => Response::Sqs(sqs::handle(self, batch, &invocation).await?),
+            })
+        };
+        let response: Result<_, EventError> = response.instrument(span).await;
+        invocation.metrics.write(&LineContext {
+            now_ms: now_ms(),
+            namespace: &self.config.metrics_namespace,
+            model_name: self.model_name(),
+            model_version: self.model_version(),
+            trigger,
+            request_id: &invocation.request_id,
+            cold_start,
+        });
+        Ok(response?)
+    }
+
+    /// What a prediction needs to know of this invocation.
+    pub(crate) fn predict_context<'a>(
+        &self,
+        invocation: &Invocation,
+        stage_done: &'a (dyn Fn(Stage) + Sync),
+    ) -> PredictContext<'a> {
+        PredictContext {
+            now_ms: now_ms(),
+            fetch_timeout: self.config.fetch_timeout.min(invocation.remaining()),
+            stage_done,
+        }
+    }
+}
+
+impl Invocation {
+    /// How long the work may still take.
+    pub(crate) fn remaining(&self) -> Duration {
+        let now = u64::try_from(now_ms()).unwrap_or(0);
+        Duration::from_millis(self.deadline_ms.saturating_sub(now)).saturating_sub(DEADLINE_MARGIN)
+    }
+}
+
+impl Event {
+    fn parse(payload: &RawValue) -> Result<Self, EventError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Shape {
+            #[serde(rename = "Records")]
+            records: Option<Vec<RecordShape>>,
+            request_context: Option<RequestContextShape>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct RecordShape {
+            event_source: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct RequestContextShape {
+            http: Option<IgnoredAny>,
+        }
+        let shape: Shape = serde_json::from_str(payload.get()).map_err(|_| EventError::Unknown)?;
+        let is_sqs = |records: &Vec<RecordShape>| {
+            records
+                .iter()
+                .all(|record| record.event_source.as_deref() == Some("aws:sqs"))
+        };
+        if shape.request_context.is_some_and(|context| context.http.is_some()) {
+            serde_json::from_str(payload.get())
+                .map(Self::Http)
+                .map_err(EventError::Malformed)
+        } else if shape.records.as_ref().is_some_and(is_sqs) {
+            serde_json::from_str(payload.get())
+                .map(Self::Sqs)
+                .map_err(EventError::Malformed)
+        } else {
+            Err(EventError::Unknown)
+        }
+    }
+}
+
+pub(crate) fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}

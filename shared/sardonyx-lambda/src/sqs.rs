@@ -1,0 +1,190 @@
+//! The queue front-end: a batch of messages, one feature fetch, one inference, each result recorded once.
+
+use std::collections::HashMap;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use sardonyx_core::error::{ErrorKind, InvalidInput, PredictError};
+use sardonyx_core::open_inference::describe_json_error;
+use sardonyx_core::ports::{PredictionRecord, Recorded, ResultStore};
+use sardonyx_core::predict::{Instance, Postprocess, Prediction};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use crate::service::{EventError, Invocation, Service, now_ms};
+use crate::telemetry::{Metric, chain};
+
+/// What DynamoDB allows for the partition key that the id becomes.
+const LONGEST_ID_BYTES: usize = 2048;
+
+/// The body of a message.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    #[serde(default)]
+    id: Option<String>,
+    instance: Map<String, Json>,
+}
+
+/// A message that waits for its result.
+struct Pending {
+    message_id: String,
+    prediction_id: String,
+}
+
+/// Scores a batch. Whatever is not recorded in the end is reported as failed, so that the queue delivers it again.
+pub(crate) async fn handle<P: Postprocess>(
+    service: &Service<P>,
+    batch: SqsEvent,
+    invocation: &Invocation,
+) -> Result<SqsBatchResponse, EventError> {
+    let results = service.results.as_ref().ok_or(EventError::NoResultStore)?;
+    let mut failures = Failures::default();
+    let mut pending = Vec::with_capacity(batch.records.len());
+    let mut instances = Vec::with_capacity(batch.records.len());
+    for record in batch.records {
+        let message_id = record.message_id.ok_or(EventError::NoMessageId)?;
+        match parse(&message_id, record.body.as_deref().unwrap_or_default()) {
+            Ok(instance) => {
+                pending.push(Pending {
+                    message_id,
+                    prediction_id: instance.id.clone(),
+                });
+                instances.push(instance);
+            }
+            Err(error) => failures.add(invocation, message_id, &PredictError::from(error)),
+        }
+    }
+
+    let stage_done = |stage| invocation.metrics.stage_done(stage);
+    let context = service.predict_context(invocation, &stage_done);
+    match service.predictor.predict(instances, context).await {
+        Err(error) => {
+            for message in pending {
+                failures.add(invocation, message.message_id, &error);
+            }
+        }
+        Ok(predictions) => {
+            let mut predicted = Vec::with_capacity(pending.len());
+            for (message, prediction) in pending.into_iter().zip(predictions) {
+                match prediction {
+                    Ok(prediction) => {
+                        invocation.metrics.count_prediction(&prediction);
+                        predicted.push((message, record(service, &prediction)));
+                    }
+                    Err(error) => failures.add(invocation, message.message_id, &error),
+                }
+            }
+            record_all(&**results, predicted, invocation, &mut failures).await;
+        }
+    }
+    Ok(failures.into_response(invocation))
+}
+
+fn parse(message_id: &str, body: &str) -> Result<Instance, InvalidInput> {
+    let message: Message =
+        serde_json::from_str(body).map_err(|error| InvalidInput::new("body", describe_json_error(&error)))?;
+    let id = message.id.unwrap_or_else(|| message_id.to_owned());
+    if id.is_empty() || id.len() > LONGEST_ID_BYTES {
+        return Err(InvalidInput::new(
+            "body.id",
+            format!("expected 1 to {LONGEST_ID_BYTES} bytes"),
+        ));
+    }
+    Ok(Instance {
+        id,
+        path: "instance".into(),
+        fields: message.instance,
+    })
+}
+
+fn record<P: Postprocess>(
+    service: &Service<P>,
+    prediction: &Prediction<P::Output>,
+) -> Result<PredictionRecord, PredictError> {
+    let now_ms = now_ms();
+    Ok(PredictionRecord {
+        prediction_id: prediction.prediction_id.clone(),
+        model_name: service.model_name().to_owned(),
+        model_version: service.model_version().to_owned(),
+        prediction: to_json(prediction)?,
+        recorded_at_ms: now_ms,
+        expires_at_seconds: now_ms / 1000 + i64::from(service.config.result_ttl_seconds),
+    })
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, PredictError> {
+    serde_json::to_string(value).map_err(|error| PredictError::Model(Box::new(error)))
+}
+
+/// Records each prediction id once. Of messages with the same id in one batch the first one counts, and all share its fate.
+async fn record_all(
+    results: &dyn ResultStore,
+    predicted: Vec<(Pending, Result<PredictionRecord, PredictError>)>,
+    invocation: &Invocation,
+    failures: &mut Failures,
+) {
+    let mut records: Vec<PredictionRecord> = Vec::with_capacity(predicted.len());
+    let mut positions: HashMap<String, usize> = HashMap::with_capacity(predicted.len());
+    let mut waiting = Vec::with_capacity(predicted.len());
+    for (message, record) in predicted {
+        match record {
+            Err(error) => failures.add(invocation, message.message_id, &error),
+            Ok(record) => {
+                let position = *positions.entry(message.prediction_id).or_insert_with(|| {
+                    records.push(record);
+                    records.len() - 1
+                });
+                waiting.push((message.message_id, position));
+            }
+        }
+    }
+
+    // Without an answer in time nothing is known of any record, and recording again is harmless.
+    let outcomes = tokio::time::timeout(invocation.remaining(), results.record(&records))
+        .await
+        .unwrap_or_default();
+    let duplicates = waiting.len() - records.len()
+        + outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome, Ok(Recorded::AlreadyThere)))
+            .count();
+    invocation.metrics.add(Metric::DuplicateResults, duplicates as f64);
+    for (message_id, position) in waiting {
+        match outcomes.get(position) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => failures.add_unrecorded(invocation, message_id, &chain(error)),
+            None => failures.add_unrecorded(invocation, message_id, "the result was not recorded in time"),
+        }
+    }
+}
+
+/// The messages that the queue shall deliver again.
+#[derive(Default)]
+struct Failures(Vec<BatchItemFailure>);
+
+impl Failures {
+    fn add(&mut self, invocation: &Invocation, message_id: String, error: &PredictError) {
+        tracing::warn!(message_id, kind = ?error.kind(), error = chain(error), "the message was not scored");
+        invocation.metrics.count_error(error.kind());
+        self.push(message_id);
+    }
+
+    fn add_unrecorded(&mut self, invocation: &Invocation, message_id: String, error: &str) {
+        tracing::error!(message_id, error, "the result was not recorded");
+        invocation.metrics.count_error(ErrorKind::Unavailable);
+        self.push(message_id);
+    }
+
+    fn push(&mut self, message_id: String) {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = message_id;
+        self.0.push(failure);
+    }
+
+    fn into_response(self, invocation: &Invocation) -> SqsBatchResponse {
+        invocation.metrics.add(Metric::FailedRecords, self.0.len() as f64);
+        let mut response = SqsBatchResponse::default();
+        response.batch_item_failures = self.0;
+        response
+    }
+}

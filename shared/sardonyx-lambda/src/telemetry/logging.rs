@@ -1,0 +1,54 @@
+use std::error::Error;
+
+use tracing::level_filters::LevelFilter;
+
+/// Starts logging: JSON lines on standard output, which is where Lambda collects them.
+///
+/// The level comes from `AWS_LAMBDA_LOG_LEVEL`, which Lambda's own logging configuration sets.
+pub(crate) fn init() {
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL")
+        .ok()
+        .and_then(|level| level.parse().ok());
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_target(false)
+        .with_max_level(level.unwrap_or(LevelFilter::INFO))
+        .log_internal_errors(false)
+        .finish();
+    // A second initialisation in one process is of no consequence.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// An error with all its causes, on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        // Some libraries repeat their cause in their own message.
+        if !text.ends_with(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sardonyx_core::ports::StoreError;
+
+    #[test]
+    fn the_whole_chain_is_logged() {
+        let error = StoreError::Unavailable {
+            what: "the table t".into(),
+            source: "connection refused".into(),
+        };
+        assert_eq!(chain(&error), "the table t is not available: connection refused");
+    }
+}

@@ -1,0 +1,243 @@
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use sardonyx_core::error::ErrorKind;
+use sardonyx_core::predict::{Prediction, Stage};
+use serde_json::{Map, Value as Json, json};
+
+/// What called the function; a dimension of every metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    Http,
+    Sqs,
+}
+
+impl Trigger {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Sqs => "sqs",
+        }
+    }
+}
+
+/// A metric, by its name in CloudWatch. Latencies are in milliseconds, everything else is a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Metric {
+    Predictions,
+    Errors,
+    InvalidInput,
+    NotFound,
+    StaleFeatures,
+    Unavailable,
+    ModelErrors,
+    MissingFeatures,
+    StaleViews,
+    DuplicateResults,
+    FailedRecords,
+    ColdStarts,
+    LatencyTotal,
+    LatencyFeatures,
+    LatencyInference,
+}
+
+impl Metric {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Predictions => "Predictions",
+            Self::Errors => "Errors",
+            Self::InvalidInput => "InvalidInput",
+            Self::NotFound => "NotFound",
+            Self::StaleFeatures => "StaleFeatures",
+            Self::Unavailable => "Unavailable",
+            Self::ModelErrors => "ModelErrors",
+            Self::MissingFeatures => "MissingFeatures",
+            Self::StaleViews => "StaleViews",
+            Self::DuplicateResults => "DuplicateResults",
+            Self::FailedRecords => "FailedRecords",
+            Self::ColdStarts => "ColdStarts",
+            Self::LatencyTotal => "LatencyTotal",
+            Self::LatencyFeatures => "LatencyFeatures",
+            Self::LatencyInference => "LatencyInference",
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::LatencyTotal | Self::LatencyFeatures | Self::LatencyInference => "Milliseconds",
+            _ => "Count",
+        }
+    }
+}
+
+impl From<ErrorKind> for Metric {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::InvalidInput => Self::InvalidInput,
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::StaleFeatures => Self::StaleFeatures,
+            ErrorKind::Unavailable => Self::Unavailable,
+            ErrorKind::Model => Self::ModelErrors,
+        }
+    }
+}
+
+/// The metrics of one invocation, written as one line in the
+/// [embedded metric format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
+#[derive(Debug)]
+pub(crate) struct InvocationMetrics {
+    started: Instant,
+    values: Mutex<Values>,
+}
+
+#[derive(Debug)]
+struct Values {
+    stage_started: Instant,
+    metrics: Vec<(Metric, f64)>,
+}
+
+impl InvocationMetrics {
+    pub(crate) fn start() -> Self {
+        let now = Instant::now();
+        Self {
+            started: now,
+            values: Mutex::new(Values {
+                stage_started: now,
+                metrics: vec![],
+            }),
+        }
+    }
+
+    pub(crate) fn add(&self, metric: Metric, value: f64) {
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        match values.metrics.iter_mut().find(|(known, _)| *known == metric) {
+            Some((_, sum)) => *sum += value,
+            None => values.metrics.push((metric, value)),
+        }
+    }
+
+    /// Ends a stage of the prediction: the time since the end of the stage before is its latency.
+    pub(crate) fn stage_done(&self, stage: Stage) {
+        let now = Instant::now();
+        let elapsed = {
+            let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+            now.duration_since(std::mem::replace(&mut values.stage_started, now))
+        };
+        let milliseconds = elapsed.as_secs_f64() * 1000.0;
+        match stage {
+            Stage::Parse => {}
+            Stage::Features => self.add(Metric::LatencyFeatures, milliseconds),
+            Stage::Inference => self.add(Metric::LatencyInference, milliseconds),
+        }
+    }
+
+    pub(crate) fn count_error(&self, kind: ErrorKind) {
+        self.add(Metric::Errors, 1.0);
+        self.add(kind.into(), 1.0);
+    }
+
+    pub(crate) fn count_prediction<O>(&self, prediction: &Prediction<O>) {
+        self.add(Metric::Predictions, 1.0);
+        self.add(Metric::MissingFeatures, prediction.defaulted.len() as f64);
+        self.add(Metric::StaleViews, prediction.stale.len() as f64);
+    }
+
+    /// Writes the line. What goes wrong with it is of no consequence to the invocation.
+    pub(crate) fn write(self, context: &LineContext<'_>) {
+        let line = self.line(context);
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+
+    fn line(self, context: &LineContext<'_>) -> Json {
+        self.add(Metric::LatencyTotal, self.started.elapsed().as_secs_f64() * 1000.0);
+        let metrics = self.values.into_inner().unwrap_or_else(PoisonError::into_inner).metrics;
+        let definitions: Vec<_> = metrics
+            .iter()
+            .map(|(metric, _)| json!({"Name": metric.name(), "Unit": metric.unit()}))
+            .collect();
+        let mut line = Map::new();
+        line.insert(
+            "_aws".into(),
+            json!({
+                "Timestamp": context.now_ms,
+                "CloudWatchMetrics": [{
+                    "Namespace": context.namespace,
+                    "Dimensions": [["ModelName", "Trigger"]],
+                    "Metrics": definitions,
+                }],
+            }),
+        );
+        line.insert("ModelName".into(), context.model_name.into());
+        line.insert("Trigger".into(), context.trigger.name().into());
+        line.insert("model_version".into(), context.model_version.into());
+        line.insert("request_id".into(), context.request_id.into());
+        line.insert("cold_start".into(), context.cold_start.into());
+        line.extend(
+            metrics
+                .into_iter()
+                .map(|(metric, value)| (metric.name().to_owned(), json!(value))),
+        );
+        Json::Object(line)
+    }
+}
+
+/// What a line of metrics says beside the metrics.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LineContext<'a> {
+    pub(crate) now_ms: i64,
+    pub(crate) namespace: &'a str,
+    pub(crate) model_name: &'a str,
+    pub(crate) model_version: &'a str,
+    pub(crate) trigger: Trigger,
+    pub(crate) request_id: &'a str,
+    pub(crate) cold_start: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_declares_every_metric_that_it_holds() {
+        let metrics = InvocationMetrics::start();
+        metrics.add(Metric::Predictions, 2.0);
+        metrics.add(Metric::Predictions, 1.0);
+        metrics.stage_done(Stage::Parse);
+        metrics.stage_done(Stage::Features);
+        metrics.count_error(ErrorKind::Model);
+        let line = metrics.line(&LineContext {
+            now_ms: 1_800_000_000_000,
+            namespace: "N",
+            model_name: "m",
+            model_version: "1",
+            trigger: Trigger::Sqs,
+            request_id: "r",
+            cold_start: true,
+        });
+        assert_eq!(line["Predictions"], 3.0);
+        assert_eq!(line["ModelErrors"], 1.0);
+        assert_eq!(line["Trigger"], "sqs");
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Dimensions"], json!([["ModelName", "Trigger"]]));
+        let declared: Vec<_> = directive["Metrics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|metric| metric["Name"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            declared,
+            [
+                "Predictions",
+                "LatencyFeatures",
+                "Errors",
+                "ModelErrors",
+                "LatencyTotal"
+            ]
+        );
+        for name in declared {
+            assert!(line[name].is_number(), "{name}");
+        }
+    }
+}

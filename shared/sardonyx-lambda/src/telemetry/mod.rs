@@ -1,0 +1,7 @@
+//! Logs and metrics. Neither ever holds a feature value or an entity's id, and neither ever fails a prediction.
+
+mod logging;
+mod metrics;
+
+pub(crate) use logging::{chain, init};
+pub(crate) use metrics::{InvocationMetrics, LineContext, Metric, Trigger};
