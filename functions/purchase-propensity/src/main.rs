@@ -1,2 +1,36 @@
-//! Stub.
-fn main() {}
+//! The Lambda function of the purchase model.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use purchase_propensity::PurchasePropensity;
+use sardonyx_aws::AwsClients;
+use sardonyx_core::artifact::ModelArtifact;
+use sardonyx_core::ports::ResultStore;
+use sardonyx_core::predict::Predictor;
+use sardonyx_lambda::{Config, Service, StartError};
+use sardonyx_onnx::OnnxModel;
+
+fn main() -> ExitCode {
+    sardonyx_lambda::run(start)
+}
+
+async fn start(config: Config) -> Result<Service<PurchasePropensity>, StartError> {
+    let aws = AwsClients::from_env().await;
+    let models = aws.model_store(&config.artifact_bucket);
+    let artifact = ModelArtifact::fetch(&models, &config.model_name, &config.model_version).await?;
+    let model = OnnxModel::load(&artifact.manifest, &artifact.bytes)?;
+    let postprocess = PurchasePropensity::new(&artifact.manifest)?;
+    let features = aws.online_store(&config.feature_table);
+    let results = config
+        .result_table
+        .as_ref()
+        .map(|table| Arc::new(aws.result_store(table)) as Arc<dyn ResultStore>);
+    let predictor = Predictor::new(
+        Arc::new(artifact.manifest),
+        Arc::new(features),
+        Arc::new(model),
+        postprocess,
+    );
+    Ok(Service::new(config, predictor, results))
+}

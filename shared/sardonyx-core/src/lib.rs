@@ -8,6 +8,7 @@ pub mod entity;
 pub mod error;
 pub mod manifest;
 pub mod open_inference;
+pub mod outputs;
 pub mod ports;
 pub mod predict;
 pub mod snapshot;
