@@ -1,2 +1,67 @@
-//! Stub.
-fn main() {}
+//! The `sardonyx` command: check a model, publish it, load feature snapshots.
+
+mod features;
+mod infer;
+mod publish;
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Serverless ONNX inference on AWS: check models, publish them, load feature snapshots.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run one Open Inference Protocol request on a bare ONNX file
+    Infer(infer::InferArgs),
+    /// Check a model folder and put it into the artifact bucket
+    Publish(publish::PublishArgs),
+    /// Feature snapshots
+    #[command(subcommand)]
+    Features(features::FeaturesCommand),
+}
+
+/// Why a command failed, to be printed with all its causes.
+type CommandError = Box<dyn Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(output) => match writeln!(std::io::stdout().lock(), "{output}") {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
+        Err(error) => {
+            let mut message = format!("error: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                message.push_str(&format!("\n  because: {error}"));
+                cause = error.source();
+            }
+            let _ = writeln!(std::io::stderr().lock(), "{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command; what it says comes back as text.
+fn run(command: Command) -> Result<String, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match command {
+        Command::Infer(args) => infer::run(&args),
+        Command::Publish(args) => runtime.block_on(publish::run(&args)),
+        Command::Features(features::FeaturesCommand::Load(args)) => runtime.block_on(features::load(&args)),
+    }
+}
+
+/// A file that a person named, with its name in the error.
+fn read_file(path: &std::path::Path) -> Result<Vec<u8>, CommandError> {
+    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()).into())
+}

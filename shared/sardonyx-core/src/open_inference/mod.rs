@@ -163,25 +163,35 @@ impl InferRequest {
         tensors.collect()
     }
 
-    /// The positions of the wanted outputs among the model's.
+    /// Checks that the model has the wanted outputs.
     ///
     /// # Errors
-    /// Names an output that the model does not have.
-    pub fn wanted_outputs(&self, specs: &[TensorSpec]) -> Result<Vec<usize>, InvalidInput> {
-        if self.outputs.is_empty() {
-            return Ok((0..specs.len()).collect());
-        }
-        let wanted = self.outputs.iter().enumerate().map(|(index, output)| {
-            specs.iter().position(|spec| spec.name == output.name).ok_or_else(|| {
+    /// Names an output that it does not have.
+    pub fn check_outputs(&self, specs: &[TensorSpec]) -> Result<(), InvalidInput> {
+        for (index, output) in self.outputs.iter().enumerate() {
+            if !specs.iter().any(|spec| spec.name == output.name) {
                 let names: Vec<_> = specs.iter().map(|spec| spec.name.as_str()).collect();
-                InvalidInput::unexpected(
+                return Err(InvalidInput::unexpected(
                     format!("outputs[{index}].name"),
                     &format!("one of {}", names.join(", ")),
                     &Json::from(&*output.name),
-                )
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The wanted outputs, in the model's order, from all that the model gave.
+    pub fn select_outputs(&self, specs: &[TensorSpec], tensors: Vec<Tensor>) -> Vec<ResponseOutput> {
+        let is_wanted = |name: &str| self.outputs.is_empty() || self.outputs.iter().any(|output| output.name == name);
+        let outputs = specs.iter().zip(tensors).filter(|(spec, _)| is_wanted(&spec.name));
+        outputs
+            .map(|(spec, tensor)| ResponseOutput {
+                name: spec.name.clone(),
+                parameters: Map::new(),
+                tensor,
             })
-        });
-        wanted.collect()
+            .collect()
     }
 }
 

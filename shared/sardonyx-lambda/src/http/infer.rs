@@ -1,8 +1,7 @@
 use sardonyx_core::error::{InvalidInput, PredictError};
-use sardonyx_core::open_inference::{InferRequest, InferResponse, ModelMetadata, PLATFORM, ResponseOutput};
+use sardonyx_core::open_inference::{InferRequest, InferResponse, ModelMetadata, PLATFORM};
 use sardonyx_core::ports::ModelError;
 use sardonyx_core::predict::{Postprocess, Stage};
-use serde_json::Map;
 
 use super::predict::too_many;
 use super::response::{Answer, ApiError};
@@ -29,7 +28,7 @@ pub(super) fn infer<P: Postprocess>(
     let model = service.predictor.model();
     let request = InferRequest::from_json(body)?;
     let tensors = request.tensors(model.inputs())?;
-    let wanted = request.wanted_outputs(model.outputs())?;
+    request.check_outputs(model.outputs())?;
     let rows = tensors.iter().map(|tensor| tensor.rows()).max().unwrap_or(0);
     if rows > service.config.max_instances {
         return Err(too_many("inputs: rows", rows, service.config.max_instances));
@@ -41,20 +40,10 @@ pub(super) fn infer<P: Postprocess>(
     })?;
     invocation.metrics.stage_done(Stage::Inference);
     invocation.metrics.add(Metric::Predictions, rows as f64);
-    let mut outputs: Vec<_> = outputs.into_iter().map(Some).collect();
-    let outputs = wanted.into_iter().filter_map(|position| {
-        let tensor = outputs.get_mut(position)?.take()?;
-        let name = model.outputs().get(position)?.name.clone();
-        Some(ResponseOutput {
-            name,
-            parameters: Map::new(),
-            tensor,
-        })
-    });
     Answer::json(&InferResponse {
         model_name: service.model_name().to_owned(),
         model_version: Some(service.model_version().to_owned()),
-        id: request.id.clone(),
-        outputs: outputs.collect(),
+        outputs: request.select_outputs(model.outputs(), outputs),
+        id: request.id,
     })
 }
