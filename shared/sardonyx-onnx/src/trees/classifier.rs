@@ -6,10 +6,12 @@ use super::{EnsembleError, Scalar};
 ///
 /// With two classes ONNX Runtime does not take the greater score for the label. There are two layouts:
 ///
-/// * All weights count for the same class: the score *s* of the positive class. When no weight is negative, *s* is a
-///   probability: the label is positive above 0.5, the scores are `[1 - s, s]`, and LOGISTIC is not applied. Otherwise the label
-///   is positive above 0, and the scores are `[-s, s]`, or the logistic of both.
+/// * All weights count for the same class, and *s* is their sum. When no weight is negative, *s* is taken for a probability: the
+///   label is positive above 0.5, and the scores are `[1 - s, s]`. Otherwise the label is positive above 0, and the scores are
+///   `[-s, s]`. With LOGISTIC the scores are the logistic of `[-s, s]`, but the label is found as before.
 /// * Both classes have weights: the label is positive when the second score is above 0.
+///
+/// Two base values are meant for two scores; with a single one the second stays 0.
 ///
 /// With more classes, the label is the first one of the greatest score.
 #[derive(Clone, Debug)]
@@ -20,15 +22,6 @@ pub struct Classifier<T> {
     /// All weights count for the same one of two classes.
     has_single_score: bool,
     has_no_negative_weight: bool,
-}
-
-/// How the one score of a row becomes two.
-#[derive(Clone, Copy)]
-enum SecondScore {
-    /// `[1 - s, s]`.
-    Complement,
-    /// `[-s, s]`.
-    Opposite,
 }
 
 impl<T: Scalar> Classifier<T> {
@@ -145,26 +138,18 @@ impl<T: Scalar> Classifier<T> {
             _ => {}
         }
         let positive = if second.is_given { second.get() } else { first.get() };
-        let threshold = if self.has_single_score && self.has_no_negative_weight {
-            T::HALF
-        } else {
-            T::ZERO
-        };
+        let is_probability = self.has_single_score && self.has_no_negative_weight;
+        let threshold = if is_probability { T::HALF } else { T::ZERO };
         let label = usize::from(positive > threshold);
         if second.is_given || self.base_values.len() == 2 {
             self.post_transform.write(&[*first, *second], out);
             return label;
         }
-        let second_score = if self.has_single_score && self.has_no_negative_weight {
-            SecondScore::Complement
-        } else {
-            SecondScore::Opposite
-        };
         let score = first.get();
-        (out[0], out[1]) = match (second_score, self.post_transform) {
-            (SecondScore::Complement, _) => ((T::from_f32(1.0) + -score).to_f32(), score.to_f32()),
-            (SecondScore::Opposite, PostTransform::Logistic) => (logistic((-score).to_f32()), logistic(score.to_f32())),
-            (SecondScore::Opposite, _) => ((-score).to_f32(), score.to_f32()),
+        let opposite = if is_probability { T::ONE + -score } else { -score };
+        (out[0], out[1]) = match self.post_transform {
+            PostTransform::Logistic => (logistic((-score).to_f32()), logistic(score.to_f32())),
+            _ => (opposite.to_f32(), score.to_f32()),
         };
         label
     }

@@ -31,8 +31,8 @@ impl FromStr for Aggregate {
 
 /// A TreeEnsembleRegressor.
 ///
-/// As in ONNX Runtime, the only post transform of a single target is PROBIT, and a target that no leaf gives to is 0 under SUM
-/// and AVERAGE whatever its base value.
+/// As in ONNX Runtime, the only post transform of a single target is PROBIT, and a target that no leaf gives to is 0 whatever its
+/// base value.
 #[derive(Clone, Debug)]
 pub struct Regressor<T> {
     ensemble: Ensemble<T>,
@@ -121,7 +121,6 @@ impl<T: Scalar> Regressor<T> {
                 score.value = score.value / T::from_count(self.ensemble.trees.len());
             }
             score.value += self.base_values.get(target).copied().unwrap_or(T::ZERO);
-            score.is_given |= matches!(self.aggregate, Aggregate::Min | Aggregate::Max);
         }
         match (scores, self.post_transform) {
             ([score], PostTransform::Probit) => out[0] = probit(score.get().to_f32()),

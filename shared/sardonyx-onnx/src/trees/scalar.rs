@@ -20,10 +20,10 @@ pub trait Scalar:
     const NAN: Self;
     /// Zero.
     const ZERO: Self;
+    /// One.
+    const ONE: Self;
     /// One half, the threshold of probabilities.
     const HALF: Self;
-    /// Positive infinity.
-    const INFINITY: Self;
     /// Negative infinity.
     const NEG_INFINITY: Self;
 
@@ -33,8 +33,6 @@ pub trait Scalar:
     fn next_down(self) -> Self;
     /// The nearest value in single precision.
     fn to_f32(self) -> f32;
-    /// The same value.
-    fn from_f32(value: f32) -> Self;
     /// The nearest value to a count.
     fn from_count(count: usize) -> Self;
 }
@@ -44,8 +42,8 @@ macro_rules! scalar {
         impl Scalar for $type {
             const NAN: Self = <$type>::NAN;
             const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
             const HALF: Self = 0.5;
-            const INFINITY: Self = <$type>::INFINITY;
             const NEG_INFINITY: Self = <$type>::NEG_INFINITY;
 
             fn is_nan(self) -> bool {
@@ -56,9 +54,6 @@ macro_rules! scalar {
             }
             fn to_f32(self) -> f32 {
                 self as f32
-            }
-            fn from_f32(value: f32) -> Self {
-                Self::from(value)
             }
             fn from_count(count: usize) -> Self {
                 count as Self
