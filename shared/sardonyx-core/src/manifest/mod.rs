@@ -2,6 +2,8 @@
 //!
 //! The order of a model's features exists in exactly one place: [`InputSpec::features`].
 
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
 //! The use case: instances in, typed predictions out.
 
 mod instance;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

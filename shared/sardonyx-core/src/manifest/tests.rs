@@ -1,0 +1,170 @@
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::testing::models::manifest_json;
+
+/// The error of the manifest of the tests with one place changed; a null removes the place.
+fn error_with(pointer: &str, value: Json) -> String {
+    let mut manifest = manifest_json();
+    let (parent, key) = pointer.rsplit_once('/').expect("a pointer begins with a slash");
+    let parent = manifest.pointer_mut(parent).expect("the parent is there");
+    match parent {
+        Json::Object(fields) if value.is_null() => {
+            fields.remove(key);
+        }
+        Json::Object(fields) => {
+            fields.insert(key.into(), value);
+        }
+        Json::Array(values) => values[key.parse::<usize>().expect("an index")] = value,
+        other => panic!("{other} has no places"),
+    }
+    let error = Manifest::from_json(manifest.to_string().as_bytes()).expect_err("is invalid");
+    match error {
+        ManifestError::Json(source) => source.to_string(),
+        invalid => invalid.to_string(),
+    }
+}
+
+#[test]
+fn contradictions_are_named_by_their_place() {
+    let feature = |index: usize, field: &str| format!("/inputs/0/features/{index}/{field}");
+    for (pointer, value, expected) in [
+        ("/manifest_version".into(), json!(2), "manifest: manifest_version is 2"),
+        ("/name".into(), json!("Fraud"), "manifest: name must be"),
+        ("/version".into(), json!("a/b"), "manifest: version must be"),
+        (
+            "/artifact/file".into(),
+            json!("../x"),
+            "manifest: artifact.file must be",
+        ),
+        (
+            "/artifact/sha256".into(),
+            json!("ABC"),
+            "manifest: artifact.sha256 must be 64",
+        ),
+        (
+            "/feature_views/0/name".into(),
+            json!("user"),
+            "manifest: feature_views names \"user\" twice",
+        ),
+        (
+            "/feature_views/0/join_keys".into(),
+            json!([]),
+            "manifest: feature_views[0].join_keys must not be empty",
+        ),
+        (
+            "/feature_views/0/join_keys/0/type".into(),
+            json!("float64"),
+            "manifest: feature_views[0].join_keys.card_id",
+        ),
+        (
+            "/feature_views/0/join_keys/0/name".into(),
+            json!("user_id"),
+            "manifest: feature_views.card.join_keys.user_id has another type",
+        ),
+        (
+            "/feature_views/0/join_keys/0/name".into(),
+            json!("amount"),
+            "manifest: feature_views.card.join_keys.amount is also",
+        ),
+        (
+            "/feature_views/0/max_age_seconds".into(),
+            json!(0),
+            "manifest: feature_views[0].max_age_seconds must be",
+        ),
+        (
+            "/inputs/0/shape".into(),
+            json!([-1, 5]),
+            "manifest: inputs[0].shape is [-1, 5], but must be [-1, 6]",
+        ),
+        (
+            feature(0, "name"),
+            json!("hour"),
+            "manifest: inputs[].features names \"hour\" twice",
+        ),
+        (
+            feature(0, "type"),
+            Json::Null,
+            "manifest: inputs[0].features[0].type is missing",
+        ),
+        (
+            feature(0, "source"),
+            json!("nowhere"),
+            "manifest: inputs[0].features[0].source is \"nowhere\"",
+        ),
+        (
+            feature(0, "range"),
+            json!({"min": 2, "max": 1}),
+            "manifest: inputs[0].features[0].range must have",
+        ),
+        (
+            feature(1, "categories"),
+            Json::Null,
+            "manifest: inputs[0].features[1].categories must be given",
+        ),
+        (
+            feature(1, "missing"),
+            json!({"default": "fax"}),
+            "manifest: inputs[0].features[1].missing.default is \"fax\"",
+        ),
+        (
+            feature(2, "missing"),
+            json!({"default": 1.5}),
+            "manifest: inputs[0].features[2].missing.default is 1.5",
+        ),
+        (
+            feature(3, "name"),
+            json!("other"),
+            "manifest: inputs[0].features[3].name is \"other\"",
+        ),
+        (
+            feature(3, "type"),
+            json!("float64"),
+            "manifest: inputs[0].features[3].type contradicts",
+        ),
+        (
+            "/inputs/0/datatype".into(),
+            json!("INT64"),
+            "manifest: inputs[0].features[3].missing is nan",
+        ),
+        (
+            "/outputs/0/shape".into(),
+            json!([1]),
+            "manifest: outputs[0].shape must begin with -1",
+        ),
+        (
+            "/outputs/0/role".into(),
+            json!("probabilities"),
+            "manifest: outputs[0].classes must name",
+        ),
+        (
+            "/golden/rows".into(),
+            json!([]),
+            "manifest: golden.rows must not be empty",
+        ),
+        (
+            "/golden/tolerance".into(),
+            json!(0.5),
+            "manifest: golden.tolerance must be",
+        ),
+        (
+            "/golden/rows/0/features/amount".into(),
+            Json::Null,
+            "manifest: golden.rows[0].features lacks \"amount\"",
+        ),
+        (
+            "/golden/rows/0/outputs/x".into(),
+            json!(1),
+            "manifest: golden.rows[0].outputs has \"x\"",
+        ),
+        (
+            "/baseline/rows".into(),
+            json!(1),
+            "manifest: baseline.score.counts and the missing must add up",
+        ),
+        ("/surprise".into(), json!(1), "unknown field `surprise`"),
+    ] {
+        let error = error_with(&pointer, value.clone());
+        assert!(error.starts_with(expected), "{pointer} = {value}: {error}");
+    }
+}
