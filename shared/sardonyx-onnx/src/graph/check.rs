@@ -7,8 +7,18 @@ use tract_onnx::pb::{GraphProto, TensorProto};
 
 use super::signature;
 
-/// Says what is wrong with the graph.
-pub(super) fn check(graph: &GraphProto) -> Result<(), String> {
+/// Says what is wrong with the graph of a model that imports the operator sets of these domains.
+pub(super) fn check(graph: &GraphProto, operator_sets: &[String]) -> Result<(), String> {
+    let is_default = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+    for node in &graph.node {
+        let is_imported = |set: &String| *set == node.domain || is_default(set) && is_default(&node.domain);
+        if !operator_sets.iter().any(is_imported) {
+            return Err(format!(
+                "no operator set is imported for the node {:?} ({})",
+                node.name, node.op_type
+            ));
+        }
+    }
     if graph.output.is_empty() {
         return Err("the graph has no outputs".into());
     }

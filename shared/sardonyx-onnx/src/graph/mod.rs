@@ -44,13 +44,12 @@ impl Graph {
                 problem: "it is not an ONNX file".into(),
                 source: Some(error.into()),
             })?;
-        let operator_set = proto.opset_import.clone();
+        let operator_sets: Vec<String> = proto.opset_import.iter().map(|set| set.domain.clone()).collect();
         let graph = proto
             .graph
             .as_mut()
-            .filter(|_| !operator_set.is_empty())
             .ok_or_else(|| corrupt("it is not an ONNX file: there is no graph".into()))?;
-        check::check(graph).map_err(corrupt)?;
+        check::check(graph, &operator_sets).map_err(corrupt)?;
         let unsupported = support::unsupported(&onnx, graph);
         if !unsupported.is_empty() {
             return Err(LoadError::Unsupported {

@@ -1,1 +1,338 @@
+//! Random ensembles against the plainest possible evaluation, and what cannot be an ensemble.
 
+use super::{Aggregate, Classifier, Ensemble, EnsembleAttributes, NodeMode, PostTransform, Regressor};
+
+const MODES: [NodeMode; 6] = [
+    NodeMode::BranchLeq,
+    NodeMode::BranchLt,
+    NodeMode::BranchGte,
+    NodeMode::BranchGt,
+    NodeMode::BranchEq,
+    NodeMode::BranchNeq,
+];
+
+/// Reproducible pseudo-random numbers (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % end as u64) as usize
+    }
+
+    /// Few values, so that thresholds are met exactly, with the ones that comparisons trip over.
+    fn value(&mut self) -> f32 {
+        [
+            -1.0,
+            -0.0,
+            0.0,
+            1.0,
+            0.5,
+            f32::MIN_POSITIVE,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+        ][self.below(8)]
+    }
+
+    fn input(&mut self) -> f32 {
+        if self.below(5) == 0 { f32::NAN } else { self.value() }
+    }
+}
+
+/// Trees of random shape, their nodes in random order behind the root, with ids that are not positions.
+fn random_ensemble(
+    random: &mut Random,
+    trees: usize,
+    features: usize,
+    targets: usize,
+    modes: &[NodeMode],
+) -> EnsembleAttributes<f32> {
+    let mut attributes = EnsembleAttributes::default();
+    for tree in 0..trees {
+        // (node, parent's slot) pairs to be filled; ids are spread out.
+        let size = random.below(40);
+        let mut children: Vec<Option<(i64, i64)>> = vec![None];
+        for _ in 0..size {
+            let open: Vec<usize> = (0..children.len()).filter(|node| children[*node].is_none()).collect();
+            let node = open[random.below(open.len())];
+            let first = children.len() as i64;
+            children[node] = Some((first, first + 1));
+            children.extend([None, None]);
+        }
+        let id = |node: i64| node * 3 + 1;
+        let mut order: Vec<usize> = (1..children.len()).collect();
+        for index in (1..order.len()).rev() {
+            order.swap(index, random.below(index + 1));
+        }
+        for node in std::iter::once(0).chain(order) {
+            let is_leaf = children[node].is_none();
+            let (yes, no) = children[node].unwrap_or((0, 0));
+            attributes.nodes_treeids.push(tree as i64 * 7);
+            attributes.nodes_nodeids.push(id(node as i64));
+            attributes.nodes_featureids.push(random.below(features) as i64);
+            let mode = modes[random.below(modes.len())];
+            attributes.nodes_modes.push(if is_leaf { NodeMode::Leaf } else { mode });
+            attributes.nodes_values.push(random.value());
+            attributes.nodes_truenodeids.push(if is_leaf { 0 } else { id(yes) });
+            attributes.nodes_falsenodeids.push(if is_leaf { 0 } else { id(no) });
+            attributes.nodes_missing_value_tracks_true.push(random.below(2) as i64);
+            let weights = if is_leaf { 1 + random.below(targets) } else { 0 };
+            for weight in 0..weights {
+                attributes.weight_treeids.push(tree as i64 * 7);
+                attributes.weight_nodeids.push(id(node as i64));
+                attributes.weight_ids.push(((node + weight) % targets) as i64);
+                attributes.weights.push(random.below(1000) as f32 / 7.0 - 70.0);
+            }
+        }
+    }
+    attributes
+}
+
+/// Follows the attributes as the specification words them.
+fn naive_sums(attributes: &EnsembleAttributes<f32>, row: &[f32], targets: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; targets];
+    let mut trees = attributes.nodes_treeids.clone();
+    trees.dedup();
+    for tree in trees {
+        let find = |id: i64| {
+            (0..attributes.nodes_nodeids.len())
+                .find(|at| attributes.nodes_treeids[*at] == tree && attributes.nodes_nodeids[*at] == id)
+                .expect("the node is there")
+        };
+        let mut at = attributes
+            .nodes_treeids
+            .iter()
+            .position(|id| *id == tree)
+            .expect("a root");
+        while attributes.nodes_modes[at] != NodeMode::Leaf {
+            let (x, value) = (
+                row[attributes.nodes_featureids[at] as usize],
+                attributes.nodes_values[at],
+            );
+            let holds = match attributes.nodes_modes[at] {
+                NodeMode::BranchLeq => x <= value,
+                NodeMode::BranchLt => x < value,
+                NodeMode::BranchGte => x >= value,
+                NodeMode::BranchGt => x > value,
+                NodeMode::BranchEq => x == value,
+                NodeMode::BranchNeq => x != value,
+                NodeMode::Leaf => unreachable!("the loop ends at a leaf"),
+            };
+            let tracks = attributes.nodes_missing_value_tracks_true.get(at) == Some(&1);
+            at = find(if holds || tracks && x.is_nan() {
+                attributes.nodes_truenodeids[at]
+            } else {
+                attributes.nodes_falsenodeids[at]
+            });
+        }
+        for weight in 0..attributes.weights.len() {
+            if attributes.weight_treeids[weight] == tree
+                && attributes.weight_nodeids[weight] == attributes.nodes_nodeids[at]
+            {
+                sums[attributes.weight_ids[weight] as usize] += attributes.weights[weight];
+            }
+        }
+    }
+    sums
+}
+
+fn regressor(attributes: &EnsembleAttributes<f32>, targets: usize) -> Regressor<f32> {
+    let ensemble = Ensemble::new(attributes, targets).expect("a good ensemble");
+    Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None).expect("a good regressor")
+}
+
+#[test]
+fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size() {
+    let mut random = Random(1);
+    for round in 0..120 {
+        let (trees, features, targets) = (1 + random.below(40), 1 + random.below(6), 1 + random.below(3));
+        let modes = match round % 3 {
+            0 => &MODES[..1],
+            1 => &MODES[..4],
+            _ => &MODES[..],
+        };
+        let mut attributes = random_ensemble(&mut random, trees, features, targets, modes);
+        if round % 4 == 0 {
+            attributes.nodes_missing_value_tracks_true.clear();
+        }
+        let regressor = regressor(&attributes, targets);
+        let width = features + random.below(3);
+        let rows: Vec<f32> = (0..150 * width).map(|_| random.input()).collect();
+        let expected: Vec<f32> = rows
+            .chunks(width)
+            .flat_map(|row| naive_sums(&attributes, row, targets))
+            .collect();
+        for count in [0, 1, 15, 16, 17, 63, 64, 65, 150] {
+            let got = regressor.predict(&rows[..count * width], width);
+            assert_eq!(got, expected[..count * targets], "round {round}, {count} rows");
+        }
+    }
+}
+
+#[test]
+fn double_precision_thresholds_are_not_rounded() {
+    let threshold = 0.1_f64;
+    let attributes = EnsembleAttributes {
+        nodes_treeids: vec![0; 3],
+        nodes_nodeids: vec![0, 1, 2],
+        nodes_featureids: vec![0; 3],
+        nodes_modes: vec![NodeMode::BranchLt, NodeMode::Leaf, NodeMode::Leaf],
+        nodes_values: vec![threshold, 0.0, 0.0],
+        nodes_truenodeids: vec![1, 0, 0],
+        nodes_falsenodeids: vec![2, 0, 0],
+        nodes_missing_value_tracks_true: vec![],
+        weight_treeids: vec![0; 2],
+        weight_nodeids: vec![1, 2],
+        weight_ids: vec![0; 2],
+        weights: vec![1.0, 2.0],
+    };
+    let ensemble = Ensemble::new(&attributes, 1).expect("a good ensemble");
+    let regressor = Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None).expect("good");
+    let below = threshold.next_down();
+    assert_eq!(
+        regressor.predict(&[below, threshold, f64::NAN, f64::NEG_INFINITY], 1),
+        [1.0, 2.0, 2.0, 1.0]
+    );
+}
+
+/// A root with two leaves.
+fn stump() -> EnsembleAttributes<f32> {
+    EnsembleAttributes {
+        nodes_treeids: vec![0; 3],
+        nodes_nodeids: vec![0, 1, 2],
+        nodes_featureids: vec![0; 3],
+        nodes_modes: vec![NodeMode::BranchLeq, NodeMode::Leaf, NodeMode::Leaf],
+        nodes_values: vec![0.5, 0.0, 0.0],
+        nodes_truenodeids: vec![1, 0, 0],
+        nodes_falsenodeids: vec![2, 0, 0],
+        nodes_missing_value_tracks_true: vec![],
+        weight_treeids: vec![0; 2],
+        weight_nodeids: vec![1, 2],
+        weight_ids: vec![0; 2],
+        weights: vec![0.25, 0.75],
+    }
+}
+
+#[test]
+fn what_is_no_ensemble_is_refused_with_the_node() {
+    let refused = |change: fn(&mut EnsembleAttributes<f32>)| {
+        let mut attributes = stump();
+        change(&mut attributes);
+        Ensemble::new(&attributes, 1).expect_err("not an ensemble").to_string()
+    };
+    assert_eq!(refused(|a| *a = EnsembleAttributes::default()), "there are no nodes");
+    assert_eq!(
+        refused(|a| a.nodes_modes.truncate(2)),
+        "nodes_modes has 2 entries instead of 3"
+    );
+    assert_eq!(
+        refused(|a| a.nodes_truenodeids[0] = 9),
+        "node 0 of tree 0 leads to node 9, which does not exist"
+    );
+    assert_eq!(
+        refused(|a| a.nodes_truenodeids[0] = 0),
+        "node 0 of tree 0 leads back to itself"
+    );
+    assert_eq!(refused(|a| a.nodes_nodeids[2] = 1), "node 1 of tree 0 is there twice");
+    assert_eq!(
+        refused(|a| a.nodes_featureids[0] = -1),
+        "node 0 of tree 0 tests feature -1, which is out of range"
+    );
+    assert_eq!(
+        refused(|a| a.nodes_featureids[0] = 1 << 40),
+        format!("node 0 of tree 0 tests feature {}, which is out of range", 1_i64 << 40)
+    );
+    assert_eq!(
+        refused(|a| a.nodes_values[0] = f32::NAN),
+        "node 0 of tree 0 compares with NaN"
+    );
+    assert_eq!(
+        refused(|a| a.weights[0] = f32::NAN),
+        "node 1 of tree 0 has NaN for a weight"
+    );
+    assert_eq!(
+        refused(|a| a.weight_ids[0] = 1),
+        "node 1 of tree 0 has a weight for 1, but there are 1 classes or targets"
+    );
+    assert_eq!(
+        refused(|a| a.weight_nodeids[0] = 5),
+        "node 5 of tree 0 has a weight but does not exist"
+    );
+    assert_eq!(
+        refused(|a| a.weight_nodeids[0] = 2),
+        "node 1 of tree 0 is a leaf without a weight"
+    );
+    assert_eq!(
+        refused(|a| {
+            // Two trees of one leaf each, the second of which comes back after the first.
+            a.nodes_modes[0] = NodeMode::Leaf;
+            a.nodes_treeids = vec![0, 1, 0];
+            (a.weight_treeids, a.weight_nodeids) = (vec![0, 1], vec![0, 1]);
+        }),
+        "node 2 of tree 0 is apart from the other nodes of its tree"
+    );
+    assert!(Ensemble::new(&stump(), 0).is_err());
+}
+
+#[test]
+fn a_longer_cycle_is_refused_and_a_shared_node_is_not() {
+    let mut attributes = stump();
+    attributes.nodes_modes[1] = NodeMode::BranchLeq;
+    (attributes.nodes_truenodeids[1], attributes.nodes_falsenodeids[1]) = (2, 2);
+    attributes.weight_nodeids[0] = 2;
+    attributes.weight_treeids.pop();
+    attributes.weight_nodeids.pop();
+    attributes.weight_ids.pop();
+    attributes.weights.pop();
+    assert_eq!(regressor(&attributes, 1).predict(&[0.0, 1.0], 1), [0.25, 0.25]);
+    attributes.nodes_truenodeids[1] = 0;
+    assert!(Ensemble::new(&attributes, 1).is_err());
+}
+
+#[test]
+fn a_tree_deeper_than_any_stack_is_walked() {
+    let depth = 200_000;
+    let mut attributes = EnsembleAttributes::default();
+    for node in 0..=2 * depth {
+        let is_leaf = node % 2 == 1 || node == 2 * depth;
+        attributes.nodes_treeids.push(0);
+        attributes.nodes_nodeids.push(node);
+        attributes.nodes_featureids.push(0);
+        attributes
+            .nodes_modes
+            .push(if is_leaf { NodeMode::Leaf } else { NodeMode::BranchLeq });
+        attributes.nodes_values.push(node as f32);
+        attributes.nodes_truenodeids.push(if is_leaf { 0 } else { node + 1 });
+        attributes.nodes_falsenodeids.push(if is_leaf { 0 } else { node + 2 });
+        if is_leaf {
+            attributes.weight_treeids.push(0);
+            attributes.weight_nodeids.push(node);
+            attributes.weight_ids.push(0);
+            attributes.weights.push(node as f32);
+        }
+    }
+    let regressor = regressor(&attributes, 1);
+    assert_eq!(
+        regressor.predict(&[-1.0, 3.0, f32::INFINITY], 1),
+        [1.0, 5.0, 2.0 * depth as f32]
+    );
+}
+
+#[test]
+fn layouts_that_onnx_runtime_leaves_to_chance_are_refused() {
+    let classifier = |base: Vec<f32>, post, targets| {
+        let mut attributes = stump();
+        attributes.weight_ids = vec![0, 1];
+        let ensemble = Ensemble::new(&attributes, targets).expect("a good ensemble");
+        Classifier::new(ensemble, &attributes.weight_ids, &attributes.weights, base, post)
+    };
+    assert!(classifier(vec![], PostTransform::None, 2).is_ok());
+    assert!(classifier(vec![0.5], PostTransform::None, 2).is_err());
+    assert!(classifier(vec![], PostTransform::Probit, 2).is_err());
+    assert!(classifier(vec![0.5, 0.5], PostTransform::None, 3).is_err());
+    let one_class = Ensemble::new(&stump(), 1).expect("a good ensemble");
+    assert!(Classifier::new(one_class, &[0, 0], &[0.25, 0.75], vec![], PostTransform::None).is_err());
+}

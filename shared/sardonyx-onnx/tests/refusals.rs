@@ -1,0 +1,232 @@
+//! Bytes that are not a model, and models that contradict their manifest, give errors that say what to do.
+
+use sardonyx_core::manifest::Manifest;
+use sardonyx_core::ports::{Model, ModelError};
+use sardonyx_core::tensor::{Tensor, TensorData};
+use sardonyx_onnx::{LoadError, OnnxModel};
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = format!("{}/../../tests/fixtures/models/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).expect("the fixture")
+}
+
+/// A manifest for the fixture `random-forest-binary`, changed by `change`.
+fn manifest(artifact: &[u8], change: impl FnOnce(&mut Json)) -> Manifest {
+    let feature =
+        |index: usize| json!({"name": format!("f{index}"), "source": "request", "type": "float64", "missing": "nan"});
+    let sha256: String = Sha256::digest(artifact)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let model = OnnxModel::from_bytes(artifact).expect("the fixture loads");
+    let zeros = Tensor::new(vec![1, 5], TensorData::Fp32(vec![0.0; 5])).expect("fits");
+    let outputs = model.infer(vec![zeros]).expect("runs");
+    let probabilities = [outputs[1].data().number(0), outputs[1].data().number(1)];
+    let mut json = json!({
+        "manifest_version": 1, "name": "forest", "version": "3",
+        "artifact": {"file": "model.onnx", "sha256": sha256, "size_bytes": artifact.len()},
+        "inputs": [{"name": "X", "datatype": "FP32", "shape": [-1, 5], "features": (0..5).map(feature).collect::<Vec<_>>()}],
+        "outputs": [
+            {"name": "label", "role": "label", "datatype": "INT64", "shape": [-1]},
+            {"name": "probabilities", "role": "probabilities", "datatype": "FP32", "shape": [-1, 2], "classes": [0, 1]},
+        ],
+        "golden": {"tolerance": 1e-5, "rows": [{
+            "features": {"f0": 0, "f1": 0, "f2": 0, "f3": 0, "f4": 0},
+            "outputs": {"label": outputs[0].data().number(0).map(|label| label as i64), "probabilities": probabilities},
+        }]},
+        "baseline": {"rows": 0, "features": {}, "score": {"edges": [0, 1], "counts": [0], "missing": 0}},
+        "training": {"library": "test", "seed": 1, "rows": 0, "metrics": {}},
+        "card": {"description": "", "owner": "", "intended_use": "", "limitations": ""},
+    });
+    change(&mut json);
+    Manifest::from_json(json.to_string().as_bytes()).expect("a valid manifest")
+}
+
+fn load_error(change: impl FnOnce(&mut Json)) -> LoadError {
+    let artifact = fixture("random-forest-binary");
+    match OnnxModel::load(&manifest(&artifact, change), &artifact) {
+        Ok(_) => panic!("was loaded"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn a_manifest_that_agrees_loads() {
+    let artifact = fixture("random-forest-binary");
+    let model = OnnxModel::load(&manifest(&artifact, |_| {}), &artifact).expect("loads");
+    assert_eq!(model.outputs()[1].shape, Some(vec![None, Some(2)]));
+    // With the outputs in the manifest's order, or without some of them.
+    let swapped = manifest(&artifact, |json| {
+        json["outputs"].as_array_mut().expect("a list").reverse()
+    });
+    let model = OnnxModel::load(&swapped, &artifact).expect("loads");
+    assert_eq!(model.outputs()[0].name, "probabilities");
+    let fewer = manifest(&artifact, |json| {
+        json["outputs"].as_array_mut().expect("a list").remove(0);
+        json["golden"]["rows"][0]["outputs"]
+            .as_object_mut()
+            .expect("a map")
+            .remove("label");
+    });
+    assert_eq!(OnnxModel::load(&fewer, &artifact).expect("loads").outputs().len(), 1);
+}
+
+#[test]
+fn an_artifact_that_is_not_the_manifests_is_corrupt() {
+    let error = load_error(|json| json["artifact"]["sha256"] = "0".repeat(64).into());
+    assert!(matches!(error, LoadError::Corrupt { .. }), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("forest version 3: the artifact is corrupt: its SHA-256 is "),
+        "{error}"
+    );
+    let error = load_error(|json| json["artifact"]["size_bytes"] = 7.into());
+    assert!(error.to_string().ends_with("bytes, but the manifest says 7"), "{error}");
+}
+
+#[test]
+fn a_manifest_that_contradicts_the_graph_is_told_where() {
+    let message = |change: fn(&mut Json)| {
+        let error = load_error(change);
+        assert!(matches!(error, LoadError::Contradiction { .. }), "{error}");
+        error
+            .to_string()
+            .replace("forest version 3: the manifest contradicts the graph: ", "")
+    };
+    assert_eq!(
+        message(|json| json["inputs"][0]["name"] = "Z".into()),
+        r#"the graph has an input "X" that the manifest lacks"#
+    );
+    assert_eq!(
+        message(|json| json["inputs"][0]["datatype"] = "FP64".into()),
+        r#"the input "X" is FP32 in the graph, not FP64"#
+    );
+    assert_eq!(
+        message(|json| {
+            json["inputs"][0]["shape"] = json!([-1, 4]);
+            json["inputs"][0]["features"].as_array_mut().expect("a list").pop();
+            json["golden"]["rows"][0]["features"]
+                .as_object_mut()
+                .expect("a map")
+                .remove("f4");
+        }),
+        r#"the input "X" is [-1, 5] in the graph, not [-1, 4]"#
+    );
+    assert_eq!(
+        message(|json| {
+            json["outputs"][0]["name"] = "class".into();
+            json["golden"]["rows"][0]["outputs"]
+                .as_object_mut()
+                .expect("a map")
+                .remove("label");
+        }),
+        r#"the graph has no output "class"; it has label, probabilities"#
+    );
+    assert_eq!(
+        message(|json| json["outputs"][0]["datatype"] = "BYTES".into()),
+        r#"the output "label" is INT64 in the graph, not BYTES"#
+    );
+    assert_eq!(
+        message(|json| json["outputs"][0]["shape"] = json!([-1, 1])),
+        r#"the output "label" is [-1] in the graph, not [-1, 1]"#
+    );
+}
+
+#[test]
+fn golden_rows_that_do_not_come_out_name_row_output_and_values() {
+    let error = load_error(|json| json["golden"]["rows"][0]["outputs"]["probabilities"] = json!([0.5, 0.125]));
+    assert!(matches!(error, LoadError::NotReproduced { .. }), "{error}");
+    let message = error.to_string();
+    assert!(
+        message.starts_with(r#"forest version 3 does not reproduce its golden rows: row 0, output "probabilities": expected [0.5,0.125], got ["#),
+        "{message}"
+    );
+    let error = load_error(|json| json["golden"]["rows"][0]["outputs"]["label"] = json!(7));
+    assert!(
+        error.to_string().contains(r#"output "label": expected 7, got ["#),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_unsupported_operator_is_named_with_its_node() {
+    let Err(LoadError::Unsupported { operators, .. }) = OnnxModel::from_bytes(&fixture("isolation-forest")) else {
+        panic!("was not refused")
+    };
+    assert!(operators.len() > 4);
+    assert!(
+        operators
+            .iter()
+            .all(|found| found.operator == "ai.onnx.ml.LabelEncoder" && !found.node.is_empty())
+    );
+}
+
+#[test]
+fn a_zip_map_gives_its_classes() {
+    let model = OnnxModel::from_bytes(&fixture("random-forest-strings-zipmap")).expect("loads");
+    let output = &model.outputs()[1].name;
+    assert_eq!(
+        model.output_classes(output),
+        Some(&[json!("blue"), json!("green"), json!("red")][..])
+    );
+    assert_eq!(model.output_classes("label"), None);
+}
+
+#[test]
+fn bytes_that_are_no_model_are_corrupt() {
+    for bytes in [&b""[..], b"not a model", &[0xff; 100], &[0; 64], b"\x08\x08"] {
+        let error = OnnxModel::from_bytes(bytes).err().expect("refused");
+        assert!(matches!(error, LoadError::Corrupt { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_off_anywhere_is_refused() {
+    for name in [
+        "random-forest-binary",
+        "scaler-mlp-binary",
+        "every-datatype",
+        "logistic-regression-zipmap",
+    ] {
+        let bytes = fixture(name);
+        for length in (0..bytes.len()).step_by((bytes.len() / 200).max(1)) {
+            assert!(
+                OnnxModel::from_bytes(&bytes[..length]).is_err(),
+                "{name} cut to {length} bytes"
+            );
+        }
+    }
+}
+
+#[test]
+fn inputs_that_do_not_fit_say_what_would() {
+    let model = OnnxModel::from_bytes(&fixture("two-inputs")).expect("loads");
+    let tensor = |rows: usize, columns: usize| {
+        Tensor::new(vec![rows, columns], TensorData::Fp32(vec![0.0; rows * columns])).expect("fits")
+    };
+    let message = |inputs: Vec<Tensor>| match model.infer(inputs) {
+        Err(error @ ModelError::Input { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(message(vec![tensor(1, 2)]), "the input b is missing");
+    assert_eq!(
+        message(vec![tensor(1, 2), tensor(1, 1), tensor(1, 1)]),
+        "the input b is the last of 2, but 3 were given"
+    );
+    assert_eq!(
+        message(vec![tensor(1, 3), tensor(1, 1)]),
+        "the input a has the shape [1, 3], but must be [batch, 2]"
+    );
+    assert_eq!(
+        message(vec![tensor(3, 2), tensor(2, 1)]),
+        "the input b has 2 for batch, but the input a has 3"
+    );
+    let integers = Tensor::new(vec![1, 2], TensorData::Int64(vec![0; 2])).expect("fits");
+    assert_eq!(
+        message(vec![integers, tensor(1, 1)]),
+        "the input a has the datatype INT64, but must be FP32"
+    );
+}
