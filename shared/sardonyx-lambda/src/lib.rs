@@ -16,9 +16,9 @@ use sardonyx_core::predict::Postprocess;
 use serde_json::value::RawValue;
 
 pub use config::{Config, ConfigError};
-pub use service::Service;
+pub use service::{EventError, Response, Service};
 
-/// Why a function did not start: any error with its causes.
+/// Why a function did not start, or stopped: any error with its causes.
 pub type StartError = Box<dyn Error + Send + Sync>;
 
 /// The life of a function: reads its configuration, starts its service, then serves events until Lambda stops it.
@@ -52,7 +52,12 @@ where
         tracing::info!(model = service.model_name(), version = service.model_version(), "ready");
         lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
             let service = std::sync::Arc::clone(&service);
-            async move { service.handle(event).await }
+            async move {
+                service.handle(event).await.map_err(|error| {
+                    tracing::error!(error = telemetry::chain(&error), "the event was not answered");
+                    StartError::from(error)
+                })
+            }
         }))
         .await
     })

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::{Instrument, info_span};
 
-use crate::telemetry::{InvocationMetrics, LineContext, Metric, Trigger};
+use crate::telemetry::{InvocationMetrics, LineContext, Metric, MetricsSink, Trigger, write_to_stdout};
 use crate::{Config, http, sqs};
 
 /// Time that is kept at the end of an invocation for saying what became of it.
@@ -23,6 +23,7 @@ pub struct Service<P> {
     pub(crate) config: Config,
     pub(crate) predictor: Predictor<P>,
     pub(crate) results: Option<Arc<dyn ResultStore>>,
+    metrics_sink: MetricsSink,
     is_cold: AtomicBool,
 }
 
@@ -40,23 +41,29 @@ enum Event {
     Sqs(SqsEvent),
 }
 
-/// The answer to an [`Event`].
+/// The answer to an event.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(crate) enum Response {
+pub enum Response {
+    /// To an HTTP request.
     Http(Box<ApiGatewayV2httpResponse>),
+    /// To a batch of queue messages.
     Sqs(SqsBatchResponse),
 }
 
-/// An event that this function cannot answer at all: Lambda reports the invocation as failed, and what was queued is delivered again.
+/// An event that a function cannot answer at all.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum EventError {
+pub enum EventError {
+    /// It is of none of the kinds that a function answers.
     #[error("the event is neither an HTTP request (payload format 2.0) nor a batch of SQS messages")]
     Unknown,
+    /// It is of such a kind, but not in its form.
     #[error("the event cannot be read")]
     Malformed(#[source] serde_json::Error),
+    /// It is a batch of queue messages, and there is nowhere to record results.
     #[error("the function takes no queue messages: SARDONYX_RESULT_TABLE is not set")]
     NoResultStore,
+    /// A queue message could not be reported as failed.
     #[error("a queue message has no id")]
     NoMessageId,
 }
@@ -64,12 +71,21 @@ pub(crate) enum EventError {
 impl<P: Postprocess> Service<P> {
     /// Puts the parts together. `results` is where the results of queue messages go.
     pub fn new(config: Config, predictor: Predictor<P>, results: Option<Arc<dyn ResultStore>>) -> Self {
+        let metrics_sink = Box::new(write_to_stdout);
         Self {
             config,
             predictor,
             results,
+            metrics_sink,
             is_cold: AtomicBool::new(true),
         }
+    }
+
+    /// Sends the metrics elsewhere than to standard output, one line of JSON for each invocation.
+    #[must_use]
+    pub fn with_metrics_sink(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.metrics_sink = Box::new(sink);
+        self
     }
 
     /// The name of the model.
@@ -82,7 +98,12 @@ impl<P: Postprocess> Service<P> {
         &self.predictor.manifest().version
     }
 
-    pub(crate) async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Response, lambda_runtime::Error> {
+    /// Answers one event.
+    ///
+    /// # Errors
+    /// When the event is not one of those that a function answers, or a batch cannot be taken at all. Lambda reports the invocation
+    /// as failed then, and what was queued is delivered again.
+    pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Response, EventError> {
         let metrics = InvocationMetrics::start();
         let cold_start = self.is_cold.swap(false, Ordering::Relaxed);
         if cold_start {
@@ -113,8 +134,8 @@ impl<P: Postprocess> Service<P> {
                 Event::Sqs(batch) => Response::Sqs(sqs::handle(self, batch, &invocation).await?),
             })
         };
-        let response: Result<_, EventError> = response.instrument(span).await;
-        invocation.metrics.write(&LineContext {
+        let response = response.instrument(span).await;
+        let line = invocation.metrics.into_line(&LineContext {
             now_ms: now_ms(),
             namespace: &self.config.metrics_namespace,
             model_name: self.model_name(),
@@ -123,7 +144,8 @@ impl<P: Postprocess> Service<P> {
             request_id: &invocation.request_id,
             cold_start,
         });
-        Ok(response?)
+        (self.metrics_sink)(&line);
+        response
     }
 
     /// What a prediction needs to know of this invocation.

@@ -6,6 +6,14 @@ use sardonyx_core::error::ErrorKind;
 use sardonyx_core::predict::{Prediction, Stage};
 use serde_json::{Map, Value as Json, json};
 
+/// Where lines of metrics go. It must not panic.
+pub(crate) type MetricsSink = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Writes a line to standard output, from where CloudWatch reads it. What goes wrong with it is of no consequence to the invocation.
+pub(crate) fn write_to_stdout(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
 /// What called the function; a dimension of every metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trigger {
@@ -143,13 +151,12 @@ impl InvocationMetrics {
         self.add(Metric::StaleViews, prediction.stale.len() as f64);
     }
 
-    /// Writes the line. What goes wrong with it is of no consequence to the invocation.
-    pub(crate) fn write(self, context: &LineContext<'_>) {
-        let line = self.line(context);
-        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    /// The line, for a [`MetricsSink`].
+    pub(crate) fn into_line(self, context: &LineContext<'_>) -> String {
+        self.json(context).to_string()
     }
 
-    fn line(self, context: &LineContext<'_>) -> Json {
+    fn json(self, context: &LineContext<'_>) -> Json {
         self.add(Metric::LatencyTotal, self.started.elapsed().as_secs_f64() * 1000.0);
         let metrics = self.values.into_inner().unwrap_or_else(PoisonError::into_inner).metrics;
         let definitions: Vec<_> = metrics
@@ -206,7 +213,7 @@ mod tests {
         metrics.stage_done(Stage::Parse);
         metrics.stage_done(Stage::Features);
         metrics.count_error(ErrorKind::Model);
-        let line = metrics.line(&LineContext {
+        let line = metrics.json(&LineContext {
             now_ms: 1_800_000_000_000,
             namespace: "N",
             model_name: "m",

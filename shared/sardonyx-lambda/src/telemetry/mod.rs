@@ -4,4 +4,4 @@ mod logging;
 mod metrics;
 
 pub(crate) use logging::{chain, init};
-pub(crate) use metrics::{InvocationMetrics, LineContext, Metric, Trigger};
+pub(crate) use metrics::{InvocationMetrics, LineContext, Metric, MetricsSink, Trigger, write_to_stdout};

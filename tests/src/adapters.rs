@@ -1,0 +1,27 @@
+//! The conformance suites of the ports on the AWS adapters; the in-memory implementations pass the same ones.
+
+use sardonyx_aws::{DynamoDbOnlineStore, DynamoDbResultStore, S3ModelStore};
+use sardonyx_core::testing::conformance;
+
+use crate::local_aws::LocalAws;
+
+#[tokio::test]
+#[ignore = "needs the local AWS of `make test`"]
+async fn s3_model_store_conforms() {
+    let aws = LocalAws::connect().await;
+    conformance::model_store(&S3ModelStore::new(aws.s3(), aws.text("/artifact_bucket"))).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the local AWS of `make test`"]
+async fn dynamodb_online_store_conforms() {
+    let aws = LocalAws::connect().await;
+    conformance::online_store(&DynamoDbOnlineStore::new(aws.dynamodb(), aws.text("/feature_table"))).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the local AWS of `make test`"]
+async fn dynamodb_result_store_conforms() {
+    let aws = LocalAws::connect().await;
+    conformance::result_store(&DynamoDbResultStore::new(aws.dynamodb(), aws.text("/result_table"))).await;
+}

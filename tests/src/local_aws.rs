@@ -1,0 +1,40 @@
+//! The local AWS with the deployed application, as `make test` brings it up.
+
+use aws_config::BehaviorVersion;
+use serde_json::Value as Json;
+
+/// What is deployed where.
+pub(crate) struct LocalAws {
+    pub(crate) state: Json,
+    pub(crate) sdk: aws_config::SdkConfig,
+}
+
+impl LocalAws {
+    /// Connects to the stack that the environment describes.
+    pub(crate) async fn connect() -> Self {
+        let path = std::env::var("SARDONYX_LOCAL_STATE")
+            .expect("SARDONYX_LOCAL_STATE is not set: these tests run on the local AWS that `make test` brings up");
+        let state = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        Self {
+            state: serde_json::from_slice(&state).expect("is JSON"),
+            sdk: aws_config::load_defaults(BehaviorVersion::latest()).await,
+        }
+    }
+
+    pub(crate) fn text(&self, pointer: &str) -> &str {
+        let value = self.state.pointer(pointer).and_then(Json::as_str);
+        value.unwrap_or_else(|| panic!("the state has no {pointer}: {}", self.state))
+    }
+
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.sdk)
+    }
+
+    pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::new(&self.sdk)
+    }
+
+    pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.sdk)
+    }
+}

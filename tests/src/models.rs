@@ -1,0 +1,182 @@
+//! The real models as services in memory, with their sample rows.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fraud_detection::FraudDetection;
+use lambda_runtime::{Context, LambdaEvent};
+use purchase_propensity::PurchasePropensity;
+use sardonyx_core::entity::{EntityKey, KeyValue};
+use sardonyx_core::manifest::{FeatureView, Manifest};
+use sardonyx_core::ports::{RowWrite, SnapshotWriter};
+use sardonyx_core::predict::{Postprocess, Predictor};
+use sardonyx_core::snapshot::{Snapshot, Stored};
+use sardonyx_core::testing::{InMemoryOnlineStore, InMemoryResultStore};
+use sardonyx_core::value::FeatureValue;
+use sardonyx_lambda::{Config, Service};
+use sardonyx_onnx::OnnxModel;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value as Json};
+
+/// The models that this repository deploys.
+pub(crate) const MODELS: [&str; 2] = ["fraud-detection", "purchase-propensity"];
+
+/// A path below the root of the repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+pub(crate) fn read_json(path: &str) -> Json {
+    let text = std::fs::read(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+pub(crate) fn read_json_lines(path: &str) -> Vec<Json> {
+    let text = std::fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{path}: {error}")))
+        .collect()
+}
+
+pub(crate) fn manifest(model: &str) -> Manifest {
+    let json = std::fs::read(repository(&format!("functions/{model}/model/manifest.json"))).expect("is committed");
+    Manifest::from_json(&json).expect("is valid")
+}
+
+/// A model's function in memory.
+pub(crate) struct InMemoryFunction<P> {
+    pub(crate) service: Service<P>,
+    pub(crate) store: Arc<InMemoryOnlineStore>,
+    pub(crate) results: Arc<InMemoryResultStore>,
+    pub(crate) manifest: Manifest,
+    metrics: Arc<Mutex<Vec<String>>>,
+}
+
+pub(crate) async fn fraud_detection() -> InMemoryFunction<FraudDetection> {
+    let manifest = manifest("fraud-detection");
+    let postprocess = FraudDetection::new(&manifest).expect("is complete");
+    in_memory_function(manifest, postprocess, &[]).await
+}
+
+pub(crate) async fn purchase_propensity() -> InMemoryFunction<PurchasePropensity> {
+    let manifest = manifest("purchase-propensity");
+    let postprocess = PurchasePropensity::new(&manifest).expect("is complete");
+    in_memory_function(manifest, postprocess, &[]).await
+}
+
+/// The function of a model with its sample rows, an hour old, and the environment changed.
+pub(crate) async fn in_memory_function<P: Postprocess>(
+    manifest: Manifest,
+    postprocess: P,
+    environment: &[(&str, &str)],
+) -> InMemoryFunction<P> {
+    let folder = format!("functions/{}", manifest.name);
+    let artifact = std::fs::read(repository(&format!("{folder}/model/{}", manifest.artifact.file))).expect("is there");
+    let model = OnnxModel::load(&manifest, &artifact).expect("loads");
+    let store = Arc::new(InMemoryOnlineStore::default());
+    for view in &manifest.feature_views {
+        let rows = read_json_lines(&format!("{folder}/samples/{}.jsonl", view.name));
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| sample_row(view, row, now_ms() - 3_600_000))
+            .collect();
+        store.write(view, &rows).await.expect("writes");
+    }
+    let results = Arc::new(InMemoryResultStore::default());
+    let config = Config::from_lookup(|variable| {
+        let changed = environment.iter().find(|(name, _)| *name == variable);
+        changed.map(|(_, value)| (*value).to_owned()).or_else(|| {
+            Some(match variable {
+                "SARDONYX_MODEL_NAME" => manifest.name.clone(),
+                "SARDONYX_MODEL_VERSION" => manifest.version.clone(),
+                "SARDONYX_ARTIFACT_BUCKET" | "SARDONYX_FEATURE_TABLE" | "SARDONYX_RESULT_TABLE" => "in-memory".into(),
+                _ => return None,
+            })
+        })
+    });
+    let predictor = Predictor::new(
+        Arc::new(manifest.clone()),
+        Arc::clone(&store) as _,
+        Arc::new(model),
+        postprocess,
+    );
+    let metrics = Arc::new(Mutex::new(vec![]));
+    let lines = Arc::clone(&metrics);
+    let service = Service::new(config.expect("is complete"), predictor, Some(Arc::clone(&results) as _))
+        .with_metrics_sink(move |line| lines.lock().expect("no panic").push(line.to_owned()));
+    InMemoryFunction {
+        service,
+        store,
+        results,
+        manifest,
+        metrics,
+    }
+}
+
+impl<P: Postprocess> InMemoryFunction<P> {
+    /// Sends an event as Lambda does, and gives the answer as Lambda sees it.
+    pub(crate) async fn invoke(&self, event: &Json) -> Result<Json, String> {
+        let payload: Box<RawValue> = to_raw_value(event).expect("serialises");
+        let mut context = Context::default();
+        context.request_id = "lambda-request".into();
+        context.deadline = u64::try_from(now_ms()).expect("is after 1970") + 10_000;
+        let response = self.service.handle(LambdaEvent::new(payload, context)).await;
+        response
+            .map(|response| serde_json::to_value(response).expect("serialises"))
+            .map_err(|error| error.to_string())
+    }
+
+    /// The metrics of the last invocation.
+    pub(crate) fn last_metrics(&self) -> Json {
+        let lines = self.metrics.lock().expect("no panic");
+        serde_json::from_str(lines.last().expect("there was an invocation")).expect("is JSON")
+    }
+
+    /// Sends an HTTP request, and gives the status and the body.
+    pub(crate) async fn request(&self, event: &Json) -> (i64, Json) {
+        let response = self.invoke(event).await.expect("is answered");
+        let body = response["body"].as_str().expect("has a body");
+        (
+            response["statusCode"].as_i64().expect("has a status"),
+            serde_json::from_str(body).expect("is JSON"),
+        )
+    }
+
+    /// Sends instances to predict.
+    pub(crate) async fn predict(&self, instances: &[Json]) -> (i64, Json) {
+        let mut event = read_json("events/fraud-detection/predict.json");
+        let path = format!("/v1/models/{}:predict", self.manifest.name);
+        event["rawPath"] = path.clone().into();
+        event["requestContext"]["http"]["path"] = path.into();
+        event["body"] = serde_json::json!({"instances": instances}).to_string().into();
+        self.request(&event).await
+    }
+}
+
+/// A line of a sample file as the row that `sardonyx features load` makes of it.
+pub(crate) fn sample_row(view: &FeatureView, row: &Json, event_time_ms: i64) -> RowWrite {
+    let fields: &Map<String, Json> = row.as_object().expect("is an object");
+    let key = view
+        .join_keys
+        .iter()
+        .map(|key| KeyValue::from_json(&fields[&key.name], key.value_type).expect("is a key"));
+    let values = view.features.iter().map(|feature| match fields.get(&feature.name) {
+        None => Stored::Absent,
+        Some(Json::Null) => Stored::Null,
+        Some(json) => Stored::Value(FeatureValue::from_json(json, feature.value_type).expect("is of its type")),
+    });
+    RowWrite {
+        entity: EntityKey(key.collect()),
+        snapshot: Snapshot {
+            event_time_ms,
+            expires_at_seconds: None,
+            values: values.collect(),
+        },
+    }
+}
+
+pub(crate) fn now_ms() -> i64 {
+    let since_epoch: Duration = SystemTime::now().duration_since(UNIX_EPOCH).expect("is after 1970");
+    i64::try_from(since_epoch.as_millis()).expect("is before the year 292278994")
+}

@@ -1,0 +1,47 @@
+//! The JSON Schema of the manifest that is published with the project.
+
+use sardonyx_core::manifest::Manifest;
+use serde_json::Value as Json;
+
+use crate::models::{MODELS, read_json, repository};
+
+const SCHEMA: &str = "shared/sardonyx-core/schema/manifest.schema.json";
+
+/// Run with `UPDATE_SCHEMA=1` to write the file anew after a change of the types.
+#[test]
+fn the_published_schema_is_that_of_the_types() {
+    let schema = serde_json::to_value(schemars::schema_for!(Manifest)).expect("serialises");
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        let text = serde_json::to_string_pretty(&schema).expect("serialises") + "\n";
+        std::fs::write(repository(SCHEMA), text).expect("writes");
+    }
+    assert!(
+        read_json(SCHEMA) == schema,
+        "{SCHEMA} is not up to date: run this test with UPDATE_SCHEMA=1"
+    );
+}
+
+#[test]
+fn the_schema_accepts_the_models_and_refuses_what_is_not_a_manifest() {
+    let validator = jsonschema::validator_for(&read_json(SCHEMA)).expect("is a schema");
+    for model in MODELS {
+        let manifest = read_json(&format!("functions/{model}/model/manifest.json"));
+        let errors: Vec<_> = validator
+            .iter_errors(&manifest)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{model}: {errors:?}");
+    }
+    let valid = read_json("functions/fraud-detection/model/manifest.json");
+    for (pointer, value) in [
+        ("/name", Json::from(7)),
+        ("/inputs/0/datatype", "F32".into()),
+        ("/inputs/0/features/0/missing", "ignore".into()),
+        ("/feature_views/0/stale", "perhaps".into()),
+        ("/card", serde_json::json!({"surprise": 1})),
+    ] {
+        let mut manifest = valid.clone();
+        *manifest.pointer_mut(pointer).expect("is there") = value;
+        assert!(!validator.is_valid(&manifest), "{pointer}");
+    }
+}
