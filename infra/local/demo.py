@@ -8,7 +8,7 @@ import predictions
 from console import say, style
 from messages import Delivery
 from local_aws import Server
-from predictions import Comparison
+from predictions import Call, Comparison
 from workspace import Model
 
 _SHOWN_REQUESTS = 3
@@ -71,35 +71,39 @@ def _show_deliveries(deliveries: list[Delivery]) -> None:
     rows = []
     for delivery in deliveries:
         sent = len(delivery.sent)
-        dead_letter_queue = delivery.queues["dead_letter_queue_url"].rsplit("/", 1)[-1]
-        poison = f"{delivery.poison_found} of 2 in {dead_letter_queue}"
+        dead_letters = f"{delivery.poison_found} of 2"
         if delivery.others_found:
-            poison += f", with {delivery.others_found} good ones"
+            dead_letters += f", and {delivery.others_found} good ones"
         rows.append(
             (
                 delivery.model.name,
                 f"{sent} good + 1 poison, twice",
                 f"{len(delivery.recorded)} of {sent} once, {len(delivery.wrong)} wrong",
                 "unchanged" if delivery.unchanged else "CHANGED",
-                poison,
+                dead_letters,
                 _mark(delivery.right),
             )
         )
-    _title("Queue messages (SQS), results in DynamoDB")
-    console.table(("model", "sent", "recorded", "after the second time", "poison", ""), rows)
+    _title("Queue messages (SQS), results recorded in DynamoDB")
+    header = ("model", "sent", "recorded", "after the second time", "poison in the dead-letter queue", "")
+    console.table(header, rows)
 
 
-def suggest(state: dict, models: list[Model]) -> None:
+def suggest(server: Server, state: dict, models: list[Model]) -> None:
     """Lines to try next; each one works as it is printed."""
     api_url = state["api_url"]
-    _title("Try next")
-    for model in models:
-        sample = model.requests[0]["instance"]
-        say(predictions.predict_call(api_url, model, [sample]).curl())
     first = models[0]
-    say(predictions.infer_call(api_url, first).curl())
-    say(f"curl -sS '{api_url}/v2/models/{first.name}'")
-    say(f"curl -sS -i '{api_url}/v1/models/{first.name}:predict' -d '{{\"instances\": [{{}}]}}'   # a mistake, named")
+    calls = [predictions.predict_call(api_url, model, model.requests[0:1]) for model in models]
+    calls += [
+        predictions.infer_call(api_url, first),
+        Call(f"{api_url}/v2/models/{first.name}"),
+        Call(f"{api_url}/v1/models/{first.name}:predict", {"instances": [{}]}),  # a mistake, to see it named
+    ]
+    _title("Try next")
+    for call in calls:
+        say(call.curl())
+    dead_letter_queue = state["models"][first.name]["dead_letter_queue_url"]
+    say(server.signed_curl("sqs", dead_letter_queue, "Action=ReceiveMessage&VisibilityTimeout=0"))
 
 
 def _title(text: str) -> None:
@@ -107,8 +111,13 @@ def _title(text: str) -> None:
     say(style("bold", text))
 
 
-def _values(answer: dict, names: dict) -> str:
-    return " ".join(f"{answer.get(name):.6f}" if isinstance(answer.get(name), float) else f"{name} {answer.get(name)}" for name in names)
+def _values(answer: dict, expected: dict) -> str:
+    """The values of an answer that the training library also has."""
+    return " ".join(_value(name, answer.get(name)) for name in expected)
+
+
+def _value(name: str, value: object) -> str:
+    return f"{value:.6f}" if isinstance(value, float) else f"{name} {value}"
 
 
 def _mark(right: bool) -> str:

@@ -11,6 +11,8 @@ import tools
 from console import Failure
 from workspace import LOCAL, ROOT, TOOLS, VENV, Model, cargo_environment, models
 
+_LOOPBACK = ["--invoke-address", "127.0.0.1"]  # by default it listens everywhere
+
 
 def watch(arguments: argparse.Namespace) -> int:
     """Runs a function under `cargo lambda watch`, on the stack that `make run` keeps up."""
@@ -23,7 +25,8 @@ def watch(arguments: argparse.Namespace) -> int:
         "SARDONYX_MODEL_VERSION": model.manifest["version"],
         "SARDONYX_RESULT_TABLE": state["result_table"],
     }
-    return process.foreground(["cargo", "lambda", "watch", "--package", model.name], environment)
+    command = ["cargo", "lambda", "watch", *_LOOPBACK, "--package", model.name]
+    return process.foreground(command, environment)
 
 
 def invoke(arguments: argparse.Namespace) -> int:
@@ -33,7 +36,7 @@ def invoke(arguments: argparse.Namespace) -> int:
     if not event.is_file():
         known = ", ".join(process.shown(path) for path in sorted((ROOT / "events").rglob("*.json")))
         raise Failure(f"{arguments.event} is no file", f"there are: {known}")
-    command = ["cargo", "lambda", "invoke", model.name, "--data-file", event]
+    command = ["cargo", "lambda", "invoke", *_LOOPBACK, "--data-file", event, model.name]
     return process.foreground(command, cargo_environment())
 
 

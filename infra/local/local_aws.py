@@ -58,6 +58,11 @@ class Server:
     def environment(self) -> dict[str, str]:
         return client_environment(self.endpoint)
 
+    def signed_curl(self, service: str, url: str, query: str) -> str:
+        """A `curl` line that calls a service's query API as the owner of the emulated account."""
+        user = ":".join(_CREDENTIALS.values())
+        return f"curl -sS -w '\\n' --aws-sigv4 aws:amz:{REGION}:{service} --user {user} '{url}' -d '{query}'"
+
     def client(self, service: str) -> Any:
         """An AWS client of this server."""
         import boto3  # from the tools' environment, which the first run has yet to make

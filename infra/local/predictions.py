@@ -24,10 +24,11 @@ class Call:
     body: dict | None = None
 
     def curl(self) -> str:
+        line = f"curl -sS -w '\\n' '{self.url}'"
         if self.body is None:
-            return f"curl -sS '{self.url}'"
+            return line
         text = json.dumps(self.body).replace("'", "'\\''")
-        return f"curl -sS '{self.url}' -H 'content-type: application/json' -d '{text}'"
+        return f"{line} -H 'content-type: application/json' -d '{text}'"
 
     def send(self) -> dict:
         """The answer's JSON; anything but a 200 is a failure."""
@@ -74,7 +75,8 @@ def _distance(expected: object, served: object) -> float:
     return 0.0 if type(expected) is type(served) and expected == served else math.inf
 
 
-def predict_call(api_url: str, model: Model, instances: list[dict]) -> Call:
+def predict_call(api_url: str, model: Model, samples: list[dict]) -> Call:
+    instances = [sample["instance"] for sample in samples]
     return Call(f"{api_url}/v1/models/{model.name}:predict", {"instances": instances})
 
 
@@ -84,8 +86,7 @@ def predict(api_url: str, model: Model) -> list[Comparison]:
     keys = {key["name"] for view in model.manifest["feature_views"] for key in view["join_keys"]}
     comparisons = []
     for batch in (samples[:1], samples[1:]):
-        answer = predict_call(api_url, model, [sample["instance"] for sample in batch]).send()
-        predictions = answer["predictions"]
+        predictions = predict_call(api_url, model, batch).send()["predictions"]
         if len(predictions) != len(batch):
             raise Failure(f"{model.name}: {len(batch)} instances gave {len(predictions)} predictions")
         for sample, served in zip(batch, predictions):

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     _prepare()
     with running_stack(LOCAL, arguments.port) as (server, state):
         right = demo.demonstrate(server, state, models())
-        demo.suggest(state, models())
+        demo.suggest(server, state, models())
         say()
         if not right:
             raise Failure("not everything is as it should be: see ✗ above", f"logs: {process.shown(LOCAL)}/")
