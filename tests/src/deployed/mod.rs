@@ -1,1 +1,5 @@
-//! End-to-end tests on the deployed application.
+//! End-to-end tests on the deployed application: real endpoints, real SDKs, the binaries that are shipped.
+
+mod http;
+mod process;
+mod queue;

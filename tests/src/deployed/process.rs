@@ -1,0 +1,41 @@
+//! The processes of a function's execution environments, for tests that kill one.
+
+use std::path::Path;
+use std::process::Command;
+
+/// The processes below `ancestor` that run the function: found by where they come from, not by what they are called.
+pub(super) fn of_function(ancestor: u64, function: &str) -> Vec<u64> {
+    let wanted = format!("AWS_LAMBDA_FUNCTION_NAME={function}");
+    let processes = std::fs::read_dir("/proc").expect("is Linux").flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
+    ids.filter(|&id| {
+        let environment = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        environment
+            .split(|&byte| byte == 0)
+            .any(|variable| variable == wanted.as_bytes())
+            && descends(id, ancestor)
+    })
+    .collect()
+}
+
+fn descends(mut id: u64, ancestor: u64) -> bool {
+    while id > 1 && id != ancestor {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        id = parent.and_then(|parent| parent.trim().parse().ok()).unwrap_or(0);
+    }
+    id == ancestor
+}
+
+/// Sends a signal, such as `STOP` or `KILL`; whether the process was there to take it.
+pub(super) fn signal(id: u64, signal: &str) -> bool {
+    let status = Command::new("kill").args(["-s", signal, &id.to_string()]).status();
+    status.expect("kill runs").success()
+}
+
+pub(super) fn is_alive(id: u64) -> bool {
+    let status = std::fs::read_to_string(Path::new("/proc").join(id.to_string()).join("status")).unwrap_or_default();
+    status
+        .lines()
+        .any(|line| line.starts_with("State:") && !line.contains("(zombie)"))
+}
