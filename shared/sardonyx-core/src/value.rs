@@ -85,11 +85,7 @@ impl FeatureValue {
         match value_type {
             ValueType::Bool => json.as_bool().map(Self::Bool),
             ValueType::Int64 => json.as_i64().map(Self::Int64),
-            ValueType::Float32 => {
-                let wide = float_from_json(json)?;
-                let narrow = wide as f32;
-                (narrow.is_finite() || !wide.is_finite()).then_some(Self::Float32(narrow))
-            }
+            ValueType::Float32 => float32_from_json(json).map(Self::Float32),
             ValueType::Float64 => float_from_json(json).map(Self::Float64),
             ValueType::String => json.as_str().map(|text| Self::String(text.to_owned())),
         }
@@ -97,7 +93,7 @@ impl FeatureValue {
 }
 
 /// A JSON number, or one of the three strings that stand for numbers that JSON lacks.
-pub(crate) fn float_from_json(json: &Json) -> Option<f64> {
+pub fn float_from_json(json: &Json) -> Option<f64> {
     match json {
         Json::Number(number) => number.as_f64(),
         Json::String(text) => match text.as_str() {
@@ -108,6 +104,13 @@ pub(crate) fn float_from_json(json: &Json) -> Option<f64> {
         },
         _ => None,
     }
+}
+
+/// A number as [`float_from_json`] reads it, unless single precision would make an infinity of it.
+pub(crate) fn float32_from_json(json: &Json) -> Option<f32> {
+    let wide = float_from_json(json)?;
+    let narrow = wide as f32;
+    (narrow.is_finite() || !wide.is_finite()).then_some(narrow)
 }
 
 /// Serialises a float the way [`float_from_json`] reads it.

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::error::InvalidInput;
 use crate::tensor::{Datatype, Tensor, TensorData};
-use crate::value::{float_from_json, serialize_float};
+use crate::value::{float_from_json, float32_from_json, serialize_float};
 
 /// Reads the elements of a tensor, flat or nested.
 pub(super) fn read(json: &Json, datatype: Datatype, field: &str) -> Result<TensorData, InvalidInput> {
@@ -26,16 +26,8 @@ pub(super) fn read(json: &Json, datatype: Datatype, field: &str) -> Result<Tenso
         Datatype::Int16 => TensorData::Int16(collect(&elements, field, "an integer of INT16", signed)?),
         Datatype::Int32 => TensorData::Int32(collect(&elements, field, "an integer of INT32", signed)?),
         Datatype::Int64 => TensorData::Int64(collect(&elements, field, "an integer of INT64", Json::as_i64)?),
-        Datatype::Fp16 => TensorData::Fp16(collect(&elements, field, "a number of FP16", |json| {
-            float_from_json(json)
-                .map(|wide| (wide, f16::from_f64(wide)))
-                .and_then(|(wide, narrow)| (narrow.is_finite() || !wide.is_finite()).then_some(narrow))
-        })?),
-        Datatype::Fp32 => TensorData::Fp32(collect(&elements, field, "a number of FP32", |json| {
-            float_from_json(json)
-                .map(|wide| (wide, wide as f32))
-                .and_then(|(wide, narrow)| (narrow.is_finite() || !wide.is_finite()).then_some(narrow))
-        })?),
+        Datatype::Fp16 => TensorData::Fp16(collect(&elements, field, "a number of FP16", float16)?),
+        Datatype::Fp32 => TensorData::Fp32(collect(&elements, field, "a number of FP32", float32_from_json)?),
         Datatype::Fp64 => TensorData::Fp64(collect(&elements, field, "a number of FP64", float_from_json)?),
         Datatype::Bytes => TensorData::Bytes(collect(&elements, field, "a string", |json| {
             json.as_str().map(str::to_owned)
@@ -60,6 +52,12 @@ fn collect<T>(
         read(element).ok_or_else(|| InvalidInput::unexpected(format!("{field}[{index}]"), expected, element))
     });
     values.collect()
+}
+
+fn float16(json: &Json) -> Option<f16> {
+    let wide = float_from_json(json)?;
+    let narrow = f16::from_f64(wide);
+    (narrow.is_finite() || !wide.is_finite()).then_some(narrow)
 }
 
 fn unsigned<T: TryFrom<u64>>(json: &Json) -> Option<T> {

@@ -5,6 +5,7 @@ mod instance;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::encode::{Batch, Defaulted, FeatureEncoder, Source};
 use crate::entity::EntityKey;
 use crate::error::PredictError;
 use crate::manifest::{Manifest, StalePolicy};
-use crate::ports::{Cause, FeatureRows, Model, OnlineStore, ViewRead};
+use crate::ports::{Cause, FeatureRows, Model, ModelError, OnlineStore, ViewRead};
 use crate::snapshot::{Snapshot, Stored};
 use crate::tensor::Tensor;
 
@@ -112,6 +113,15 @@ impl<P: Postprocess> Predictor<P> {
         &*self.model
     }
 
+    /// Runs the bare model. A panic inside of it is an error like any other: it ends neither the process nor a whole batch.
+    ///
+    /// # Errors
+    /// Every [`ModelError`].
+    pub fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {
+        catch_unwind(AssertUnwindSafe(|| self.model.infer(inputs)))
+            .unwrap_or_else(|_| Err(ModelError::Failed("it panicked".into())))
+    }
+
     /// Predicts for all instances with one read of features and one inference. There is one result for each instance, in order: an
     /// instance fails alone.
     ///
@@ -145,7 +155,7 @@ impl<P: Postprocess> Predictor<P> {
                 Err(error) => slots[slot] = Some(Err(error)),
             }
         }
-        for (slot, result) in self.infer(self.encoder.finish(batch, assembled.len()), assembled) {
+        for (slot, result) in self.predict_rows(self.encoder.finish(batch, assembled.len()), assembled) {
             slots[slot] = Some(result);
         }
         (context.stage_done)(Stage::Inference);
@@ -247,12 +257,11 @@ impl<P: Postprocess> Predictor<P> {
             return vec![];
         }
         let single_rows = |row| inputs.iter().map(|input| input.slice_row(row)).collect();
-        let whole = self.model.infer(inputs.clone());
+        let whole = self.infer(inputs.clone());
         let rows = assembled.into_iter().enumerate().map(|(row, instance)| {
             let output = match &whole {
                 Ok(outputs) => self.postprocess.postprocess(outputs, row).map_err(PredictError::Model),
                 Err(_) => self
-                    .model
                     .infer(single_rows(row))
                     .map_err(PredictError::from)
                     .and_then(|outputs| self.postprocess.postprocess(&outputs, 0).map_err(PredictError::Model)),

@@ -272,11 +272,12 @@ fn what_the_caller_must_change_is_named() {
 #[test]
 fn an_instance_fails_alone() {
     let fixture = Fixture::new();
-    let poison = json!({"amount": SumModel::POISON});
+    let (poison, panic) = (json!({"amount": SumModel::POISON}), json!({"amount": SumModel::PANIC}));
     let instances: Vec<_> = [
         json!({}),
         json!({"amount": "x"}),
         poison,
+        panic,
         json!({"user_id": 2}),
         json!({"amount": 1}),
     ]
@@ -294,6 +295,7 @@ fn an_instance_fails_alone() {
             Ok(144.0),
             Err(ErrorKind::InvalidInput),
             Err(ErrorKind::Model),
+            Err(ErrorKind::Model),
             Err(ErrorKind::NotFound),
             Ok(45.0)
         ]
@@ -303,7 +305,7 @@ fn an_instance_fails_alone() {
         .flatten()
         .map(|prediction| prediction.prediction_id.as_str())
         .collect();
-    assert_eq!(ids, ["id-0", "id-4"]);
+    assert_eq!(ids, ["id-0", "id-5"]);
 }
 
 #[test]

@@ -49,7 +49,8 @@ pub fn manifest() -> Manifest {
     Manifest::from_json(manifest_json().to_string().as_bytes()).expect("is valid")
 }
 
-/// Adds up the features of each row, a NaN as 1000. Fails on a batch in which any row's first feature is [`SumModel::POISON`].
+/// Adds up the features of each row, a NaN as 1000. Fails on a batch in which any row's first feature is [`SumModel::POISON`], and panics
+/// where it is [`SumModel::PANIC`].
 #[derive(Debug)]
 pub struct SumModel {
     inputs: Vec<TensorSpec>,
@@ -59,6 +60,8 @@ pub struct SumModel {
 impl SumModel {
     /// The amount on which the model fails.
     pub const POISON: f32 = 666.0;
+    /// The amount on which the model panics.
+    pub const PANIC: f32 = 667.0;
 }
 
 impl Default for SumModel {
@@ -92,6 +95,7 @@ impl Model for SumModel {
             panic!("an FP32 input")
         };
         let rows: Vec<_> = values.chunks(6).collect();
+        assert!(rows.iter().all(|row| row[0] != Self::PANIC), "told to panic");
         if rows.iter().any(|row| row[0] == Self::POISON) {
             return Err(ModelError::Failed("poisoned".into()));
         }
