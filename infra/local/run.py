@@ -65,19 +65,24 @@ def run(arguments: argparse.Namespace) -> int:
     _prepare()
     with running_stack(LOCAL, arguments.port) as (server, state):
         right = demo.demonstrate(server, state, models())
-        demo.suggest(server, state, models())
-        say()
         if not right:
-            raise Failure("not everything is as it should be: see ✗ above", f"logs: {process.shown(LOCAL)}/")
-        if arguments.once:
-            return 0
-        say(f"The local AWS is up at {server.endpoint}. Ctrl-C stops it.")
-        try:
-            while server.is_up():
-                time.sleep(0.5)
-        except Terminated as stop:
-            say("\nStopping.")
-            return stop.exit_code if stop.exit_code != Terminated.INTERRUPT else 0
+            console.report(Failure("not everything is right: see ✗ above", f"logs: {process.shown(LOCAL)}/*.log"))
+        if not arguments.once:
+            demo.suggest(server, state, models())
+            _stay_up(server)
+    return 0 if right else 1
+
+
+def _stay_up(server: Server) -> None:
+    say(f"\nThe local AWS is up at {server.endpoint}. Ctrl-C stops it.")
+    try:
+        while server.is_up():
+            time.sleep(0.5)
+    except Terminated as stop:
+        say("\nStopping.")
+        if stop.exit_code != Terminated.INTERRUPT:
+            raise
+    else:
         raise Failure("MiniStack ended", f"see {process.shown(LOCAL / 'ministack.log')}")
 
 

@@ -4,6 +4,7 @@ use sardonyx_core::encode::FeatureEncoder;
 use sardonyx_core::manifest::{GoldenRow, Manifest, OutputRole};
 use sardonyx_core::ports::{Cause, Model};
 use sardonyx_core::tensor::{Tensor, TensorData};
+use sardonyx_core::value::float_from_json;
 use sardonyx_core::with_elements;
 use serde_json::Value as Json;
 
@@ -75,25 +76,12 @@ fn matches_element(data: &TensorData, index: usize, expected: &Json, tolerance: 
         TensorData::Bool(values) => values.get(index).copied() == expected.as_bool(),
         TensorData::Int64(values) => values.get(index).copied() == expected.as_i64(),
         TensorData::Uint64(values) => values.get(index).copied() == expected.as_u64(),
-        _ => match (data.number(index), number(expected)) {
+        _ => match (data.number(index), float_from_json(expected)) {
             (Some(got), Some(expected)) => {
                 is_close(got, expected, if data.datatype().is_float() { tolerance } else { 0.0 })
             }
             _ => false,
         },
-    }
-}
-
-/// JSON has no NaN and no infinity: those are strings.
-fn number(json: &Json) -> Option<f64> {
-    match json {
-        Json::String(text) => match text.as_str() {
-            "NaN" => Some(f64::NAN),
-            "Infinity" => Some(f64::INFINITY),
-            "-Infinity" => Some(f64::NEG_INFINITY),
-            _ => None,
-        },
-        json => json.as_f64(),
     }
 }
 

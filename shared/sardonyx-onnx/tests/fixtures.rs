@@ -74,7 +74,10 @@ fn answers(fixture: &Fixture, model: &OnnxModel) -> Result<(), String> {
         .infer(none)
         .map_err(|error| format!("no rows: {}", chain(&error)))?;
     let full = model.infer(inputs).map_err(|error| chain(&error))?;
-    for (empty, full) in outputs.iter().zip(&full) {
+    for (spec, (empty, full)) in model.outputs().iter().zip(outputs.iter().zip(&full)) {
+        if Some(full.shape()) != fixture.expected_shape(&spec.name).as_deref() {
+            return Err(format!("{} has the shape {:?}", spec.name, full.shape()));
+        }
         if empty.rows() != 0 || empty.shape()[1..] != full.shape()[1..] || empty.datatype() != full.datatype() {
             return Err(format!("no rows: {:?} of {}", empty.shape(), empty.datatype()));
         }

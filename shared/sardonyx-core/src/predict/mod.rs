@@ -252,7 +252,11 @@ impl<P: Postprocess> Predictor<P> {
     }
 
     /// Runs the batch at once; if the model fails on it, row by row, so that one bad row does not take the others with it.
-    fn infer(&self, inputs: Vec<Tensor>, assembled: Vec<Assembled>) -> Vec<(usize, PredictionResult<P::Output>)> {
+    fn predict_rows(
+        &self,
+        inputs: Vec<Tensor>,
+        assembled: Vec<Assembled>,
+    ) -> Vec<(usize, PredictionResult<P::Output>)> {
         if assembled.is_empty() {
             return vec![];
         }

@@ -66,21 +66,10 @@ pub(super) enum NumberList {
 }
 
 impl NumberList {
-    pub(super) fn is_double(&self) -> bool {
-        matches!(self, Self::Double(_))
-    }
-
-    pub(super) fn to_single(&self) -> Vec<f32> {
+    pub(super) fn into_double(self) -> Vec<f64> {
         match self {
-            Self::Single(values) => values.clone(),
-            Self::Double(values) => values.iter().map(|value| *value as f32).collect(),
-        }
-    }
-
-    pub(super) fn to_double(&self) -> Vec<f64> {
-        match self {
-            Self::Single(values) => values.iter().copied().map(f64::from).collect(),
-            Self::Double(values) => values.clone(),
+            Self::Single(values) => values.into_iter().map(f64::from).collect(),
+            Self::Double(values) => values,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the two tree ensemble operators share.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -8,82 +9,77 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
-use super::attributes::{NumberList, floats_or_tensor, integers, texts};
+use super::attributes::{NumberList, floats_or_tensor, integers};
 use crate::trees::{EnsembleAttributes, NodeMode};
 
-/// The attributes of either operator, before it is known in which precision they are wanted: that is the input's.
+/// The attributes of either operator, in the precision in which the model gives them. Which one is computed in is the input's.
 #[derive(Clone, Debug)]
-pub(super) struct Attributes {
-    trees: EnsembleAttributes<()>,
-    nodes_values: NumberList,
-    weights: NumberList,
-    base_values: NumberList,
+pub(super) enum Attributes {
+    Single(EnsembleAttributes<f32>, Vec<f32>),
+    Double(EnsembleAttributes<f64>, Vec<f64>),
 }
 
 impl Attributes {
     /// `prefix` is `class` or `target`.
     pub(super) fn read(context: &ParsingContext, node: &NodeProto, prefix: &str) -> TractResult<Self> {
-        let nodes_modes = texts(node, "nodes_modes")?
-            .iter()
-            .map(|mode| mode.parse::<NodeMode>())
-            .collect::<Result<_, _>>()
-            .or_else(|problem| node.bail_attr("nodes_modes", &problem))?;
-        let trees = EnsembleAttributes {
-            nodes_treeids: integers(node, "nodes_treeids")?,
-            nodes_nodeids: integers(node, "nodes_nodeids")?,
-            nodes_featureids: integers(node, "nodes_featureids")?,
-            nodes_modes,
-            nodes_values: vec![],
-            nodes_truenodeids: integers(node, "nodes_truenodeids")?,
-            nodes_falsenodeids: integers(node, "nodes_falsenodeids")?,
-            nodes_missing_value_tracks_true: integers(node, "nodes_missing_value_tracks_true")?,
-            weight_treeids: integers(node, &format!("{prefix}_treeids"))?,
-            weight_nodeids: integers(node, &format!("{prefix}_nodeids"))?,
-            weight_ids: integers(node, &format!("{prefix}_ids"))?,
-            weights: vec![],
-        };
-        Ok(Self {
-            trees,
-            nodes_values: floats_or_tensor(context, node, "nodes_values")?,
-            weights: floats_or_tensor(context, node, &format!("{prefix}_weights"))?,
-            base_values: floats_or_tensor(context, node, "base_values")?,
+        let values = floats_or_tensor(context, node, "nodes_values")?;
+        let weights = floats_or_tensor(context, node, &format!("{prefix}_weights"))?;
+        let base_values = floats_or_tensor(context, node, "base_values")?;
+        Ok(match (values, weights, base_values) {
+            (NumberList::Single(values), NumberList::Single(weights), NumberList::Single(base_values)) => {
+                Self::Single(trees(node, prefix, values, weights)?, base_values)
+            }
+            (values, weights, base_values) => Self::Double(
+                trees(node, prefix, values.into_double(), weights.into_double())?,
+                base_values.into_double(),
+            ),
         })
     }
 
     /// For inputs in single precision, and for integers, which are compared as such.
-    pub(super) fn single(&self) -> TractResult<(EnsembleAttributes<f32>, Vec<f32>)> {
-        let lists = [&self.nodes_values, &self.weights, &self.base_values];
-        ensure!(
-            lists.iter().all(|list| !list.is_double()),
-            "thresholds and weights are doubles, so the input must be double too"
-        );
-        let trees = self.with(self.nodes_values.to_single(), self.weights.to_single());
-        Ok((trees, self.base_values.to_single()))
+    pub(super) fn single(&self) -> TractResult<(&EnsembleAttributes<f32>, &[f32])> {
+        match self {
+            Self::Single(trees, base_values) => Ok((trees, base_values)),
+            Self::Double(..) => bail!("thresholds and weights are doubles, so the input must be double too"),
+        }
     }
 
     /// For inputs in double precision.
-    pub(super) fn double(&self) -> (EnsembleAttributes<f64>, Vec<f64>) {
-        let trees = self.with(self.nodes_values.to_double(), self.weights.to_double());
-        (trees, self.base_values.to_double())
-    }
-
-    fn with<T>(&self, nodes_values: Vec<T>, weights: Vec<T>) -> EnsembleAttributes<T> {
-        let trees = self.trees.clone();
-        EnsembleAttributes {
-            nodes_treeids: trees.nodes_treeids,
-            nodes_nodeids: trees.nodes_nodeids,
-            nodes_featureids: trees.nodes_featureids,
-            nodes_modes: trees.nodes_modes,
-            nodes_values,
-            nodes_truenodeids: trees.nodes_truenodeids,
-            nodes_falsenodeids: trees.nodes_falsenodeids,
-            nodes_missing_value_tracks_true: trees.nodes_missing_value_tracks_true,
-            weight_treeids: trees.weight_treeids,
-            weight_nodeids: trees.weight_nodeids,
-            weight_ids: trees.weight_ids,
-            weights,
+    pub(super) fn double(&self) -> (Cow<'_, EnsembleAttributes<f64>>, Cow<'_, [f64]>) {
+        let widen = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
+        match self {
+            Self::Single(trees, base_values) => (Cow::Owned(trees.map(widen)), Cow::Owned(widen(base_values))),
+            Self::Double(trees, base_values) => (Cow::Borrowed(trees), Cow::Borrowed(base_values)),
         }
     }
+}
+
+fn trees<T>(
+    node: &NodeProto,
+    prefix: &str,
+    nodes_values: Vec<T>,
+    weights: Vec<T>,
+) -> TractResult<EnsembleAttributes<T>> {
+    let modes = node.get_attr_opt_tvec::<&str>("nodes_modes")?.unwrap_or_default();
+    let nodes_modes = modes
+        .iter()
+        .map(|mode| mode.parse::<NodeMode>())
+        .collect::<Result<_, _>>()
+        .or_else(|problem| node.bail_attr("nodes_modes", &problem))?;
+    Ok(EnsembleAttributes {
+        nodes_treeids: integers(node, "nodes_treeids")?,
+        nodes_nodeids: integers(node, "nodes_nodeids")?,
+        nodes_featureids: integers(node, "nodes_featureids")?,
+        nodes_modes,
+        nodes_values,
+        nodes_truenodeids: integers(node, "nodes_truenodeids")?,
+        nodes_falsenodeids: integers(node, "nodes_falsenodeids")?,
+        nodes_missing_value_tracks_true: integers(node, "nodes_missing_value_tracks_true")?,
+        weight_treeids: integers(node, &format!("{prefix}_treeids"))?,
+        weight_nodeids: integers(node, &format!("{prefix}_nodeids"))?,
+        weight_ids: integers(node, &format!("{prefix}_ids"))?,
+        weights,
+    })
 }
 
 /// Checks the input of a tree ensemble: `[N, C]` with at least `features` columns, where that is known yet.

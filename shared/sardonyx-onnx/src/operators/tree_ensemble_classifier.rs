@@ -76,13 +76,13 @@ pub(super) fn tree_ensemble_classifier(
 }
 
 impl TreeEnsembleClassifier {
-    fn build<T: Scalar>(&self, (trees, base_values): (EnsembleAttributes<T>, Vec<T>)) -> TractResult<Classifier<T>> {
-        let ensemble = Ensemble::new(&trees, self.labels.len())?;
+    fn build<T: Scalar>(&self, trees: &EnsembleAttributes<T>, base_values: &[T]) -> TractResult<Classifier<T>> {
+        let ensemble = Ensemble::new(trees, self.labels.len())?;
         let classifier = Classifier::new(
             ensemble,
             &trees.weight_ids,
             &trees.weights,
-            base_values,
+            base_values.to_vec(),
             self.post_transform,
         )?;
         let has_other_labels = matches!(&self.labels, Labels::Integers(labels) if labels != &[0, 1]);
@@ -125,9 +125,13 @@ impl Expansion for TreeEnsembleClassifier {
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
         let fact = model.outlet_fact(inputs[0])?.clone();
         let kernel = match fact.datum_type {
-            DatumType::F64 => Kernel::Double(Shared(Arc::new(self.build(self.attributes.double())?))),
+            DatumType::F64 => {
+                let (trees, base_values) = self.attributes.double();
+                Kernel::Double(Shared(Arc::new(self.build(&trees, &base_values)?)))
+            }
             DatumType::F32 | DatumType::I64 | DatumType::I32 => {
-                Kernel::Single(Shared(Arc::new(self.build(self.attributes.single()?)?)))
+                let (trees, base_values) = self.attributes.single()?;
+                Kernel::Single(Shared(Arc::new(self.build(trees, base_values)?)))
             }
             other => bail!("TreeEnsembleClassifier does not take inputs of type {other:?}"),
         };

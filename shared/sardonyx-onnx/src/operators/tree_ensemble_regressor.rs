@@ -6,7 +6,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::parse_or_default;
 use super::tree_ensemble::{Attributes, Shared, check_columns, check_input};
-use crate::trees::{Aggregate, Ensemble, PostTransform, Regressor, Scalar};
+use crate::trees::{Aggregate, Ensemble, EnsembleAttributes, PostTransform, Regressor, Scalar};
 
 /// # Shapes
 /// X `[N, C]` of floats, doubles or integers; the output is `f32` `[N, n_targets]`.
@@ -34,14 +34,11 @@ pub(super) fn tree_ensemble_regressor(
 }
 
 impl TreeEnsembleRegressor {
-    fn build<T: Scalar>(
-        &self,
-        (trees, base_values): (crate::trees::EnsembleAttributes<T>, Vec<T>),
-    ) -> TractResult<Regressor<T>> {
-        let ensemble = Ensemble::new(&trees, self.targets)?;
+    fn build<T: Scalar>(&self, trees: &EnsembleAttributes<T>, base_values: &[T]) -> TractResult<Regressor<T>> {
+        let ensemble = Ensemble::new(trees, self.targets)?;
         Ok(Regressor::new(
             ensemble,
-            base_values,
+            base_values.to_vec(),
             self.aggregate,
             self.post_transform,
         )?)
@@ -72,9 +69,13 @@ impl Expansion for TreeEnsembleRegressor {
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
         let fact = model.outlet_fact(inputs[0])?.clone();
         let kernel = match fact.datum_type {
-            DatumType::F64 => Kernel::Double(Shared(Arc::new(self.build(self.attributes.double())?))),
+            DatumType::F64 => {
+                let (trees, base_values) = self.attributes.double();
+                Kernel::Double(Shared(Arc::new(self.build(&trees, &base_values)?)))
+            }
             DatumType::F32 | DatumType::I64 | DatumType::I32 => {
-                Kernel::Single(Shared(Arc::new(self.build(self.attributes.single()?)?)))
+                let (trees, base_values) = self.attributes.single()?;
+                Kernel::Single(Shared(Arc::new(self.build(trees, base_values)?)))
             }
             other => bail!("TreeEnsembleRegressor does not take inputs of type {other:?}"),
         };

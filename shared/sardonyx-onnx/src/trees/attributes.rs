@@ -30,6 +30,26 @@ pub struct EnsembleAttributes<T> {
     pub weights: Vec<T>,
 }
 
+impl<T> EnsembleAttributes<T> {
+    /// The same trees with other numbers.
+    pub fn map<U>(&self, numbers: impl Fn(&[T]) -> Vec<U>) -> EnsembleAttributes<U> {
+        EnsembleAttributes {
+            nodes_treeids: self.nodes_treeids.clone(),
+            nodes_nodeids: self.nodes_nodeids.clone(),
+            nodes_featureids: self.nodes_featureids.clone(),
+            nodes_modes: self.nodes_modes.clone(),
+            nodes_values: numbers(&self.nodes_values),
+            nodes_truenodeids: self.nodes_truenodeids.clone(),
+            nodes_falsenodeids: self.nodes_falsenodeids.clone(),
+            nodes_missing_value_tracks_true: self.nodes_missing_value_tracks_true.clone(),
+            weight_treeids: self.weight_treeids.clone(),
+            weight_nodeids: self.weight_nodeids.clone(),
+            weight_ids: self.weight_ids.clone(),
+            weights: numbers(&self.weights),
+        }
+    }
+}
+
 /// How a node tests its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "ONNX's names")]

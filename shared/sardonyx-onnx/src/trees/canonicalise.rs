@@ -1,4 +1,5 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::ops::Range;
 
 use super::ensemble::{Ensemble, Leaves, Node, Tree, Weight};
 use super::{EnsembleAttributes, NodeMode, Scalar};
@@ -80,12 +81,11 @@ enum Visit {
 struct Builder<'a, T> {
     attributes: &'a EnsembleAttributes<T>,
     targets: usize,
-    positions: HashMap<(i64, i64), usize>,
-    /// The positions of the weights of each node, in order.
-    weights: HashMap<(i64, i64), Vec<usize>>,
+    positions: Positions<'a, T>,
+    weights: WeightsByNode,
     nodes: Vec<Node<T>>,
-    /// For each of `nodes` the position of its weights' key; branches have none.
-    leaf_positions: Vec<Option<usize>>,
+    /// For each of `nodes` where it is in the attributes.
+    sources: Vec<usize>,
     visits: Vec<Visit>,
     features: usize,
     has_missing: bool,
@@ -99,42 +99,15 @@ impl<'a, T: Scalar> Builder<'a, T> {
             return Err(EnsembleError::Attributes("there are no classes or targets".into()));
         }
         let count = attributes.nodes_treeids.len();
-        let mut positions = HashMap::with_capacity(count);
-        for position in 0..count {
-            let key = key(attributes, position);
-            if positions.insert(key, position).is_some() {
-                return Err(node_error(key, "is there twice"));
-            }
-        }
-        let mut weights: HashMap<_, Vec<usize>> = HashMap::new();
-        for position in 0..attributes.weights.len() {
-            let key = (attributes.weight_treeids[position], attributes.weight_nodeids[position]);
-            let Some(&node) = positions.get(&key) else {
-                return Err(node_error(key, "has a weight but does not exist"));
-            };
-            // Old exporters also give weights to branches; they mean nothing.
-            if attributes.nodes_modes[node] != NodeMode::Leaf {
-                continue;
-            }
-            let target = attributes.weight_ids[position];
-            if usize::try_from(target).ok().is_none_or(|target| target >= targets) {
-                return Err(node_error(
-                    key,
-                    format!("has a weight for {target}, but there are {targets} classes or targets"),
-                ));
-            }
-            if attributes.weights[position].is_nan() {
-                return Err(node_error(key, "has NaN for a weight"));
-            }
-            weights.entry(key).or_default().push(position);
-        }
+        let positions = Positions::new(attributes)?;
+        let weights = WeightsByNode::new(attributes, &positions, targets)?;
         Ok(Self {
             attributes,
             targets,
             positions,
             weights,
             nodes: Vec::with_capacity(count),
-            leaf_positions: Vec::with_capacity(count),
+            sources: Vec::with_capacity(count),
             visits: vec![Visit::Not; count],
             features: 0,
             has_missing: false,
@@ -143,21 +116,9 @@ impl<'a, T: Scalar> Builder<'a, T> {
     }
 
     fn build(mut self) -> Result<Ensemble<T>, EnsembleError> {
-        let mut trees = Vec::new();
-        let mut seen = HashSet::new();
-        let tree_ids = &self.attributes.nodes_treeids;
-        for position in 0..tree_ids.len() {
-            if position > 0 && tree_ids[position] == tree_ids[position - 1] {
-                continue;
-            }
-            if !seen.insert(tree_ids[position]) {
-                return Err(node_error(
-                    key(self.attributes, position),
-                    "is apart from the other nodes of its tree",
-                ));
-            }
-            trees.push(self.add_tree(position)?);
-        }
+        let trees = (0..self.positions.trees.len())
+            .map(|tree| self.add_tree(tree))
+            .collect::<Result<_, _>>()?;
         let leaves = self.leaves()?;
         Ok(Ensemble {
             nodes: self.nodes,
@@ -171,18 +132,19 @@ impl<'a, T: Scalar> Builder<'a, T> {
     }
 
     /// Lays the tree out in the order of a walk that goes the yes way first, without recursion: a tree may be deep.
-    fn add_tree(&mut self, root: usize) -> Result<Tree, EnsembleError> {
+    fn add_tree(&mut self, tree: usize) -> Result<Tree, EnsembleError> {
         struct Frame {
             position: usize,
             index: u32,
             children: [usize; 2],
             next_child: usize,
         }
+        let root = self.positions.trees[tree].range.start;
         let mut stack: Vec<Frame> = Vec::new();
         let mut entering = Some(root);
         loop {
             if let Some(position) = entering.take() {
-                let (index, children) = self.add_node(position)?;
+                let (index, children) = self.add_node(tree, position)?;
                 match children {
                     None => self.visits[position] = Visit::Done { index, depth: 0 },
                     Some(children) => {
@@ -225,19 +187,16 @@ impl<'a, T: Scalar> Builder<'a, T> {
     }
 
     /// Appends a node; for a branch also says where its children are in the attributes: yes, no.
-    fn add_node(&mut self, position: usize) -> Result<(u32, Option<[usize; 2]>), EnsembleError> {
+    fn add_node(&mut self, tree: usize, position: usize) -> Result<(u32, Option<[usize; 2]>), EnsembleError> {
         let attributes = self.attributes;
         let key = key(attributes, position);
         let index = u32::try_from(self.nodes.len())
             .map_err(|_| EnsembleError::Attributes("there are too many nodes".into()))?;
+        self.sources.push(position);
         if attributes.nodes_modes[position] == NodeMode::Leaf {
-            let first = self
-                .weights
-                .get(&key)
-                .and_then(|weights| weights.first())
-                .ok_or_else(|| node_error(key, "is a leaf without a weight"))?;
-            self.nodes.push(Node::leaf(index, attributes.weights[*first]));
-            self.leaf_positions.push(Some(position));
+            let first = self.weights.of(position).first();
+            let first = *first.ok_or_else(|| node_error(key, "is a leaf without a weight"))?;
+            self.nodes.push(Node::leaf(index, attributes.weights[first as usize]));
             return Ok((index, None));
         }
         let feature = usize::try_from(attributes.nodes_featureids[position])
@@ -258,11 +217,9 @@ impl<'a, T: Scalar> Builder<'a, T> {
         self.has_equality |= test.is_equality;
         let node = Node::branch(feature as u32, test.value, test.is_equality, test.missing_goes_yes);
         self.nodes.push(node);
-        self.leaf_positions.push(None);
         let child = |id: i64| {
             self.positions
-                .get(&(key.0, id))
-                .copied()
+                .find(tree, id)
                 .ok_or_else(|| node_error(key, format!("leads to node {id}, which does not exist")))
         };
         let mut children = [
@@ -276,14 +233,24 @@ impl<'a, T: Scalar> Builder<'a, T> {
     }
 
     fn leaves(&self) -> Result<Leaves<T>, EnsembleError> {
-        let of_leaf = |position: usize| &self.weights[&key(self.attributes, position)];
-        let mut reached = self.leaf_positions.iter().flatten().map(|position| of_leaf(*position));
+        let ids = &self.attributes.weight_ids;
+        let of_leaf = |source: usize| match self.attributes.nodes_modes[source] {
+            NodeMode::Leaf => self.weights.of(source),
+            _ => &[],
+        };
         let mut single = None;
-        let is_single = reached.all(|weights| {
-            let [weight] = weights[..] else { return false };
-            let target = self.attributes.weight_ids[weight];
-            *single.get_or_insert(target) == target
-        });
+        let is_single = self
+            .sources
+            .iter()
+            .map(|source| of_leaf(*source))
+            .all(|weights| match weights {
+                [] => true,
+                [weight] => {
+                    let target = ids[*weight as usize];
+                    *single.get_or_insert(target) == target
+                }
+                _ => false,
+            });
         if let (true, Some(target)) = (is_single, single) {
             return Ok(Leaves::Single { target: target as u32 });
         }
@@ -292,20 +259,136 @@ impl<'a, T: Scalar> Builder<'a, T> {
                 "a leaf has several weights for the only target".into(),
             ));
         }
-        let mut starts = vec![0];
-        let mut weights = Vec::new();
-        for position in &self.leaf_positions {
-            for &weight in position.map(of_leaf).into_iter().flatten() {
-                weights.push(Weight {
-                    target: self.attributes.weight_ids[weight] as u32,
-                    value: self.attributes.weights[weight],
-                });
-            }
-            let end = u32::try_from(weights.len())
-                .map_err(|_| EnsembleError::Attributes("there are too many weights".into()))?;
-            starts.push(end);
+        let mut starts = Vec::with_capacity(self.nodes.len() + 1);
+        starts.push(0);
+        let mut weights = Vec::with_capacity(ids.len());
+        for source in &self.sources {
+            weights.extend(of_leaf(*source).iter().map(|&weight| Weight {
+                target: ids[weight as usize] as u32,
+                value: self.attributes.weights[weight as usize],
+            }));
+            // A node that is shared is laid out once, so there are no more weights than in the attributes, which are counted.
+            starts.push(weights.len() as u32);
         }
         Ok(Leaves::Many { starts, weights })
+    }
+}
+
+/// Where the node of an id is. The nodes of a tree are together, and nearly always in the order of their ids from 0.
+struct Positions<'a, T> {
+    attributes: &'a EnsembleAttributes<T>,
+    trees: Vec<TreeNodes>,
+    by_tree_id: HashMap<i64, usize>,
+}
+
+struct TreeNodes {
+    range: Range<usize>,
+    /// Where the ids are not simply counted.
+    by_node_id: Option<HashMap<i64, usize>>,
+}
+
+impl<'a, T> Positions<'a, T> {
+    fn new(attributes: &'a EnsembleAttributes<T>) -> Result<Self, EnsembleError> {
+        let mut trees = Vec::new();
+        let mut by_tree_id = HashMap::new();
+        let mut start = 0;
+        for nodes in attributes.nodes_treeids.chunk_by(|one, next| one == next) {
+            let range = start..start + nodes.len();
+            start = range.end;
+            if by_tree_id.insert(nodes[0], trees.len()).is_some() {
+                return Err(node_error(
+                    key(attributes, range.start),
+                    "is apart from the other nodes of its tree",
+                ));
+            }
+            let ids = &attributes.nodes_nodeids[range.clone()];
+            let is_counted = ids.iter().zip(0..).all(|(id, count)| *id == count);
+            let mut by_node_id = None;
+            if !is_counted {
+                let mut positions = HashMap::with_capacity(range.len());
+                for position in range.clone() {
+                    if positions.insert(attributes.nodes_nodeids[position], position).is_some() {
+                        return Err(node_error(key(attributes, position), "is there twice"));
+                    }
+                }
+                by_node_id = Some(positions);
+            }
+            trees.push(TreeNodes { range, by_node_id });
+        }
+        Ok(Self {
+            attributes,
+            trees,
+            by_tree_id,
+        })
+    }
+
+    fn find_in(&self, tree_id: i64, node_id: i64) -> Option<usize> {
+        self.find(*self.by_tree_id.get(&tree_id)?, node_id)
+    }
+
+    /// `tree` is the position of the tree, not its id.
+    fn find(&self, tree: usize, node_id: i64) -> Option<usize> {
+        let tree = &self.trees[tree];
+        if let Some(positions) = &tree.by_node_id {
+            return positions.get(&node_id).copied();
+        }
+        let offset = usize::try_from(node_id).ok()?;
+        (offset < tree.range.len()).then(|| tree.range.start + offset)
+    }
+}
+
+/// The positions of the weights of each node, in the order of the attributes.
+struct WeightsByNode {
+    starts: Vec<u32>,
+    weights: Vec<u32>,
+}
+
+impl WeightsByNode {
+    fn new<T: Scalar>(
+        attributes: &EnsembleAttributes<T>,
+        positions: &Positions<'_, T>,
+        targets: usize,
+    ) -> Result<Self, EnsembleError> {
+        let count = attributes.weights.len();
+        if u32::try_from(count).is_err() {
+            return Err(EnsembleError::Attributes("there are too many weights".into()));
+        }
+        let mut nodes = Vec::with_capacity(count);
+        // First how many weights each node has, one place further on; then where they start.
+        let mut starts = vec![0_u32; attributes.nodes_treeids.len() + 1];
+        for weight in 0..count {
+            let key = (attributes.weight_treeids[weight], attributes.weight_nodeids[weight]);
+            let node = positions
+                .find_in(key.0, key.1)
+                .ok_or_else(|| node_error(key, "has a weight but does not exist"))?;
+            let target = attributes.weight_ids[weight];
+            // Old exporters also give weights to branches; they mean nothing.
+            if attributes.nodes_modes[node] == NodeMode::Leaf {
+                if usize::try_from(target).ok().is_none_or(|target| target >= targets) {
+                    let problem = format!("has a weight for {target}, but there are {targets} classes or targets");
+                    return Err(node_error(key, problem));
+                }
+                if attributes.weights[weight].is_nan() {
+                    return Err(node_error(key, "has NaN for a weight"));
+                }
+            }
+            starts[node + 1] += 1;
+            nodes.push(node);
+        }
+        for node in 1..starts.len() {
+            starts[node] += starts[node - 1];
+        }
+        let mut next = starts.clone();
+        let mut weights = vec![0; count];
+        for (weight, node) in nodes.into_iter().enumerate() {
+            weights[next[node] as usize] = weight as u32;
+            next[node] += 1;
+        }
+        Ok(Self { starts, weights })
+    }
+
+    fn of(&self, node: usize) -> &[u32] {
+        &self.weights[self.starts[node] as usize..self.starts[node + 1] as usize]
     }
 }
 
