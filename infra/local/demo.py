@@ -100,6 +100,7 @@ def suggest(server: Server, state: dict, models: list[Model]) -> None:
         Call(f"{api_url}/v1/models/{first.name}:predict", {"instances": [{}]}),  # a mistake, to see it named
     ]
     _title("Try next")
+    say(f"export API='{api_url}'   # for the examples of the README")
     for call in calls:
         say(call.curl())
     dead_letter_queue = state["models"][first.name]["dead_letter_queue_url"]

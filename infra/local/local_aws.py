@@ -95,7 +95,7 @@ def _address(endpoint: str) -> dict[str, str]:
 @contextmanager
 def running(port: int, directory: Path, step: Step) -> Iterator[Server]:
     """Runs a fresh MiniStack: its state is in memory and ends with it, as do the functions' processes."""
-    _refuse_taken(port)
+    refuse_taken_port(port)
     temporary = directory / "tmp"
     temporary.mkdir(parents=True)
     log = directory / "ministack.log"
@@ -135,7 +135,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _refuse_taken(port: int) -> None:
+def refuse_taken_port(port: int) -> None:
+    """Says what to do about a port that something else uses."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -62,6 +62,7 @@ def _owned(directory: Path) -> Iterator[None]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Deploys, demonstrates, and stays up until Ctrl-C."""
+    local_aws.refuse_taken_port(arguments.port)  # now, and not after minutes of compiling
     _prepare()
     with running_stack(LOCAL, arguments.port) as (server, state):
         right = demo.demonstrate(server, state, models())

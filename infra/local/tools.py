@@ -20,6 +20,7 @@ _REQUIREMENTS = INFRA / "local" / "requirements.txt"
 
 _REQUIRED = {
     "cargo": ((1, 0), ["cargo", "--version"], "install Rust: https://rustup.rs"),
+    "cc": ((1, 0), ["cc", "--version"], "install a C compiler: on Debian, apt-get install build-essential"),
     "node": ((20, 0), ["node", "--version"], "install Node.js 20 or later: https://nodejs.org"),
     "npm": ((9, 0), ["npm", "--version"], "it comes with Node.js: https://nodejs.org"),
 }
