@@ -10,9 +10,7 @@ use sardonyx_core::tensor::Tensor;
 use sardonyx_onnx::OnnxModel;
 
 /// What is refused, and what the error names.
-const REFUSED: [(&str, &str); 12] = [
-    ("bins-ridge", "Concat"),
-    ("calibrated", "Concat"),
+const REFUSED: [(&str, &str); 9] = [
     ("gaussian-naive-bayes", "ai.onnx.ReduceLogSumExp"),
     ("imputer-forest", "ai.onnx.ml.Imputer"),
     ("isolation-forest", "ai.onnx.ml.LabelEncoder"),
@@ -20,7 +18,6 @@ const REFUSED: [(&str, &str); 12] = [
     ("multinomial-naive-bayes", "ai.onnx.ReduceLogSumExp"),
     ("normalizer-max", "ai.onnx.ml.Normalizer"),
     ("scaler-mlp-double", "Sigmoid does not support F64"),
-    ("stacking", "Concat"),
     ("string-categories", "ai.onnx.ml.OneHotEncoder"),
     ("svc", "ai.onnx.ml.SVMClassifier"),
 ];

@@ -1,5 +1,6 @@
 //! Operators that tract lacks or gets wrong, registered into it.
 
+mod array_feature_extractor;
 mod attributes;
 mod scaler;
 mod tree_ensemble;
@@ -14,6 +15,10 @@ pub(crate) fn onnx() -> Onnx {
         // Exporters write shapes here that contradict the facts that we set on the inputs.
         .with_ignore_value_info(true);
     let register = &mut onnx.op_register;
+    register.insert(
+        "ArrayFeatureExtractor",
+        array_feature_extractor::array_feature_extractor,
+    );
     register.insert("Scaler", scaler::scaler);
     register.insert(
         "TreeEnsembleClassifier",

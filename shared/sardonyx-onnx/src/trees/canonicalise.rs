@@ -81,7 +81,7 @@ enum Visit {
 struct Builder<'a, T> {
     attributes: &'a EnsembleAttributes<T>,
     targets: usize,
-    positions: Positions<'a, T>,
+    positions: Positions,
     weights: WeightsByNode,
     nodes: Vec<Node<T>>,
     /// For each of `nodes` where it is in the attributes.
@@ -275,8 +275,7 @@ impl<'a, T: Scalar> Builder<'a, T> {
 }
 
 /// Where the node of an id is. The nodes of a tree are together, and nearly always in the order of their ids from 0.
-struct Positions<'a, T> {
-    attributes: &'a EnsembleAttributes<T>,
+struct Positions {
     trees: Vec<TreeNodes>,
     by_tree_id: HashMap<i64, usize>,
 }
@@ -287,8 +286,8 @@ struct TreeNodes {
     by_node_id: Option<HashMap<i64, usize>>,
 }
 
-impl<'a, T> Positions<'a, T> {
-    fn new(attributes: &'a EnsembleAttributes<T>) -> Result<Self, EnsembleError> {
+impl Positions {
+    fn new<T>(attributes: &EnsembleAttributes<T>) -> Result<Self, EnsembleError> {
         let mut trees = Vec::new();
         let mut by_tree_id = HashMap::new();
         let mut start = 0;
@@ -315,11 +314,7 @@ impl<'a, T> Positions<'a, T> {
             }
             trees.push(TreeNodes { range, by_node_id });
         }
-        Ok(Self {
-            attributes,
-            trees,
-            by_tree_id,
-        })
+        Ok(Self { trees, by_tree_id })
     }
 
     fn find_in(&self, tree_id: i64, node_id: i64) -> Option<usize> {
@@ -346,7 +341,7 @@ struct WeightsByNode {
 impl WeightsByNode {
     fn new<T: Scalar>(
         attributes: &EnsembleAttributes<T>,
-        positions: &Positions<'_, T>,
+        positions: &Positions,
         targets: usize,
     ) -> Result<Self, EnsembleError> {
         let count = attributes.weights.len();
