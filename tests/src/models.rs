@@ -19,8 +19,17 @@ use sardonyx_onnx::OnnxModel;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value as Json};
 
-/// The models that this repository deploys.
-pub(crate) const MODELS: [&str; 2] = ["fraud-detection", "purchase-propensity"];
+/// The models that this repository deploys: the folders in `functions/` that have one.
+pub(crate) fn models() -> Vec<String> {
+    let folders = std::fs::read_dir(repository("functions")).expect("is a folder");
+    let mut models: Vec<_> = folders
+        .map(|entry| entry.expect("is readable"))
+        .filter(|entry| entry.path().join("model/manifest.json").is_file())
+        .map(|entry| entry.file_name().into_string().expect("is UTF-8"))
+        .collect();
+    models.sort();
+    models
+}
 
 /// A path below the root of the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {

@@ -56,8 +56,8 @@ pub struct InvalidInput {
     pub field: String,
     /// What is expected there.
     pub problem: String,
-    /// What the caller sent there, shortened. It is shown to the caller only.
-    pub got: Option<String>,
+    /// What follows for the caller alone: what came instead, shortened.
+    detail: Option<String>,
 }
 
 impl InvalidInput {
@@ -66,7 +66,7 @@ impl InvalidInput {
         Self {
             field: field.into(),
             problem: problem.into(),
-            got: None,
+            detail: None,
         }
     }
 
@@ -75,16 +75,36 @@ impl InvalidInput {
         Self {
             field: field.into(),
             problem: format!("expected {expected}"),
-            got: Some(shorten(&got.to_string())),
+            detail: Some(format!(", got {}", shorten(&got.to_string()))),
+        }
+    }
+
+    /// A field with a name that is not known.
+    pub fn unknown_name(field: impl Into<String>, problem: impl Into<String>, name: &str) -> Self {
+        let detail = Some(format!(", got {:?}", shorten(name)));
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+            detail,
+        }
+    }
+
+    /// JSON that cannot be read. serde's message may quote it, so that it is for the caller alone.
+    pub fn from_json_error(field: impl Into<String>, error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        match error.classify() {
+            serde_json::error::Category::Data => Self {
+                field: field.into(),
+                problem: "does not have the expected form".into(),
+                detail: Some(format!(": {}", shorten(&error.to_string()))),
+            },
+            _ => Self::new(field, format!("is not valid JSON (line {line}, column {column})")),
         }
     }
 
     /// The message for the caller, with what the caller sent.
     pub fn public_message(&self) -> String {
-        match &self.got {
-            Some(got) => format!("{self}, got {got}"),
-            None => self.to_string(),
-        }
+        format!("{self}{}", self.detail.as_deref().unwrap_or_default())
     }
 }
 
@@ -129,7 +149,7 @@ impl From<ModelError> for PredictError {
 }
 
 fn shorten(text: &str) -> String {
-    const LONGEST: usize = 80;
+    const LONGEST: usize = 120;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -150,7 +170,15 @@ mod tests {
         );
         assert_eq!(error.to_string(), "instances[3].amount: expected a number");
         let long = InvalidInput::unexpected("a", "a number", &json!("é".repeat(1000)));
-        assert!(long.public_message().chars().count() < 120);
+        assert!(long.public_message().chars().count() < 160);
+    }
+
+    #[test]
+    fn what_the_json_held_stays_out_of_the_log() {
+        let error = serde_json::from_str::<Vec<u8>>(r#""c-17""#).expect_err("is no list");
+        let error = InvalidInput::from_json_error("body", &error);
+        assert_eq!(error.to_string(), "body: does not have the expected form");
+        assert!(error.public_message().contains("c-17"));
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use sardonyx_core::error::{ErrorKind, InvalidInput, PredictError};
-use sardonyx_core::open_inference::describe_json_error;
 use sardonyx_core::ports::{PredictionRecord, Recorded, ResultStore};
 use sardonyx_core::predict::{Instance, Postprocess, Prediction};
 use serde::{Deserialize, Serialize};
@@ -81,8 +80,7 @@ pub(crate) async fn handle<P: Postprocess>(
 }
 
 fn parse(message_id: &str, body: &str) -> Result<Instance, InvalidInput> {
-    let message: Message =
-        serde_json::from_str(body).map_err(|error| InvalidInput::new("body", describe_json_error(&error)))?;
+    let message: Message = serde_json::from_str(body).map_err(|error| InvalidInput::from_json_error("body", &error))?;
     let id = message.id.unwrap_or_else(|| message_id.to_owned());
     if id.is_empty() || id.len() > LONGEST_ID_BYTES {
         return Err(InvalidInput::new(

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::process;
 use crate::local_aws::LocalAws;
-use crate::models::{MODELS, read_json_lines};
+use crate::models::{models, read_json_lines};
 use crate::samples::agrees;
 
 /// Redelivery takes two visibility timeouts of the local stage.
@@ -175,7 +175,7 @@ fn prediction(item: &Item) -> Json {
 #[ignore = "needs the local AWS of `make test`"]
 async fn good_messages_are_recorded_once_and_poison_goes_to_the_dead_letters() {
     let aws = LocalAws::connect().await;
-    for model in MODELS {
+    for model in &models() {
         let queue = Queue::of(&aws, model);
         let prefix = unique("once");
         let samples = &samples(model)[..20];
@@ -201,7 +201,7 @@ async fn good_messages_are_recorded_once_and_poison_goes_to_the_dead_letters() {
                 agrees(&prediction(item), &sample["expected"]),
                 "{id}: {item:?} for {sample}"
             );
-            assert_eq!(item["model_name"].as_s().map(String::as_str), Ok(model));
+            assert_eq!(item["model_name"].as_s(), Ok(model));
         }
         let others = queue.wait_for_dead_letters(&poison).await;
         assert!(

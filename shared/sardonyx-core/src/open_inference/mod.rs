@@ -122,7 +122,7 @@ impl InferRequest {
     /// # Errors
     /// Says where the JSON is not of the protocol's form.
     pub fn from_json(json: &[u8]) -> Result<Self, InvalidInput> {
-        serde_json::from_slice(json).map_err(|error| InvalidInput::new("body", describe_json_error(&error)))
+        serde_json::from_slice(json).map_err(|error| InvalidInput::from_json_error("body", &error))
     }
 
     /// The tensors, in the order of the model's inputs.
@@ -244,14 +244,6 @@ impl RequestInput {
                 format!("has {len} elements, which is not what the shape {:?} holds", self.shape),
             )
         })
-    }
-}
-
-/// What is wrong with JSON that is not of the expected form, without the text around it.
-pub fn describe_json_error(error: &serde_json::Error) -> String {
-    match error.classify() {
-        serde_json::error::Category::Data => format!("does not have the expected form: {error}"),
-        _ => format!("is not valid JSON (line {}, column {})", error.line(), error.column()),
     }
 }
 

@@ -128,13 +128,9 @@ fn unknown_field<'a>(
         .collect();
     known.sort_unstable();
     known.dedup();
-    let name: String = name.chars().take(80).collect();
-    InvalidInput {
-        field: path.to_owned(),
-        problem: format!(
-            "has a field that this model does not take; it takes {}",
-            known.join(", ")
-        ),
-        got: Some(format!("{name:?}")),
-    }
+    let problem = format!(
+        "has a field that this model does not take; it takes {}",
+        known.join(", ")
+    );
+    InvalidInput::unknown_name(path, problem, name)
 }

@@ -1,6 +1,5 @@
 use http::StatusCode;
 use sardonyx_core::error::{InvalidInput, PredictError};
-use sardonyx_core::open_inference::describe_json_error;
 use sardonyx_core::predict::{Instance, Postprocess, Prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -46,7 +45,7 @@ pub(super) async fn predict<P: Postprocess>(
 
 fn parse(body: &[u8], max_instances: usize, request_id: &str) -> Result<Vec<Instance>, ApiError> {
     let request: PredictRequest =
-        serde_json::from_slice(body).map_err(|error| InvalidInput::new("body", describe_json_error(&error)))?;
+        serde_json::from_slice(body).map_err(|error| InvalidInput::from_json_error("body", &error))?;
     if request.instances.is_empty() {
         return Err(InvalidInput::new("instances", "expected at least one").into());
     }

@@ -1,25 +1,38 @@
 use std::error::Error;
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
 
 /// Starts logging: JSON lines on standard output, which is where Lambda collects them.
 ///
-/// The level comes from `AWS_LAMBDA_LOG_LEVEL`, which Lambda's own logging configuration sets.
+/// The level comes from `AWS_LAMBDA_LOG_LEVEL`, which Lambda's own logging configuration sets. It holds for this project's crates. Others
+/// log at INFO at most: below, the SDK and the runtime write whole requests, with entity ids and feature values.
 pub(crate) fn init() {
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL")
         .ok()
         .and_then(|level| level.parse().ok());
-    let subscriber = tracing_subscriber::fmt()
+    let level: LevelFilter = level.unwrap_or(LevelFilter::INFO);
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
-        .with_max_level(level.unwrap_or(LevelFilter::INFO))
         .log_internal_errors(false)
-        .finish();
+        .with_filter(
+            Targets::new()
+                .with_default(level.min(LevelFilter::INFO))
+                .with_target("sardonyx", level),
+        );
     // A second initialisation in one process is of no consequence.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
+    // The message of a panic may quote what it failed on; the place does not.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
 }
 
 /// An error with all its causes, on one line.
