@@ -22,6 +22,9 @@ _RUN = Path(__file__).with_name("run.py")
 _LIMIT_SECONDS = 45 * 60
 _TAIL_LINES = 60
 
+# The end of a log should show what is wrong; and a run of the tests changes no file of the project.
+_QUIET = {"CARGO_TERM_COLOR": "never", "FORCE_COLOR": "0", "INSTA_UPDATE": "no", "NO_COLOR": "1", "RUST_BACKTRACE": "0"}
+
 # What each test runner says at its end: (passed, failed), or what adds up to them.
 _SUMMARIES = {
     "cargo test": re.compile(r"^test result: \w+\. (?P<passed>\d+) passed; (?P<failed>\d+) failed", re.M),
@@ -75,9 +78,9 @@ def main(_arguments: argparse.Namespace) -> int:
 def _checks() -> list[Check]:
     python = VENV / "bin" / "python"
     nextest = _has_nextest()
-    tests = ["cargo", "nextest", "run", "--no-fail-fast"] if nextest else ["cargo", "test", "--no-fail-fast"]
+    tests = ["cargo", "nextest", "run", "--failure-output", "final"] if nextest else ["cargo", "test"]
     # The whole workspace each time: with fewer packages cargo would unify features anew and rebuild.
-    tests += ["--workspace"]
+    tests += ["--workspace", "--no-fail-fast"]
     end_to_end = [*tests, "--run-ignored", "only"] if nextest else [*tests, "--all-targets", "--", "--ignored"]
     # cfn-lint expands the pattern itself: the templates come from the step before.
     templates = INFRA / "cdk.out" / "*" / "*.template.json"
@@ -110,8 +113,7 @@ def _has_nextest() -> bool:
 
 def _run(check: Check) -> Outcome:
     log = _LOGS / f"{re.sub('[^a-z]+', '-', check.title.lower())}.log"
-    environment = cargo_environment() | {"CARGO_TERM_COLOR": "never", "NO_COLOR": "1"} | check.environment
-    environment.pop("FORCE_COLOR", None)
+    environment = cargo_environment() | _QUIET | check.environment
     started = time.monotonic()
     failure = None
     with console.step(check.title) as step:
