@@ -145,10 +145,12 @@ def tail(log: Path, lines: int = _TAIL_LINES) -> str:
 
 
 def last_line(log: Path) -> str:
+    """What a command said last; not the line that says what the command is."""
     with log.open("rb") as text:
         text.seek(max(0, log.stat().st_size - 500))
         lines = text.read().decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    said = (line.strip() for line in reversed(lines))
+    return next((line for line in said if line and not line.startswith("$ ")), "")
 
 
 def shown(path: Path) -> str:
