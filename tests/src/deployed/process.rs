@@ -1,6 +1,5 @@
 //! The processes of a function's execution environments, for tests that kill one.
 
-use std::path::Path;
 use std::process::Command;
 
 /// The processes below `ancestor` that run the function: found by where they come from, not by what they are called.
@@ -31,11 +30,4 @@ fn descends(mut id: u64, ancestor: u64) -> bool {
 pub(super) fn signal(id: u64, signal: &str) -> bool {
     let status = Command::new("kill").args(["-s", signal, &id.to_string()]).status();
     status.expect("kill runs").success()
-}
-
-pub(super) fn is_alive(id: u64) -> bool {
-    let status = std::fs::read_to_string(Path::new("/proc").join(id.to_string()).join("status")).unwrap_or_default();
-    status
-        .lines()
-        .any(|line| line.starts_with("State:") && !line.contains("(zombie)"))
 }

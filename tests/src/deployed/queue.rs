@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::process;
 use crate::local_aws::LocalAws;
-use crate::models::{models, read_json_lines};
+use crate::models::{models, now_ms, read_json_lines};
 use crate::samples::agrees;
 
 /// Redelivery takes two visibility timeouts of the local stage.
@@ -160,7 +160,7 @@ impl<'a> Queue<'a> {
 
 /// An id that no other run uses.
 fn unique(prefix: &str) -> String {
-    format!("{prefix}-{}-{}", std::process::id(), crate::models::now_ms())
+    format!("{prefix}-{}-{}", std::process::id(), now_ms())
 }
 
 fn samples(model: &str) -> Vec<Json> {
@@ -171,94 +171,115 @@ fn prediction(item: &Item) -> Json {
     serde_json::from_str(item["prediction"].as_s().expect("is text")).expect("is JSON")
 }
 
+/// One test, since both parts work on the same queues: a message that is killed with its function twice is a dead letter.
 #[tokio::test]
 #[ignore = "needs the local AWS of `make test`"]
-async fn good_messages_are_recorded_once_and_poison_goes_to_the_dead_letters() {
+async fn the_queue_records_once_and_loses_nothing() {
     let aws = LocalAws::connect().await;
     for model in &models() {
-        let queue = Queue::of(&aws, model);
-        let prefix = unique("once");
-        let samples = &samples(model)[..20];
-        let ids: Vec<_> = (0..samples.len()).map(|index| format!("{prefix}-{index}")).collect();
-        let good: Vec<_> = ids
-            .iter()
-            .zip(samples)
-            .map(|(id, sample)| json!({"id": id, "instance": sample["instance"]}).to_string())
-            .collect();
-        let poison = vec![
-            format!("{{\"id\": \"{prefix}-not-json\", "),
-            json!({"id": format!("{prefix}-not-valid"), "instance": {"nonsense": prefix}}).to_string(),
-        ];
-        let mut bodies = good.clone();
-        bodies.insert(3, poison[0].clone());
-        bodies.insert(12, poison[1].clone());
-        queue.send(&bodies).await;
-
-        let results = queue.wait_for_results(&ids).await;
-        for (id, sample) in ids.iter().zip(samples) {
-            let item = &results[id];
-            assert!(
-                agrees(&prediction(item), &sample["expected"]),
-                "{id}: {item:?} for {sample}"
-            );
-            assert_eq!(item["model_name"].as_s(), Ok(model));
-        }
-        let others = queue.wait_for_dead_letters(&poison).await;
-        assert!(
-            !others.iter().any(|body| good.contains(body)),
-            "a good message is among the dead letters"
-        );
-
-        queue.send(&good).await;
-        queue.wait_until_empty().await;
-        assert_eq!(
-            queue.results(&ids).await,
-            results,
-            "the second delivery changed something"
-        );
+        good_messages_are_recorded_once_and_poison_goes_to_the_dead_letters(&Queue::of(&aws, model)).await;
     }
+    killing_the_function_in_the_middle_of_a_batch_loses_nothing(&Queue::of(&aws, "purchase-propensity")).await;
 }
 
-#[tokio::test]
-#[ignore = "needs the local AWS of `make test`"]
-async fn killing_the_function_in_the_middle_of_a_batch_loses_nothing() {
-    let aws = LocalAws::connect().await;
-    let model = "purchase-propensity";
-    let queue = Queue::of(&aws, model);
-    let ministack = aws.state["ministack_pid"].as_u64().expect("is in the state");
-    let prefix = unique("kill");
-    let instance = &samples(model)[0]["instance"];
-    let ids: Vec<_> = (0..200).map(|index| format!("{prefix}-{index}")).collect();
-    let bodies: Vec<_> = ids
+async fn good_messages_are_recorded_once_and_poison_goes_to_the_dead_letters(queue: &Queue<'_>) {
+    let model = queue.model;
+    let prefix = unique("once");
+    let samples = &samples(model)[..20];
+    let ids: Vec<_> = (0..samples.len()).map(|index| format!("{prefix}-{index}")).collect();
+    let good: Vec<_> = ids
         .iter()
-        .map(|id| json!({"id": id, "instance": instance}).to_string())
+        .zip(samples)
+        .map(|(id, sample)| json!({"id": id, "instance": sample["instance"]}).to_string())
         .collect();
+    let poison = vec![
+        format!("{{\"id\": \"{prefix}-not-json\", "),
+        json!({"id": format!("{prefix}-not-valid"), "instance": {"nonsense": prefix}}).to_string(),
+    ];
+    let mut bodies = good.clone();
+    bodies.insert(3, poison[0].clone());
+    bodies.insert(12, poison[1].clone());
     queue.send(&bodies).await;
 
-    // A process that is stopped while messages are in flight is in the middle of their batch.
-    let deadline = Instant::now() + PATIENCE;
-    let killed = 'killed: loop {
+    let results = queue.wait_for_results(&ids).await;
+    for (id, sample) in ids.iter().zip(samples) {
+        let item = &results[id];
         assert!(
-            Instant::now() < deadline,
-            "no process of the function was caught in the middle of a batch"
+            agrees(&prediction(item), &sample["expected"]),
+            "{id}: {item:?} for {sample}"
         );
-        for id in process::of_function(ministack, queue.setting("queue_function")) {
-            if !process::signal(id, "STOP") {
-                continue;
+        assert_eq!(item["model_name"].as_s().map(String::as_str), Ok(model));
+    }
+    let others = queue.wait_for_dead_letters(&poison).await;
+    assert!(
+        !others.iter().any(|body| good.contains(body)),
+        "a good message is among the dead letters"
+    );
+
+    queue.send(&good).await;
+    queue.wait_until_empty().await;
+    assert_eq!(
+        queue.results(&ids).await,
+        results,
+        "the second delivery changed something"
+    );
+}
+
+/// How long after its function's death a message is delivered again at the soonest, a good deal less than the visibility timeout.
+const REDELIVERY_MS: i64 = 5_000;
+
+/// That a message was in work when its function died shows in when its result was recorded: after the visibility timeout.
+async fn killing_the_function_in_the_middle_of_a_batch_loses_nothing(queue: &Queue<'_>) {
+    let instance = &samples(queue.model)[0]["instance"];
+    for _ in 0..20 {
+        let prefix = unique("kill");
+        let ids: Vec<_> = (0..200).map(|index| format!("{prefix}-{index}")).collect();
+        let bodies: Vec<_> = ids
+            .iter()
+            .map(|id| json!({"id": id, "instance": instance}).to_string())
+            .collect();
+        let ((), killed_at_ms) = tokio::join!(queue.send(&bodies), kill_with_messages_in_flight(queue));
+        let results = queue.wait_for_results(&ids).await;
+        let recorded_late = |item: &Item| {
+            let recorded_at_ms: i64 = item["recorded_at"]
+                .as_n()
+                .expect("is a number")
+                .parse()
+                .expect("is whole");
+            killed_at_ms.is_some_and(|killed_at_ms| recorded_at_ms > killed_at_ms + REDELIVERY_MS)
+        };
+        if results.values().any(recorded_late) {
+            return;
+        }
+    }
+    panic!("the function was never caught in the middle of a batch");
+}
+
+/// Kills the function's processes while messages are in flight; says when, unless none were within some seconds.
+async fn kill_with_messages_in_flight(queue: &Queue<'_>) -> Option<i64> {
+    let ministack = queue.aws.state["ministack_pid"].as_u64().expect("is in the state");
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < deadline {
+        let mut processes = process::of_function(ministack, queue.setting("queue_function"));
+        // Stopped processes cannot finish while the queue is asked.
+        processes.retain(|&id| process::signal(id, "STOP"));
+        if queue
+            .count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            .await
+            > 0
+        {
+            let killed_at_ms = now_ms();
+            for &id in &processes {
+                process::signal(id, "KILL");
             }
-            let in_flight = queue
-                .count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
-                .await;
-            if in_flight > 0 && queue.results(&ids).await.len() < ids.len() {
-                assert!(process::signal(id, "KILL"));
-                break 'killed id;
+            if !processes.is_empty() {
+                return Some(killed_at_ms);
             }
+        }
+        for id in processes {
             process::signal(id, "CONT");
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
-    };
-    while process::is_alive(killed) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    queue.wait_for_results(&ids).await;
+    None
 }
