@@ -115,6 +115,15 @@ async fn what_is_not_recorded_is_reported_as_failed() {
     assert_eq!(function.results.len(), 3);
 }
 
+/// The emulator of `cargo lambda watch` gives such deadlines.
+#[tokio::test]
+async fn a_deadline_that_is_over_at_the_start_is_none() {
+    let function = fraud_detection().await;
+    let batch = event("fraud-detection/messages");
+    let answer = function.invoke_with_deadline(&batch, 600).await.expect("is answered");
+    assert_eq!(answer["batchItemFailures"].as_array().map(Vec::len), Some(1));
+}
+
 #[tokio::test]
 async fn messages_with_one_id_share_one_result() {
     let function = fraud_detection().await;

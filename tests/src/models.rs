@@ -126,10 +126,16 @@ pub(crate) async fn in_memory_function<P: Postprocess>(
 impl<P: Postprocess> InMemoryFunction<P> {
     /// Sends an event as Lambda does, and gives the answer as Lambda sees it.
     pub(crate) async fn invoke(&self, event: &Json) -> Result<Json, String> {
+        self.invoke_with_deadline(event, u64::try_from(now_ms()).expect("is after 1970") + 10_000)
+            .await
+    }
+
+    /// The same, with the deadline of the invocation in milliseconds since the Unix epoch.
+    pub(crate) async fn invoke_with_deadline(&self, event: &Json, deadline_ms: u64) -> Result<Json, String> {
         let payload: Box<RawValue> = to_raw_value(event).expect("serialises");
         let mut context = Context::default();
         context.request_id = "lambda-request".into();
-        context.deadline = u64::try_from(now_ms()).expect("is after 1970") + 10_000;
+        context.deadline = deadline_ms;
         let response = self.service.handle(LambdaEvent::new(payload, context)).await;
         response
             .map(|response| serde_json::to_value(response).expect("serialises"))

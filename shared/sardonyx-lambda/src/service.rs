@@ -31,7 +31,8 @@ pub struct Service<P> {
 pub(crate) struct Invocation {
     /// The id under which the caller and the logs know it.
     pub(crate) request_id: String,
-    pub(crate) deadline_ms: u64,
+    /// `None` where none is given: the emulator of `cargo lambda watch` names a time that is over.
+    deadline_ms: Option<u64>,
     pub(crate) metrics: InvocationMetrics,
 }
 
@@ -117,7 +118,7 @@ impl<P: Postprocess> Service<P> {
         };
         let invocation = Invocation {
             request_id: api_request_id.unwrap_or_else(|| context.request_id.clone()),
-            deadline_ms: context.deadline,
+            deadline_ms: Some(context.deadline).filter(|deadline_ms| *deadline_ms > unix_ms()),
             metrics,
         };
         let span = info_span!(
@@ -165,8 +166,9 @@ impl<P: Postprocess> Service<P> {
 impl Invocation {
     /// How long the work may still take.
     pub(crate) fn remaining(&self) -> Duration {
-        let now = u64::try_from(now_ms()).unwrap_or(0);
-        Duration::from_millis(self.deadline_ms.saturating_sub(now)).saturating_sub(DEADLINE_MARGIN)
+        self.deadline_ms.map_or(Duration::MAX, |deadline_ms| {
+            Duration::from_millis(deadline_ms.saturating_sub(unix_ms())).saturating_sub(DEADLINE_MARGIN)
+        })
     }
 }
 
@@ -208,7 +210,11 @@ impl Event {
     }
 }
 
-pub(crate) fn now_ms() -> i64 {
+fn unix_ms() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn now_ms() -> i64 {
+    i64::try_from(unix_ms()).unwrap_or(i64::MAX)
 }
