@@ -107,6 +107,11 @@ mod tests {
     }
 
     #[test]
+    fn the_committed_manifest_has_all_that_the_model_needs() {
+        FraudDetection::new(&manifest()).expect("is complete");
+    }
+
+    #[test]
     fn thresholds_belong_to_the_stricter_decision() {
         let mut manifest = manifest();
         manifest.parameters.insert("review_threshold".into(), 0.25);

@@ -86,9 +86,18 @@ mod tests {
     use super::*;
     use sardonyx_core::tensor::TensorData;
 
+    fn manifest() -> Manifest {
+        Manifest::from_json(include_bytes!("../model/manifest.json")).expect("is valid")
+    }
+
+    #[test]
+    fn the_committed_manifest_has_all_that_the_model_needs() {
+        PurchasePropensity::new(&manifest()).expect("is complete");
+    }
+
     #[test]
     fn a_threshold_belongs_to_the_band_above() {
-        let mut manifest = Manifest::from_json(include_bytes!("../model/manifest.json")).expect("is valid");
+        let mut manifest = manifest();
         manifest.parameters.insert("medium_threshold".into(), 0.25);
         manifest.parameters.insert("high_threshold".into(), 0.5);
         let postprocess = PurchasePropensity::new(&manifest).expect("is complete");

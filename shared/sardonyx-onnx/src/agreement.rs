@@ -27,7 +27,7 @@ pub(crate) fn check_artifact(model: &str, manifest: &Manifest, artifact: &[u8]) 
     let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     if sha256 != expected.sha256 {
         return Err(corrupt(format!(
-            "its SHA-256 is {sha256}, but the manifest says {}",
+            "its SHA-256 is {sha256}, but the manifest says {}; the file is damaged, or the manifest belongs to another one",
             expected.sha256
         )));
     }

@@ -39,7 +39,8 @@ fn check_batch(name: &str, manifest: &Manifest, model: &OnnxModel, rows: &[Golde
             };
             if output.rows() != rows.len() || !matches(output, index, expected, tolerance) {
                 let problem = format!(
-                    "row {index}, output {:?}: expected {expected}, got {} (batch of {})",
+                    "row {index}, output {:?}: expected {expected}, got {} (batch of {}). Usual causes: \
+                     another order of features or categories, another default or missing policy, or another model file",
                     spec.name,
                     row_text(output, index),
                     rows.len()

@@ -350,7 +350,11 @@ impl Manifest {
     /// # Errors
     /// Names the place and what is wrong there, when the JSON is not a manifest, or contradicts itself.
     pub fn from_json(json: &[u8]) -> Result<Self, ManifestError> {
-        let manifest: Self = serde_json::from_slice(json).map_err(ManifestError::Json)?;
+        let manifest: Self = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(json))
+            .map_err(|error| ManifestError::Json {
+                path: error.path().to_string(),
+                source: error.into_inner(),
+            })?;
         validate::validate(&manifest)?;
         Ok(manifest)
     }

@@ -20,7 +20,7 @@ fn error_with(pointer: &str, value: Json) -> String {
     }
     let error = Manifest::from_json(manifest.to_string().as_bytes()).expect_err("is invalid");
     match error {
-        ManifestError::Json(source) => source.to_string(),
+        ManifestError::Json { path, source } => format!("{path}: {source}"),
         invalid => invalid.to_string(),
     }
 }
@@ -105,12 +105,12 @@ fn contradictions_are_named_by_their_place() {
         (
             feature(1, "missing"),
             json!({"default": "fax"}),
-            "manifest: inputs[0].features[1].missing.default is \"fax\"",
+            "manifest: inputs[0].features[1].missing.default of channel is \"fax\", but must be one of pos, web",
         ),
         (
             feature(2, "missing"),
             json!({"default": 1.5}),
-            "manifest: inputs[0].features[2].missing.default is 1.5",
+            "manifest: inputs[0].features[2].missing.default of hour is 1.5, but must be an integer, and finite",
         ),
         (
             feature(3, "name"),
@@ -162,7 +162,7 @@ fn contradictions_are_named_by_their_place() {
             json!(1),
             "manifest: baseline.score.counts and the missing must add up",
         ),
-        ("/surprise".into(), json!(1), "unknown field `surprise`"),
+        ("/surprise".into(), json!(1), "surprise: unknown field `surprise`"),
     ] {
         let error = error_with(&pointer, value.clone());
         assert!(error.starts_with(expected), "{pointer} = {value}: {error}");

@@ -13,8 +13,14 @@ use crate::value::{FeatureValue, ValueType};
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// It is not JSON, or not of the manifest's form.
-    #[error("the manifest is not valid")]
-    Json(#[source] serde_json::Error),
+    #[error("manifest: {path}")]
+    Json {
+        /// Where, as in `inputs[0].features[3].missing`; a dot for the whole.
+        path: String,
+        /// What is wrong there.
+        #[source]
+        source: serde_json::Error,
+    },
     /// It contradicts itself.
     #[error("manifest: {path} {problem}")]
     Invalid {
@@ -285,6 +291,11 @@ fn validate_missing(datatype: Datatype, feature: &FeatureSpec, value_type: Value
             || format!("is nan, but a {datatype} tensor holds no NaN; use reject or a default"),
         ),
         MissingPolicy::Default(json) => {
+            let expected = match (&feature.categories, feature.range) {
+                (Some(categories), _) => format!("one of {}", categories.join(", ")),
+                (None, Some(_)) => format!("{} in the range", value_type.expectation()),
+                (None, None) => format!("{}, and finite", value_type.expectation()),
+            };
             let value = FeatureValue::from_json(json, value_type);
             let usable = match (&value, &feature.categories) {
                 (Some(FeatureValue::String(text)), Some(categories)) => categories.contains(text),
@@ -296,12 +307,7 @@ fn validate_missing(datatype: Datatype, feature: &FeatureSpec, value_type: Value
             require(
                 usable,
                 || format!("{path}.default"),
-                || {
-                    format!(
-                        "is {json}, but must be {}, finite, in the range, and one of the categories",
-                        value_type.expectation()
-                    )
-                },
+                || format!("of {} is {json}, but must be {expected}", feature.name),
             )
         }
     }
