@@ -7,7 +7,8 @@ from pathlib import Path
 
 import console
 import process
-from workspace import CLI, CLI_PACKAGE, LAMBDA, TARGET, cargo_environment, functions
+from console import Failure
+from workspace import CLI, CLI_PACKAGE, INFRA, LAMBDA, TARGET, cargo_environment, functions, models
 
 
 def build() -> None:
@@ -17,6 +18,7 @@ def build() -> None:
     overrides the release profile, which `--disable-optimizations` prevents: the workspace's own holds.
     """
     names = functions()
+    _check_configuration()
     with console.step("Building the functions and the sardonyx command") as step:
         packages = [part for name in (*names, CLI_PACKAGE) for part in ("--package", name)]
         command = ["cargo", "lambda", "build", "--release", "--disable-optimizations"]
@@ -24,6 +26,16 @@ def build() -> None:
         process.run(command, log=_log(), step=step, environment=cargo_environment())
         _place_command()
         step.note = ", ".join(names)
+
+
+def _check_configuration() -> None:
+    """A model that is not deployed would only show after minutes of building."""
+    config = INFRA / "lib" / "config.ts"
+    text = config.read_text()
+    for model in models():
+        if f"name: '{model.name}'" not in text:
+            what = f"functions/{model.name} has a model that is not deployed"
+            raise Failure(what, f"add an entry for it to `models` in {process.shown(config)}")
 
 
 def _log() -> Path:

@@ -85,7 +85,7 @@ def predict(api_url: str, model: Model) -> list[Comparison]:
     samples = model.requests
     keys = {key["name"] for view in model.manifest["feature_views"] for key in view["join_keys"]}
     comparisons = []
-    for batch in (samples[:1], samples[1:]):
+    for batch in filter(None, (samples[:1], samples[1:])):
         predictions = predict_call(api_url, model, batch).send()["predictions"]
         if len(predictions) != len(batch):
             raise Failure(f"{model.name}: {len(batch)} instances gave {len(predictions)} predictions")

@@ -18,25 +18,44 @@ def verify_onnx(model, tensor, expected):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    actual = session.run(list(expected), {session.get_inputs()[0].name: tensor})
-    largest = 0.0
-    for (name, want), got in zip(expected.items(), actual):
+    names = [output.name for output in session.get_outputs()]
+    if unknown := set(expected) - set(names):
+        hint = "; skl2onnx needs the option zipmap=False" if "output_probability" in names else ""
+        raise ValueError(f"the graph has no output {', '.join(sorted(unknown))}: its outputs are {', '.join(names)}{hint}")
+    actual = dict(zip(expected, session.run(list(expected), {session.get_inputs()[0].name: tensor})))
+    largest, wrong_by_output = 0.0, {}
+    for name, want in expected.items():
+        got = actual[name]
         if got.shape != want.shape:
             raise ValueError(f"{name}: ONNX Runtime gives {got.shape}, the training library {want.shape}")
+        wrong = got != want
         if np.issubdtype(want.dtype, np.floating):
             difference = np.abs(got.astype(np.float64) - want)
-            largest = max(largest, float(difference.max()))
+            largest = max(largest, float(np.nan_to_num(difference, nan=np.inf).max(initial=0)))
             wrong = ~(difference <= TOLERANCE)  # a NaN is wrong, too
-        else:
-            wrong = got != want
-        if wrong.any():
-            rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
-            raise ValueError(f"{name}: {len(rows)} rows differ: {got[rows[:3]].tolist()}, trained {want[rows[:3]].tolist()}")
+        wrong_by_output[name] = wrong.reshape(len(wrong), -1).any(axis=1)
+    wrong_rows = np.flatnonzero(np.any(list(wrong_by_output.values()), axis=0))
+    if len(wrong_rows):
+        raise ValueError(_disagreement(wrong_by_output, wrong_rows, largest, tensor, expected, actual))
     return largest
 
 
+def _disagreement(wrong_by_output, wrong_rows, largest, tensor, expected, actual):
+    """What differs, by how much, and the usual reason."""
+    lines = [f"ONNX Runtime and the training library differ; floats by up to {largest:.1e}"]
+    lines += [f"  {name}: {wrong.sum()} of {len(wrong)} rows" for name, wrong in wrong_by_output.items()]
+    row = wrong_rows[0]
+    lines += [f"  row {row}: {name} {actual[name][row].tolist()}, trained {expected[name][row].tolist()}" for name in expected]
+    if largest <= TOLERANCE:
+        lines.append("  The floats agree, so these rows are ties that rounding decides: leave the label out of the outputs, or use an odd number of trees.")
+    elif np.isnan(tensor[wrong_rows]).any(axis=1).all():
+        lines.append("  Every such row has a NaN: this exporter drops how the model treats NaN. Use a default as the missing policy, or impute in the pipeline.")
+    return "\n".join(lines)
+
+
 def classifier_outputs(classes):
-    """The manifest's `outputs` of a classifier with integer classes, as onnxmltools and skl2onnx name them."""
+    """The manifest's `outputs` of a classifier with integer classes, as onnxmltools and skl2onnx (with `zipmap: False`) name
+    them. A model may leave one out, such as the label."""
     return [
         {"name": "label", "role": "label", "datatype": "INT64", "shape": [-1]},
         {"name": "probabilities", "role": "probabilities", "datatype": "FP32", "shape": [-1, len(classes)], "classes": classes},

@@ -8,18 +8,22 @@ from .features import columns_of, encode, numbers_of, short_float
 BINS = 16
 
 
-def quality(labels, scores, true_probabilities):
-    """Metrics of a binary classifier's `scores` on held-out rows, beside the best that any model could reach on
-    them: what the true probabilities of the generating process reach."""
-    return {
-        "auc": round(float(roc_auc_score(labels, scores)), 4),
-        "best_possible_auc": round(float(roc_auc_score(labels, true_probabilities)), 4),
-        "log_loss": round(float(log_loss(labels, scores)), 4),
-        "best_possible_log_loss": round(float(log_loss(labels, true_probabilities)), 4),
-        "brier_score": round(float(brier_score_loss(labels, scores)), 4),
-        "expected_calibration_error": round(_calibration_error(labels, scores), 4),
-        "positive_rate": round(float(np.mean(labels)), 4),
+def quality(labels, scores, true_probabilities=None):
+    """Metrics of a binary classifier's `scores` on held-out rows. Where the data are simulated, beside the best that any model
+    could reach on them: what the true probabilities of the generating process reach."""
+    def best(metric):
+        return None if true_probabilities is None else metric(labels, true_probabilities)
+
+    metrics = {
+        "auc": roc_auc_score(labels, scores),
+        "best_possible_auc": best(roc_auc_score),
+        "log_loss": log_loss(labels, scores),
+        "best_possible_log_loss": best(log_loss),
+        "brier_score": brier_score_loss(labels, scores),
+        "expected_calibration_error": _calibration_error(labels, scores),
+        "positive_rate": np.mean(labels),
     }
+    return {name: round(float(value), 4) for name, value in metrics.items() if value is not None}
 
 
 def _calibration_error(labels, scores):
