@@ -1,9 +1,11 @@
 //! The JSON Schema of the manifest that is published with the project.
 
-use sardonyx_core::manifest::Manifest;
+use std::collections::HashMap;
+
+use sardonyx_core::manifest::{FeatureView, Manifest};
 use serde_json::Value as Json;
 
-use crate::models::{models, read_json, repository};
+use crate::models::{manifest, models, read_json, repository};
 
 const SCHEMA: &str = "shared/sardonyx-core/schema/manifest.schema.json";
 
@@ -43,5 +45,20 @@ fn the_schema_accepts_the_models_and_refuses_what_is_not_a_manifest() {
         let mut manifest = valid.clone();
         *manifest.pointer_mut(pointer).expect("is there") = value;
         assert!(!validator.is_valid(&manifest), "{pointer}");
+    }
+}
+
+/// Rows are keyed by their view's name: with two schemas under one name, each model would find the rows of the other unreadable.
+#[test]
+fn a_view_has_one_schema_in_all_models() {
+    let mut views: HashMap<String, FeatureView> = HashMap::new();
+    for view in models().iter().flat_map(|model| manifest(model).feature_views) {
+        let first = views.entry(view.name.clone()).or_insert_with(|| view.clone());
+        assert_eq!(
+            (&first.join_keys, &first.features),
+            (&view.join_keys, &view.features),
+            "{}",
+            view.name
+        );
     }
 }

@@ -16,7 +16,7 @@ pub struct AwsClients {
 impl AwsClients {
     /// Loads the SDK's configuration from the environment.
     pub async fn from_env() -> Self {
-        // Callers bound whole operations by their own deadline; these make sure that one dead connection does not use all of it up.
+        // The bounds of single calls, for those that have no deadline of their own, such as the one for the artifact.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
             .read_timeout(Duration::from_secs(5))

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest};
 use futures_util::future::try_join_all;
 use sardonyx_core::manifest::FeatureView;
-use sardonyx_core::ports::{FeatureRows, OnlineStore, RowWrite, SnapshotWriter, StoreError, ViewRead};
+use sardonyx_core::ports::{FeatureRows, MalformedRow, OnlineStore, RowWrite, SnapshotWriter, StoreError, ViewRead};
 use sardonyx_core::snapshot::Snapshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -18,6 +18,8 @@ use crate::native_layout::{ENTITY_KEY, Item, LONGEST_KEY_BYTES, entity_key, from
 const KEYS_PER_READ: usize = 100;
 /// What one BatchWriteItem takes.
 const ROWS_PER_WRITE: usize = 25;
+/// How many calls that get no answer fit into the time for a read.
+const ATTEMPTS: u32 = 3;
 /// How long one BatchWriteItem may go on with what DynamoDB left unprocessed.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -43,7 +45,10 @@ impl DynamoDbOnlineStore {
 
     /// Reads up to 100 different keys. A key without an item is not in the answer; a key that DynamoDB left unprocessed
     /// is asked for again until the deadline, so that throttling never looks like a missing row.
-    async fn read(&self, keys: &[&str], deadline: Instant) -> Result<Vec<Item>, StoreError> {
+    ///
+    /// A call that takes longer than `attempt` is given up and made again: a connection that died while the function was frozen
+    /// swallows it, and the next call gets another one.
+    async fn read(&self, keys: &[&str], attempt: Duration, deadline: Instant) -> Result<Vec<Item>, StoreError> {
         let keys = keys
             .iter()
             .map(|key| HashMap::from([(ENTITY_KEY.to_owned(), AttributeValue::S((*key).to_owned()))]));
@@ -54,11 +59,16 @@ impl DynamoDbOnlineStore {
         let mut items = Vec::new();
         let mut backoff = Backoff::default();
         loop {
-            let call = self.client.batch_get_item().request_items(&self.table, pending).send();
-            let answer = timeout_at(deadline, call)
-                .await
-                .map_err(|_| unavailable(self.describe(), "the read did not end in time"))?
-                .map_err(|error| unavailable(self.describe(), error))?;
+            let call = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, pending.clone())
+                .send();
+            let answer = match timeout_at(deadline.min(Instant::now() + attempt), call).await {
+                Ok(answer) => answer.map_err(|error| unavailable(self.describe(), error))?,
+                Err(_) if Instant::now() < deadline => continue,
+                Err(_) => return Err(unavailable(self.describe(), "the read did not end in time")),
+            };
             items.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
             let unprocessed = answer.unprocessed_keys.into_iter().flatten().next();
             match unprocessed {
@@ -125,13 +135,18 @@ impl OnlineStore for DynamoDbOnlineStore {
             views.extend(possible.map(|key| (key.as_str(), read.view)));
         }
         let distinct: Vec<_> = views.keys().copied().collect();
-        let batches = try_join_all(distinct.chunks(KEYS_PER_READ).map(|keys| self.read(keys, deadline))).await?;
+        let batches = try_join_all(
+            distinct
+                .chunks(KEYS_PER_READ)
+                .map(|keys| self.read(keys, timeout / ATTEMPTS, deadline)),
+        )
+        .await?;
 
         let fingerprints: HashMap<&str, _> = reads
             .iter()
             .map(|read| (read.view.name.as_str(), schema_fingerprint(read.view)))
             .collect();
-        let mut rows: HashMap<&str, Arc<Snapshot>> = HashMap::with_capacity(views.len());
+        let mut rows: HashMap<&str, Result<Option<Arc<Snapshot>>, MalformedRow>> = HashMap::with_capacity(views.len());
         for item in batches.iter().flatten() {
             let key = item.get(ENTITY_KEY).and_then(|value| value.as_s().ok());
             let asked_for = key.and_then(|key| views.get_key_value(key.as_str()));
@@ -142,17 +157,15 @@ impl OnlineStore for DynamoDbOnlineStore {
                     problem,
                 });
             };
-            let snapshot =
-                from_item(view, fingerprints[view.name.as_str()], item).map_err(|problem| StoreError::Malformed {
-                    what: format!("a row of {}", view.name),
-                    problem,
-                })?;
-            rows.insert(key, Arc::new(snapshot));
+            let row = from_item(view, fingerprints[view.name.as_str()], item).map(Arc::new);
+            let malformed = |problem| MalformedRow {
+                view: view.name.clone(),
+                problem,
+            };
+            rows.insert(key, row.map(Some).map_err(malformed));
         }
-        Ok(keys
-            .iter()
-            .map(|keys| keys.iter().map(|key| rows.get(key.as_str()).cloned()).collect())
-            .collect())
+        let row = |key: &String| rows.get(key.as_str()).cloned().unwrap_or(Ok(None));
+        Ok(keys.iter().map(|keys| keys.iter().map(row).collect()).collect())
     }
 }
 

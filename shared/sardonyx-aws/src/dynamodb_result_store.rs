@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -6,6 +7,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt};
 use sardonyx_core::ports::{PredictionRecord, Recorded, ResultStore, StoreError};
+use tokio::time::{Instant, timeout_at};
 
 use crate::clients::unavailable;
 
@@ -90,8 +92,14 @@ impl DynamoDbResultStore {
 
 #[async_trait]
 impl ResultStore for DynamoDbResultStore {
-    async fn record(&self, records: &[PredictionRecord]) -> Vec<Result<Recorded, StoreError>> {
-        let writes: Vec<_> = records.iter().map(|record| self.record_one(record)).collect();
+    async fn record(&self, records: &[PredictionRecord], timeout: Duration) -> Vec<Result<Recorded, StoreError>> {
+        let deadline = Instant::now() + timeout;
+        let record_one = |record| async move {
+            timeout_at(deadline, self.record_one(record))
+                .await
+                .unwrap_or_else(|_| Err(unavailable(self.describe(), "the write did not end in time")))
+        };
+        let writes: Vec<_> = records.iter().map(record_one).collect();
         stream::iter(writes).buffered(WRITES_IN_FLIGHT).collect().await
     }
 

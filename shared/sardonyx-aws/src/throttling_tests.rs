@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, HttpClient, Region};
 use aws_sdk_dynamodb::{Client, Config};
-use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_http_client::test_util::{NeverClient, infallible_client_fn};
 use sardonyx_core::entity::{EntityKey, KeyValue};
 use sardonyx_core::manifest::FeatureView;
 use sardonyx_core::ports::{OnlineStore, RowWrite, SnapshotWriter, StoreError, ViewRead};
@@ -52,13 +52,7 @@ impl Stub {
             };
             http::Response::new(answer.to_string())
         });
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("eu-west-1"))
-            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
-            .http_client(http_client)
-            .build();
-        (stub, DynamoDbOnlineStore::new(Client::from_conf(config), TABLE))
+        (stub, store_on(http_client))
     }
 
     fn is_processed(&self) -> bool {
@@ -100,6 +94,16 @@ impl Stub {
     }
 }
 
+fn store_on(http_client: impl HttpClient + 'static) -> DynamoDbOnlineStore {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("eu-west-1"))
+        .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+        .http_client(http_client)
+        .build();
+    DynamoDbOnlineStore::new(Client::from_conf(config), TABLE)
+}
+
 fn view() -> FeatureView {
     models::manifest().feature_views[0].clone()
 }
@@ -134,7 +138,10 @@ async fn throttled_keys_are_asked_for_again_and_never_become_missing_rows() {
         }];
         let answer = store.fetch(&reads, Duration::from_secs(30)).await.expect("reads");
         for (index, row) in (0..).zip(&answer[0]) {
-            assert_eq!(row.as_ref().map(|row| row.event_time_ms), Some(index));
+            assert_eq!(
+                row.as_ref().expect("is readable").as_ref().map(|row| row.event_time_ms),
+                Some(index)
+            );
         }
     }
     assert_eq!(stub.most_keys.load(Ordering::Relaxed), 100);
@@ -173,8 +180,8 @@ async fn one_call_serves_all_views_and_repeated_entities() {
         },
     ];
     let answer = store.fetch(&reads, Duration::from_secs(1)).await.expect("reads");
-    assert_eq!(answer[0].iter().flatten().count(), 90);
-    assert_eq!(answer[1].iter().flatten().count(), 0);
+    assert_eq!(answer[0].iter().flatten().flatten().count(), 90);
+    assert_eq!(answer[1].iter().flatten().flatten().count(), 0);
     assert_eq!(
         stub.reads.load(Ordering::Relaxed),
         1,
@@ -191,6 +198,22 @@ async fn a_key_that_no_row_can_have_is_not_asked_for() {
         entities: &entities,
     }];
     let answer = store.fetch(&reads, Duration::from_secs(1)).await.expect("reads");
-    assert_eq!(answer, [vec![None]]);
+    assert_eq!(answer, [vec![Ok(None)]]);
     assert_eq!(stub.reads.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_without_an_answer_are_made_again_until_the_deadline() {
+    let http_client = NeverClient::new();
+    let store = store_on(http_client.clone());
+    let entities = [entity(1)];
+    let started = tokio::time::Instant::now();
+    let reads = [ViewRead {
+        view: &view(),
+        entities: &entities,
+    }];
+    let answer = store.fetch(&reads, Duration::from_secs(3)).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
+    assert!(started.elapsed() <= Duration::from_secs(4));
+    assert!(http_client.num_calls() >= 3, "{} calls", http_client.num_calls());
 }

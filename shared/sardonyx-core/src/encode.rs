@@ -321,7 +321,7 @@ fn column(manifest: &Manifest, feature: &FeatureSpec, datatype: Datatype, input:
 }
 
 /// Whether the number keeps its magnitude in a tensor of that type: an integer is not cut off, a finite float stays finite.
-fn is_representable(number: f64, datatype: Datatype) -> bool {
+pub(crate) fn is_representable(number: f64, datatype: Datatype) -> bool {
     let within = |min: f64, max: f64| number.fract() == 0.0 && number >= min && number <= max;
     match datatype {
         Datatype::Bool => within(0.0, 1.0),

@@ -91,6 +91,7 @@ mod tests {
             {"name": "sum", "role": "label", "datatype": "INT64", "shape": [-1]},
             {"name": "p", "role": "probabilities", "datatype": "FP32", "shape": [-1, 2], "classes": ["no", "yes"]},
         ]);
+        manifest["golden"]["rows"][0]["outputs"] = json!({"sum": 1, "p": [0.5, 0.5]});
         Manifest::from_json(manifest.to_string().as_bytes()).expect("is valid")
     }
 

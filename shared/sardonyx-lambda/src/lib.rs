@@ -4,6 +4,8 @@
 
 mod config;
 mod http;
+#[cfg(test)]
+mod privacy_tests;
 mod service;
 mod sqs;
 mod telemetry;

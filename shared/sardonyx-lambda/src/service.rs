@@ -18,6 +18,9 @@ use crate::{Config, http, sqs};
 /// Time that is kept at the end of an invocation for saying what became of it.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(200);
 
+/// What Lambda allows an invocation at the most.
+const LONGEST_INVOCATION: Duration = Duration::from_secs(15 * 60);
+
 /// A model with its front-ends.
 pub struct Service<P> {
     pub(crate) config: Config,
@@ -166,7 +169,7 @@ impl<P: Postprocess> Service<P> {
 impl Invocation {
     /// How long the work may still take.
     pub(crate) fn remaining(&self) -> Duration {
-        self.deadline_ms.map_or(Duration::MAX, |deadline_ms| {
+        self.deadline_ms.map_or(LONGEST_INVOCATION, |deadline_ms| {
             Duration::from_millis(deadline_ms.saturating_sub(unix_ms())).saturating_sub(DEADLINE_MARGIN)
         })
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use sardonyx_core::error::{ErrorKind, InvalidInput, PredictError};
-use sardonyx_core::ports::{PredictionRecord, Recorded, ResultStore};
+use sardonyx_core::ports::{PredictionRecord, Recorded, ResultStore, StoreError};
 use sardonyx_core::predict::{Instance, Postprocess, Prediction};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -137,10 +137,7 @@ async fn record_all(
         }
     }
 
-    // Without an answer in time nothing is known of any record, and recording again is harmless.
-    let outcomes = tokio::time::timeout(invocation.remaining(), results.record(&records))
-        .await
-        .unwrap_or_default();
+    let outcomes = results.record(&records, invocation.remaining()).await;
     let duplicates = waiting.len() - records.len()
         + outcomes
             .iter()
@@ -148,10 +145,8 @@ async fn record_all(
             .count();
     invocation.metrics.add(Metric::DuplicateResults, duplicates as f64);
     for (message_id, position) in waiting {
-        match outcomes.get(position) {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => failures.add_unrecorded(invocation, message_id, &chain(error)),
-            None => failures.add_unrecorded(invocation, message_id, "the result was not recorded in time"),
+        if let Err(error) = &outcomes[position] {
+            failures.add_unrecorded(invocation, message_id, error);
         }
     }
 }
@@ -167,8 +162,8 @@ impl Failures {
         self.push(message_id);
     }
 
-    fn add_unrecorded(&mut self, invocation: &Invocation, message_id: String, error: &str) {
-        tracing::error!(message_id, error, "the result was not recorded");
+    fn add_unrecorded(&mut self, invocation: &Invocation, message_id: String, error: &StoreError) {
+        tracing::error!(message_id, error = chain(error), "the result was not recorded");
         invocation.metrics.count_error(ErrorKind::Unavailable);
         self.push(message_id);
     }

@@ -110,7 +110,7 @@ fn contradictions_are_named_by_their_place() {
         (
             feature(2, "missing"),
             json!({"default": 1.5}),
-            "manifest: inputs[0].features[2].missing.default of hour is 1.5, but must be an integer, and finite",
+            "manifest: inputs[0].features[2].missing.default of hour is 1.5, but must be an integer that FP32 holds",
         ),
         (
             feature(3, "name"),

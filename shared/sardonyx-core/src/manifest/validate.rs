@@ -6,6 +6,7 @@ use super::{
     Baseline, Distribution, FeatureSpec, FeatureView, InputSpec, MANIFEST_VERSION, Manifest, MissingPolicy, OutputRole,
     REQUEST_SOURCE,
 };
+use crate::encode::is_representable;
 use crate::tensor::Datatype;
 use crate::value::{FeatureValue, ValueType};
 
@@ -293,14 +294,16 @@ fn validate_missing(datatype: Datatype, feature: &FeatureSpec, value_type: Value
         MissingPolicy::Default(json) => {
             let expected = match (&feature.categories, feature.range) {
                 (Some(categories), _) => format!("one of {}", categories.join(", ")),
-                (None, Some(_)) => format!("{} in the range", value_type.expectation()),
-                (None, None) => format!("{}, and finite", value_type.expectation()),
+                (None, Some(_)) => format!("{} in the range that {datatype} holds", value_type.expectation()),
+                (None, None) => format!("{} that {datatype} holds", value_type.expectation()),
             };
             let value = FeatureValue::from_json(json, value_type);
             let usable = match (&value, &feature.categories) {
                 (Some(FeatureValue::String(text)), Some(categories)) => categories.contains(text),
                 (Some(value), _) => value.as_number().is_none_or(|number| {
-                    number.is_finite() && feature.range.is_none_or(|range| range.contains(number))
+                    number.is_finite()
+                        && is_representable(number, datatype)
+                        && feature.range.is_none_or(|range| range.contains(number))
                 }),
                 (None, _) => false,
             };
@@ -364,7 +367,14 @@ fn validate_golden(manifest: &Manifest) -> Check {
             })?;
         }
         let path = || format!("golden.rows[{index}].outputs");
-        require(!row.outputs.is_empty(), path, || "must not be empty".into())?;
+        for output in &manifest.outputs {
+            require(row.outputs.contains_key(&output.name), path, || {
+                format!(
+                    "lacks {:?}; an output that is not checked must not be declared",
+                    output.name
+                )
+            })?;
+        }
         for name in row.outputs.keys() {
             require(manifest.outputs.iter().any(|output| output.name == *name), path, || {
                 format!("has {name:?}, which is not an output")

@@ -9,7 +9,7 @@ use std::error::Error;
 
 pub use model::{Model, ModelError};
 pub use model_store::{ModelStore, Published};
-pub use online_store::{FeatureRows, OnlineStore, RowWrite, SnapshotWriter, ViewRead};
+pub use online_store::{FeatureRows, MalformedRow, OnlineStore, RowWrite, SnapshotWriter, ViewRead};
 pub use result_store::{PredictionRecord, Recorded, ResultStore};
 
 /// The cause of an error in an adapter.

@@ -14,17 +14,27 @@ pub trait OnlineStore: Send + Sync {
     /// Reads the rows of all views and entities of a request together.
     ///
     /// The answer has the shape of the question: one list for each read, with one entry for each of its entities, in order. `None`
-    /// means that there is no row, and that is certain: a row that could not be read is an error. Rows past their time to
-    /// live may still be there; the reader checks. An entity may be asked for twice.
+    /// means that there is no row, and that is certain. Rows past their time to live may still be there; the reader checks. An
+    /// entity may be asked for twice. A row that does not fit its view, for instance because it was written with another schema, is an
+    /// error of its own, and no matter of the others.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when any row could not be read within `timeout`; [`StoreError::Malformed`] when a row does not
-    /// fit its view, for instance because it was written with another schema.
+    /// [`StoreError::Unavailable`] when any row could not be read within `timeout`.
     async fn fetch(&self, reads: &[ViewRead<'_>], timeout: Duration) -> Result<Vec<FeatureRows>, StoreError>;
 }
 
 /// One entry for each entity of a [`ViewRead`].
-pub type FeatureRows = Vec<Option<Arc<Snapshot>>>;
+pub type FeatureRows = Vec<Result<Option<Arc<Snapshot>>, MalformedRow>>;
+
+/// A stored row that cannot be read. Asking again will not help: it must be written anew.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a row of {view} is malformed: {problem}")]
+pub struct MalformedRow {
+    /// The view.
+    pub view: String,
+    /// What is wrong with the row.
+    pub problem: String,
+}
 
 /// The entities whose rows of one view are wanted.
 #[derive(Clone, Copy, Debug)]

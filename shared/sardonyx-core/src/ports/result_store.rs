@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::StoreError;
@@ -7,8 +9,9 @@ use super::StoreError;
 pub trait ResultStore: Send + Sync {
     /// Records each prediction unless its id has one from this model already; what is there is never changed.
     ///
-    /// There is one result for each record, in order. Records fail one by one.
-    async fn record(&self, records: &[PredictionRecord]) -> Vec<Result<Recorded, StoreError>>;
+    /// There is one result for each record, in order. Records fail one by one: as [`StoreError::Unavailable`] those of which nothing
+    /// is known when `timeout` has passed. Recording them again is harmless.
+    async fn record(&self, records: &[PredictionRecord], timeout: Duration) -> Vec<Result<Recorded, StoreError>>;
 
     /// The prediction that is recorded under that id, for tools and tests.
     ///

@@ -118,8 +118,13 @@ impl<P: Postprocess> Predictor<P> {
     /// # Errors
     /// Every [`ModelError`].
     pub fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {
-        catch_unwind(AssertUnwindSafe(|| self.model.infer(inputs)))
-            .unwrap_or_else(|_| Err(ModelError::Failed("it panicked".into())))
+        unless_panicking(|| self.model.infer(inputs)).unwrap_or_else(|panic| Err(ModelError::Failed(panic)))
+    }
+
+    fn read_outputs(&self, outputs: &[Tensor], row: usize) -> Result<P::Output, PredictError> {
+        unless_panicking(|| self.postprocess.postprocess(outputs, row))
+            .flatten()
+            .map_err(PredictError::Model)
     }
 
     /// Predicts for all instances with one read of features and one inference. There is one result for each instance, in order: an
@@ -148,9 +153,15 @@ impl<P: Postprocess> Predictor<P> {
         let mut batch = self.encoder.batch(parsed.len());
         let mut assembled = Vec::with_capacity(parsed.len());
         for (index, (slot, instance)) in parsed.into_iter().enumerate() {
-            let rows: Vec<_> = views.iter().map(|rows| rows[index].as_deref()).collect();
+            let rows = views
+                .iter()
+                .map(|rows| rows[index].as_ref().map(Option::as_deref))
+                .collect::<Result<Vec<_>, _>>();
             // A rejected instance's row is written over by the next one.
-            match self.assemble(&mut batch, assembled.len(), slot, instance, &rows, context.now_ms) {
+            let result = rows
+                .map_err(|malformed| PredictError::Model(Box::new(malformed.clone())))
+                .and_then(|rows| self.assemble(&mut batch, assembled.len(), slot, instance, &rows, context.now_ms));
+            match result {
                 Ok(instance) => assembled.push(instance),
                 Err(error) => slots[slot] = Some(Err(error)),
             }
@@ -264,11 +275,11 @@ impl<P: Postprocess> Predictor<P> {
         let whole = self.infer(inputs.clone());
         let rows = assembled.into_iter().enumerate().map(|(row, instance)| {
             let output = match &whole {
-                Ok(outputs) => self.postprocess.postprocess(outputs, row).map_err(PredictError::Model),
+                Ok(outputs) => self.read_outputs(outputs, row),
                 Err(_) => self
                     .infer(single_rows(row))
                     .map_err(PredictError::from)
-                    .and_then(|outputs| self.postprocess.postprocess(&outputs, 0).map_err(PredictError::Model)),
+                    .and_then(|outputs| self.read_outputs(&outputs, 0)),
             };
             let Assembled {
                 slot,
@@ -288,4 +299,9 @@ impl<P: Postprocess> Predictor<P> {
         });
         rows.collect()
     }
+}
+
+/// What the model's own code gives, or an error where it panics.
+fn unless_panicking<T>(code: impl FnOnce() -> T) -> Result<T, Cause> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|_| "the model's code panicked".into())
 }

@@ -278,6 +278,7 @@ fn an_instance_fails_alone() {
         json!({"amount": "x"}),
         poison,
         panic,
+        json!({"amount": SumModel::PANIC_SUM - 44.0}),
         json!({"user_id": 2}),
         json!({"amount": 1}),
     ]
@@ -296,6 +297,7 @@ fn an_instance_fails_alone() {
             Err(ErrorKind::InvalidInput),
             Err(ErrorKind::Model),
             Err(ErrorKind::Model),
+            Err(ErrorKind::Model),
             Err(ErrorKind::NotFound),
             Ok(45.0)
         ]
@@ -305,7 +307,31 @@ fn an_instance_fails_alone() {
         .flatten()
         .map(|prediction| prediction.prediction_id.as_str())
         .collect();
-    assert_eq!(ids, ["id-0", "id-5"]);
+    assert_eq!(ids, ["id-0", "id-6"]);
+}
+
+#[test]
+fn a_row_that_cannot_be_read_fails_its_instance_alone() {
+    let fixture = Fixture::new();
+    let mut view = fixture.predictor.manifest().feature_views[0].clone();
+    view.features[0].name = "another_schema".into();
+    let snapshot = row(1, vec![Stored::Value(FeatureValue::Int64(3))]);
+    let write = RowWrite {
+        entity: EntityKey(vec![KeyValue::String("old".into())]),
+        snapshot,
+    };
+    block_on(fixture.store.write(&view, &[write])).expect("writes");
+    let results = fixture
+        .predict_all(&[instance(json!({"card_id": "old"})), instance(json!({}))])
+        .expect("is predicted");
+    assert_eq!(
+        results[0].as_ref().map_err(PredictError::kind).err(),
+        Some(ErrorKind::Model)
+    );
+    assert_eq!(
+        results[1].as_ref().map(|prediction| prediction.output.sum).ok(),
+        Some(144.0)
+    );
 }
 
 #[test]

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use crate::entity::EntityKey;
 use crate::manifest::FeatureView;
 use crate::ports::{
-    FeatureRows, ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore, RowWrite, SnapshotWriter,
-    StoreError, ViewRead,
+    FeatureRows, MalformedRow, ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore, RowWrite,
+    SnapshotWriter, StoreError, ViewRead,
 };
 use crate::snapshot::{Snapshot, Stored};
 
@@ -88,22 +88,20 @@ impl OnlineStore for InMemoryOnlineStore {
                 return Ok(None);
             };
             if row.view.features != view.features {
-                return Err(StoreError::Malformed {
-                    what: format!("a row of {}", view.name),
+                return Err(MalformedRow {
+                    view: view.name.clone(),
                     problem: "it was written with another schema".into(),
                 });
             }
             Ok(Some(Arc::clone(&row.snapshot)))
         };
-        reads
-            .iter()
-            .map(|read| {
-                read.entities
-                    .iter()
-                    .map(|entity| fetch_one(read.view, entity))
-                    .collect()
-            })
-            .collect()
+        let fetch_view = |read: &ViewRead<'_>| {
+            read.entities
+                .iter()
+                .map(|entity| fetch_one(read.view, entity))
+                .collect()
+        };
+        Ok(reads.iter().map(fetch_view).collect())
     }
 }
 
@@ -169,7 +167,7 @@ impl InMemoryResultStore {
 
 #[async_trait]
 impl ResultStore for InMemoryResultStore {
-    async fn record(&self, records: &[PredictionRecord]) -> Vec<Result<Recorded, StoreError>> {
+    async fn record(&self, records: &[PredictionRecord], _timeout: Duration) -> Vec<Result<Recorded, StoreError>> {
         let failing_id = lock(&self.failing_id).clone();
         let mut stored = lock(&self.records);
         let record_one = |record: &PredictionRecord| {

@@ -62,6 +62,8 @@ impl SumModel {
     pub const POISON: f32 = 666.0;
     /// The amount on which the model panics.
     pub const PANIC: f32 = 667.0;
+    /// The sum on which [`SumPostprocess`] panics.
+    pub const PANIC_SUM: f32 = 711.0;
 }
 
 impl Default for SumModel {
@@ -129,6 +131,7 @@ impl Postprocess for SumPostprocess {
 
     fn postprocess(&self, outputs: &[Tensor], row: usize) -> Result<Sum, Cause> {
         let sum = outputs[0].data().number(row).ok_or("there is no such row")?;
+        assert!(sum as f32 != SumModel::PANIC_SUM, "told to panic");
         Ok(Sum { sum: sum as f32 })
     }
 }

@@ -1,8 +1,10 @@
 use std::error::Error;
 
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
 /// Starts logging: JSON lines on standard output, which is where Lambda collects them.
@@ -13,8 +15,21 @@ pub(crate) fn init() {
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL")
         .ok()
         .and_then(|level| level.parse().ok());
-    let level: LevelFilter = level.unwrap_or(LevelFilter::INFO);
+    // A second initialisation in one process is of no consequence.
+    let _ = tracing::subscriber::set_global_default(subscriber(level.unwrap_or(LevelFilter::INFO), std::io::stdout));
+    // The message of a panic may quote what it failed on; the place does not.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
+}
+
+pub(crate) fn subscriber(
+    level: LevelFilter,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) -> impl Subscriber + Send + Sync {
     let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
         .json()
         .flatten_event(true)
         .with_current_span(true)
@@ -26,13 +41,7 @@ pub(crate) fn init() {
                 .with_default(level.min(LevelFilter::INFO))
                 .with_target("sardonyx", level),
         );
-    // A second initialisation in one process is of no consequence.
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
-    // The message of a panic may quote what it failed on; the place does not.
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "panicked");
-    }));
+    tracing_subscriber::registry().with(lines)
 }
 
 /// An error with all its causes, on one line.

@@ -3,5 +3,7 @@
 mod logging;
 mod metrics;
 
+#[cfg(test)]
+pub(crate) use logging::subscriber;
 pub(crate) use logging::{chain, init};
 pub(crate) use metrics::{InvocationMetrics, LineContext, Metric, MetricsSink, Trigger, write_to_stdout};
