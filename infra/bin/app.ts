@@ -2,12 +2,14 @@ import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { addSardonyx } from '../lib/app';
 import { findStage, models } from '../lib/config';
-import { cargoLambdaCode } from '../lib/function-code';
+import { buildCommandFor, cargoLambdaCode } from '../lib/function-code';
 import { functionArchitecture } from '../lib/stacks/serving';
+import { validateEndpoint } from '../lib/validation';
 
 const repository = join(__dirname, '..', '..');
 const app = new App();
 const stage = findStage(app.node.tryGetContext('stage'));
+validateEndpoint(stage, process.env.AWS_ENDPOINT_URL);
 addSardonyx(app, {
   stage,
   models,
@@ -15,6 +17,6 @@ addSardonyx(app, {
   code: cargoLambdaCode(
     join(repository, 'target', 'lambda'),
     functionArchitecture(stage),
-    stage.local ? 'make build' : 'cargo lambda build --release --arm64',
+    buildCommandFor(stage, models),
   ),
 });

@@ -19,6 +19,18 @@ export interface FunctionConfig {
    * ten executions in all and must keep them unreserved.
    */
   readonly reservedConcurrency?: number;
+  /** Where the binary's own limits do not fit; what is left out keeps the default of the README's table. */
+  readonly limits?: FunctionLimits;
+}
+
+/** Whole numbers above 0. */
+export interface FunctionLimits {
+  /** Longest request body; of an API function only. */
+  readonly maxBodyBytes?: number;
+  /** Most instances or rows in one request; of an API function only. */
+  readonly maxInstances?: number;
+  /** How long reading the features may take, retries included. */
+  readonly fetchTimeoutMilliseconds?: number;
 }
 
 export interface QueueFunctionConfig extends FunctionConfig {
@@ -88,7 +100,7 @@ export type Authorization =
 
 export interface StageConfig {
   readonly name: string;
-  /** A local AWS on the developer's machine: host architecture, disposable data, may be open. */
+  /** A local AWS on the developer's machine, refused elsewhere: host architecture, disposable data, may be open. */
   readonly local: boolean;
   readonly authorization: Authorization;
   readonly api: {

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
+import type { ModelConfig, StageConfig } from './config';
 
 /** Where a model's deployment package comes from. Tests inject a stub, so they need no compiled binary. */
 export type FunctionCode = (model: string) => Code;
@@ -14,6 +15,12 @@ const ELF_MACHINE = new Map([
   [Architecture.X86_64.name, 0x3e],
   [Architecture.ARM_64.name, 0xb7],
 ]);
+
+/** What builds the packages of a stage. */
+export function buildCommandFor(stage: StageConfig, models: readonly ModelConfig[]): string {
+  const packages = models.map(({ name }) => `-p ${name}`).join(' ');
+  return stage.local ? 'make build' : `cargo lambda build --profile shipping --arm64 ${packages}`;
+}
 
 /**
  * The packages that `cargo lambda build` leaves in `target/lambda/<model>/`.
@@ -29,9 +36,7 @@ export function cargoLambdaCode(
   return (model) => {
     const packageDirectory = join(lambdaDirectory, model);
     const header = readHeader(join(packageDirectory, 'bootstrap'), buildCommand);
-    // Not everything is ELF: for the local stage a macOS host builds its own format.
-    const isElf = header.readUInt32BE(0) === ELF_MAGIC;
-    if (isElf && header.readUInt16LE(18) !== ELF_MACHINE.get(architecture.name)) {
+    if (header.readUInt32BE(0) !== ELF_MAGIC || header.readUInt16LE(18) !== ELF_MACHINE.get(architecture.name)) {
       throw new Error(`${packageDirectory}/bootstrap is not an ${architecture.name} executable; run "${buildCommand}"`);
     }
     return Code.fromAsset(packageDirectory);

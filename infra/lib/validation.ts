@@ -1,4 +1,4 @@
-import type { ModelConfig, StageConfig } from './config';
+import { DEFAULT_STAGE, type FunctionConfig, type ModelConfig, type StageConfig } from './config';
 
 // The longest that an HTTP API waits for an integration.
 const API_INTEGRATION_TIMEOUT_SECONDS = 30;
@@ -17,6 +17,29 @@ export function validateConfig(stage: StageConfig, models: readonly ModelConfig[
     names.add(model.name);
     validateModel(model);
   }
+}
+
+/**
+ * Refuses to deploy a local stage, with its open API and disposable data, to anything but this machine.
+ * `endpointUrl` is the environment's `AWS_ENDPOINT_URL`, which the CDK's command deploys to.
+ */
+export function validateEndpoint(stage: StageConfig, endpointUrl: string | undefined): void {
+  if (stage.local && !isLoopback(endpointUrl)) {
+    const found = endpointUrl ? `is "${endpointUrl}"` : 'is not set';
+    throw new Error(
+      `stage "${stage.name}": has an open API and disposable data, so it is only for a local AWS, ` +
+        `but AWS_ENDPOINT_URL, which must be a loopback URL, ${found}; use "make run", or another stage: -c stage=${DEFAULT_STAGE}`,
+    );
+  }
+}
+
+function isLoopback(url: string | undefined): boolean {
+  if (!url || !URL.canParse(url)) {
+    return false;
+  }
+  // URL writes every form of an IP address in one way.
+  const { protocol, hostname } = new URL(url);
+  return /^https?:$/.test(protocol) && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 }
 
 function validateStage(stage: StageConfig): void {
@@ -49,5 +72,12 @@ function validateModel({ name, api, queue }: ModelConfig): void {
   }
   if (queue.reservedConcurrency !== undefined && queue.reservedConcurrency < queue.maxConcurrency) {
     refuse('queue.reservedConcurrency must not be below queue.maxConcurrency, or messages are throttled into the DLQ');
+  }
+  for (const [trigger, { limits = {} }] of Object.entries<FunctionConfig>({ api, queue })) {
+    for (const [limit, value] of Object.entries(limits)) {
+      if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
+        refuse(`${trigger}.limits.${limit} must be a whole number above 0, not ${value}`);
+      }
+    }
   }
 }

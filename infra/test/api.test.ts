@@ -24,11 +24,11 @@ function authorization(templates: Synthesised): string[] {
   return [...new Set(types)];
 }
 
-test("each model's paths go to its live alias, and every other path to the first model's", () => {
+test("each model's paths, with any method, go to its live alias, and every other path to the first model's", () => {
   const expected = models.flatMap(({ name }) =>
     [
-      `POST /v1/models/${name}:predict`,
-      `GET /v1/models/${name}`,
+      `ANY /v1/models/${name}:predict`,
+      `ANY /v1/models/${name}`,
       `ANY /v2/models/${name}`,
       `ANY /v2/models/${name}/{proxy+}`,
     ].map((key) => [key, `\${${pascalCase(name)}ApiLiveAlias}`]),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { findStage, type ModelConfig, models, stages } from '../lib/config';
 import { readModelManifest } from '../lib/manifest';
-import { validateConfig } from '../lib/validation';
+import { validateConfig, validateEndpoint } from '../lib/validation';
 import { resources, synth, temporaryDirectory, writeManifest } from './support';
 
 const [first] = models as readonly [ModelConfig];
@@ -23,7 +23,7 @@ describe('a third model', () => {
       }
     }
     const routes = Object.values(resources(serving, 'AWS::ApiGatewayV2::Route')).map((r) => r.Properties.RouteKey);
-    assert.ok(routes.includes('POST /v1/models/offer-ranking:predict'));
+    assert.ok(routes.includes('ANY /v1/models/offer-ranking:predict'));
     assert.ok(serving.toJSON().Outputs.OfferRankingQueueUrl);
   });
 
@@ -65,12 +65,78 @@ describe('validation', () => {
     );
   });
 
+  test('names the limit that is not a whole number above 0', () => {
+    for (const limit of ['maxBodyBytes', 'maxInstances', 'fetchTimeoutMilliseconds']) {
+      for (const wrong of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 1e21]) {
+        const limits = { [limit]: wrong };
+        const message = (trigger: string) =>
+          `model "fraud-detection": ${trigger}.limits.${limit} must be a whole number above 0, not ${wrong}`;
+        assert.throws(withModel({ api: { ...first.api, limits } }), { message: message('api') });
+        assert.throws(withModel({ queue: { ...first.queue, limits } }), { message: message('queue') });
+      }
+      withModel({ api: { ...first.api, limits: { [limit]: 1 } } })();
+    }
+  });
+
   test('names the stage and what is wrong with it', () => {
     const jwt = { type: 'jwt', issuer: 'https://issuer.example.com', audience: [] } as const;
     assert.throws(() => validateConfig({ ...prod, authorization: jwt }, models), /stage "prod": a JWT authorizer/);
     const redelivery = { ...prod.redelivery, visibilityTimeoutFactor: 5 };
     assert.throws(() => validateConfig({ ...prod, redelivery }, models), /at least 6 times the function timeout/);
     assert.throws(() => findStage('staging'), /unknown stage "staging"; lib\/config\.ts has: local, dev, prod/);
+  });
+});
+
+describe('endpoint', () => {
+  const local = findStage('local');
+
+  test('of a local stage is on loopback', () => {
+    for (const host of ['127.0.0.1', '127.255.0.9', 'localhost', '[::1]', 'LOCALHOST', '[0:0:0:0:0:0:0:1]']) {
+      validateEndpoint(local, `http://${host}`);
+      validateEndpoint(local, `http://${host}:4566`);
+      validateEndpoint(local, `https://${host}:4566/path`);
+    }
+  });
+
+  test('of a local stage is refused anywhere else, with what to do', () => {
+    const advice = /use "make run", or another stage: -c stage=dev$/;
+    for (const url of [undefined, '']) {
+      assert.throws(
+        () => validateEndpoint(local, url),
+        /stage "local": has an open API.* AWS_ENDPOINT_URL.* is not set/,
+      );
+      assert.throws(() => validateEndpoint(local, url), advice);
+    }
+    for (const url of [
+      'https://sts.eu-west-1.amazonaws.com',
+      'http://10.0.0.1:4566',
+      'http://0.0.0.0:4566',
+      'http://128.0.0.1',
+      'http://[::]:4566',
+      'http://[::2]:4566',
+      'http://127.0.0.1.example.com',
+      'http://localhost.example.com',
+      'http://127.0.0.1@example.com',
+      'http://example.com/127.0.0.1',
+      'http://example.com#localhost',
+      'ftp://127.0.0.1',
+      '127.0.0.1:4566',
+      'localhost:4566',
+      'localhost',
+    ]) {
+      assert.throws(() => validateEndpoint(local, url), advice, url);
+      assert.throws(
+        () => validateEndpoint(local, url),
+        (error: Error) => error.message.includes(`"${url}"`),
+      );
+    }
+  });
+
+  test('of any other stage is not looked at', () => {
+    for (const stage of stages.filter((candidate) => !candidate.local)) {
+      validateEndpoint(stage, undefined);
+      validateEndpoint(stage, 'https://example.com');
+    }
   });
 });
 

@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
-import { cargoLambdaCode } from '../lib/function-code';
+import { findStage, type ModelConfig, models } from '../lib/config';
+import { buildCommandFor, cargoLambdaCode } from '../lib/function-code';
 import { temporaryDirectory } from './support';
 
 // The first 20 bytes of an ELF executable end with the machine it is for.
@@ -34,4 +35,21 @@ test('says how to build a missing binary', () => {
     () => cargoLambdaCode(temporaryDirectory(), Architecture.ARM_64, 'make it')('m'),
     /m\/bootstrap is missing; run "make it"/,
   );
+});
+
+test('refuses what is no binary', () => {
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, 'm'));
+  writeFileSync(join(directory, 'm', 'bootstrap'), '#!/bin/sh\n');
+  assert.throws(() => cargoLambdaCode(directory, Architecture.ARM_64, 'make it')('m'), /is not an arm64 executable/);
+});
+
+test('the build command names every model, and for AWS the profile and the architecture', () => {
+  const [first] = models as readonly [ModelConfig];
+  const deployed = [first, { ...first, name: 'offer-ranking' }];
+  assert.equal(
+    buildCommandFor(findStage('prod'), deployed),
+    'cargo lambda build --profile shipping --arm64 -p fraud-detection -p offer-ranking',
+  );
+  assert.equal(buildCommandFor(findStage('local'), deployed), 'make build');
 });

@@ -97,6 +97,27 @@ test('reserved concurrency is applied when it is configured', () => {
   assert.equal(api?.Properties.ReservedConcurrentExecutions, 7);
 });
 
+test('limits become variables of the function that has them, and only those that are set', () => {
+  const [first] = models as readonly [ModelConfig];
+  const limited = {
+    ...first,
+    api: { ...first.api, limits: { maxBodyBytes: 2_000_000, maxInstances: 64, fetchTimeoutMilliseconds: 250 } },
+    queue: { ...first.queue, limits: { fetchTimeoutMilliseconds: 500 } },
+  };
+  const deployed = resources(synth({ models: [limited] }).serving, 'AWS::Lambda::Function');
+  const added = (id: string) => {
+    const before = environment(functions[id]?.Properties);
+    const after = environment(deployed[id]?.Properties);
+    return Object.fromEntries(Object.entries(after).filter(([name]) => !(name in before)));
+  };
+  assert.deepEqual(added('FraudDetectionApiFunction'), {
+    SARDONYX_MAX_BODY_BYTES: '2000000',
+    SARDONYX_MAX_INSTANCES: '64',
+    SARDONYX_FETCH_TIMEOUT_MILLISECONDS: '250',
+  });
+  assert.deepEqual(added('FraudDetectionQueueFunction'), { SARDONYX_FETCH_TIMEOUT_MILLISECONDS: '500' });
+});
+
 function environment(properties: { Environment: { Variables: Record<string, unknown> } }): Record<string, string> {
   return Object.fromEntries(
     Object.entries(properties.Environment.Variables).map(([name, value]) => [name, render(value, prod)]),

@@ -14,7 +14,7 @@ import {
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import type { FunctionConfig, StageConfig } from '../config';
+import type { FunctionConfig, FunctionLimits, StageConfig } from '../config';
 import type { ModelManifest } from '../manifest';
 import { metricsNamespace } from '../metrics';
 import { statefulRemovalPolicy } from '../removal';
@@ -69,6 +69,7 @@ export class ModelFunction extends Construct {
         SARDONYX_ARTIFACT_BUCKET: props.artifactBucket.bucketName,
         SARDONYX_FEATURE_TABLE: props.featureTable.tableName,
         SARDONYX_METRICS_NAMESPACE: metricsNamespace(stage),
+        ...limitVariables(config.limits),
         ...props.environment,
       },
       // A role that is complete when it is created, and that no construct can widen afterwards.
@@ -111,4 +112,16 @@ export class ModelFunction extends Construct {
       ),
     });
   }
+}
+
+/** Only what is set: the binary has the defaults. */
+function limitVariables(limits: FunctionLimits = {}): Record<string, string> {
+  const variables = {
+    SARDONYX_MAX_BODY_BYTES: limits.maxBodyBytes,
+    SARDONYX_MAX_INSTANCES: limits.maxInstances,
+    SARDONYX_FETCH_TIMEOUT_MILLISECONDS: limits.fetchTimeoutMilliseconds,
+  };
+  return Object.fromEntries(
+    Object.entries(variables).flatMap(([name, limit]) => (limit === undefined ? [] : [[name, String(limit)]])),
+  );
 }

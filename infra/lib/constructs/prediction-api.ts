@@ -87,7 +87,7 @@ export class PredictionApi extends Construct {
     if (stage.authorization.type === 'open') {
       Validations.of(route).acknowledge({
         id: 'AwsSolutions-APIG4',
-        reason: 'The local stage listens on loopback only; synthesis refuses an open API in any other stage.',
+        reason: 'Only the local stage may be open, and bin/app.ts refuses it unless AWS_ENDPOINT_URL is on loopback.',
       });
     }
   }
@@ -108,10 +108,11 @@ export class PredictionApi extends Construct {
   }
 }
 
+/** Any method: the model's own function answers a wrong one, with 405. */
 function modelRoutes(model: string): HttpRouteKey[] {
   return [
-    HttpRouteKey.with(`/v1/models/${model}:predict`, HttpMethod.POST),
-    HttpRouteKey.with(`/v1/models/${model}`, HttpMethod.GET),
+    HttpRouteKey.with(`/v1/models/${model}:predict`, HttpMethod.ANY),
+    HttpRouteKey.with(`/v1/models/${model}`, HttpMethod.ANY),
     HttpRouteKey.with(`/v2/models/${model}`, HttpMethod.ANY),
     HttpRouteKey.with(`/v2/models/${model}/{proxy+}`, HttpMethod.ANY),
   ];
