@@ -272,7 +272,11 @@ impl Column {
                 Err(MissingReason::Nan)
             };
         }
-        if self.range.is_some_and(|range| !range.contains(number)) || !is_representable(number, self.datatype) {
+        let is_in_range = self.range.is_none_or(|range| match value {
+            FeatureValue::Float32(single) => range.contains_single(*single),
+            _ => range.contains(number),
+        });
+        if !is_in_range || !is_representable(number, self.datatype) {
             return Err(MissingReason::OutOfRange);
         }
         Ok(match value {

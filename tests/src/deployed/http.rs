@@ -223,6 +223,28 @@ async fn a_stale_view_is_served_or_refused_as_the_manifest_says() {
 
 #[tokio::test]
 #[ignore = "needs the local AWS of `make test`"]
+async fn what_is_wrong_inside_is_not_told() {
+    let api = Api::connect().await;
+    let mut view = manifest("fraud-detection").feature_views[0].clone();
+    let mut row = read_json_lines("functions/fraud-detection/samples/card_stats.jsonl").remove(0);
+    row["card_id"] = "of another schema".into();
+    view.features.reverse();
+    let store = DynamoDbOnlineStore::new(api.aws.dynamodb(), api.aws.text("/feature_table"));
+    store
+        .write(&view, &[sample_row(&view, &row, now_ms())])
+        .await
+        .expect("writes");
+
+    let mut instance = fraud_instance();
+    instance["card_id"] = "of another schema".into();
+    let response = api.predict("fraud-detection", &[instance]);
+    assert_eq!(response.status, 500, "{}", response.body);
+    let message = "the prediction failed; the error is logged under this request id";
+    assert_eq!(response.body, json!({"error": message}));
+}
+
+#[tokio::test]
+#[ignore = "needs the local AWS of `make test`"]
 async fn every_error_has_its_status_and_a_message_to_act_on() {
     let api = Api::connect().await;
     let good = fraud_instance();

@@ -194,6 +194,11 @@ impl Range {
     pub fn contains(&self, value: f64) -> bool {
         self.min.is_none_or(|min| value >= min) && self.max.is_none_or(|max| value <= max)
     }
+
+    /// The same for single precision, in which the ends are meant then: 0.1 is not over 0.1.
+    pub fn contains_single(&self, value: f32) -> bool {
+        self.min.is_none_or(|min| value >= min as f32) && self.max.is_none_or(|max| value <= max as f32)
+    }
 }
 
 /// What to do when a feature has no usable value: absent, null, NaN where the model takes none, of an unknown category, or out of range.

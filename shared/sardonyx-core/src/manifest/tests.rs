@@ -168,3 +168,14 @@ fn contradictions_are_named_by_their_place() {
         assert!(error.starts_with(expected), "{pointer} = {value}: {error}");
     }
 }
+
+#[test]
+fn a_range_is_meant_in_the_precision_of_its_feature() {
+    let range = Range {
+        min: Some(0.1),
+        max: Some(0.7),
+    };
+    assert!(range.contains_single(0.1) && range.contains_single(0.7));
+    assert!(!range.contains_single(0.099_999) && !range.contains_single(0.700_001) && !range.contains_single(f32::NAN));
+    assert!(range.contains(0.1) && !range.contains(f64::from(0.7_f32) + 1e-6) && !range.contains(f64::NAN));
+}
