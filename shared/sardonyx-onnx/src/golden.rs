@@ -14,17 +14,24 @@ use crate::model::OnnxModel;
 /// Runs the rows as one batch, and the first one alone: what works for many may fail for one, and the other way round.
 pub(crate) fn check(name: &str, manifest: &Manifest, model: &OnnxModel) -> Result<(), LoadError> {
     let rows = &manifest.golden.rows;
-    check_batch(name, manifest, model, rows)?;
-    check_batch(name, manifest, model, &rows[..rows.len().min(1)])
+    let encoder = FeatureEncoder::new(manifest);
+    check_batch(name, manifest, &encoder, model, rows)?;
+    check_batch(name, manifest, &encoder, model, &rows[..rows.len().min(1)])
 }
 
-fn check_batch(name: &str, manifest: &Manifest, model: &OnnxModel, rows: &[GoldenRow]) -> Result<(), LoadError> {
+fn check_batch(
+    name: &str,
+    manifest: &Manifest,
+    encoder: &FeatureEncoder,
+    model: &OnnxModel,
+    rows: &[GoldenRow],
+) -> Result<(), LoadError> {
     let failed = |problem: String, source: Option<Cause>| LoadError::NotReproduced {
         model: name.to_owned(),
         problem,
         source,
     };
-    let inputs = FeatureEncoder::new(manifest)
+    let inputs = encoder
         .encode_golden(rows)
         .map_err(|error| failed("a golden row cannot be encoded".into(), Some(error.into())))?;
     let outputs = model

@@ -114,7 +114,7 @@ impl ApiError {
     }
 }
 
-/// The one place where errors get their status.
+/// The one place where errors of the domain get their status.
 impl From<PredictError> for ApiError {
     fn from(error: PredictError) -> Self {
         let (status, retry_after) = match error.kind() {
