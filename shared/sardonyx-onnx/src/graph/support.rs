@@ -5,21 +5,10 @@ use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
 use super::zip_map;
 use crate::error::UnsupportedOperator;
+use crate::operators;
 
-const ML_DOMAIN: &str = "ai.onnx.ml";
-
-/// The operators of `ai.onnx.ml`. tract's registry does not know domains.
-const ML_OPERATORS: [&str; 9] = [
-    "ArrayFeatureExtractor",
-    "CategoryMapper",
-    "LinearClassifier",
-    "LinearRegressor",
-    "Normalizer",
-    "Scaler",
-    "TreeEnsembleClassifier",
-    "TreeEnsembleRegressor",
-    "ZipMap",
-];
+/// The operators of `ai.onnx.ml` that tract computes right itself. Its registry does not know domains.
+const TRACT_ML_OPERATORS: [&str; 4] = ["CategoryMapper", "LinearClassifier", "LinearRegressor", "Normalizer"];
 
 /// Operators of ONNX Runtime's own domain, `com.microsoft`, by which transformers are exported.
 const CONTRIB_OPERATORS: [&str; 9] = [
@@ -76,11 +65,17 @@ fn domain(node: &NodeProto) -> &str {
 
 fn is_registered(onnx: &Onnx, node: &NodeProto) -> bool {
     let name = node.op_type.as_str();
+    if operators::find(&node.domain, name).is_some() {
+        return true;
+    }
+    let is_of_another_domain = |name: &str| {
+        TRACT_ML_OPERATORS.contains(&name)
+            || CONTRIB_OPERATORS.contains(&name)
+            || operators::find(operators::ML_DOMAIN, name).is_some()
+    };
     match domain(node) {
-        "ai.onnx" => {
-            onnx.op_register.0.contains_key(name) && !ML_OPERATORS.contains(&name) && !CONTRIB_OPERATORS.contains(&name)
-        }
-        ML_DOMAIN => ML_OPERATORS.contains(&name),
+        "ai.onnx" => onnx.op_register.0.contains_key(name) && !is_of_another_domain(name),
+        operators::ML_DOMAIN => name == "ZipMap" || TRACT_ML_OPERATORS.contains(&name),
         "com.microsoft" => CONTRIB_OPERATORS.contains(&name),
         _ => false,
     }

@@ -1,11 +1,12 @@
+use std::sync::Arc;
+
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_core::ops::cast::cast;
-use tract_onnx::tract_core::ops::math::{mul, sub};
 use tract_onnx::tract_hir::internal::*;
-use tract_onnx::tract_hir::ops::logic::wire_with_rank_broadcast;
 
 use super::attributes::floats;
+use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
 
 /// `(X - offset) * scale`, in double precision for doubles and in single precision for everything else.
 ///
@@ -13,63 +14,80 @@ use super::attributes::floats;
 /// X `[N, C]` or `[C]`, of floats, doubles or integers; offset and scale `[C]` or `[1]`; the output is `f32` in the shape of X.
 ///
 /// <https://onnx.ai/onnx/operators/onnx_aionnxml_Scaler.html>
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Scaler {
     offset: Vec<f32>,
     scale: Vec<f32>,
 }
 
-pub(super) fn scaler(_context: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
+pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let offset = floats(node, "offset")?;
     let scale = floats(node, "scale")?;
     node.expect_attr("scale", !scale.is_empty(), "at least one number")?;
     node.expect_attr("offset", offset.len() == scale.len(), "as many numbers as in scale")?;
-    Ok((expand(Scaler { offset, scale }), vec![]))
+    Ok(Arc::new(Scaler { offset, scale }))
 }
 
-impl Expansion for Scaler {
-    fn name(&self) -> StaticName {
-        "Scaler".into()
-    }
-
-    fn rules<'r, 'p: 'r, 's: 'r>(
-        &'s self,
-        s: &mut Solver<'r>,
-        inputs: &'p [TensorProxy],
-        outputs: &'p [TensorProxy],
-    ) -> InferenceResult {
-        check_input_arity(inputs, 1)?;
-        check_output_arity(outputs, 1)?;
-        s.equals(&outputs[0].datum_type, f32::datum_type())?;
-        s.equals(&outputs[0].shape, &inputs[0].shape)?;
-        let columns = self.scale.len();
-        if columns > 1 {
-            s.given(&inputs[0].rank, move |s, rank| {
-                let last = (rank - 1).max(0) as usize;
-                s.equals(&inputs[0].shape[last], columns.to_dim())
-            })?;
+impl Operator for Scaler {
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+        let input = single("Scaler", inputs)?;
+        let (_, columns) = rows_and_columns("Scaler", input)?;
+        if let (Ok(columns), true) = (columns.to_usize(), self.scale.len() > 1) {
+            self.check_columns(columns)?;
         }
-        Ok(())
+        Ok(vec![Fact::new(Datatype::Fp32, input.shape.iter().cloned())])
     }
 
-    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        let fact = model.outlet_fact(inputs[0])?;
-        let (rank, input_type) = (fact.rank(), fact.datum_type);
-        ensure!(rank == 1 || rank == 2, "Scaler takes one or two dimensions, not {rank}");
-        let precision = if input_type == f64::datum_type() {
-            f64::datum_type()
-        } else {
-            f32::datum_type()
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+        Ok(self)
+    }
+}
+
+impl Kernel for Scaler {
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+        let input = inputs[0];
+        let columns = input.shape().last().copied().unwrap_or(1);
+        self.check_columns(columns)?;
+        let scaled = match input.data() {
+            TensorData::Fp32(values) => self.scale(columns, values, |value, offset, scale| (value - offset) * scale),
+            TensorData::Fp64(values) => self.scale(columns, values, |value, offset, scale| {
+                ((value - f64::from(offset)) * f64::from(scale)) as f32
+            }),
+            TensorData::Int64(values) => {
+                self.scale(columns, values, |value, offset, scale| (value as f32 - offset) * scale)
+            }
+            TensorData::Int32(values) => {
+                self.scale(columns, values, |value, offset, scale| (value as f32 - offset) * scale)
+            }
+            other => bail!("Scaler does not take {}", other.datatype()),
         };
-        let constant = |values: &[f32]| -> TractResult<Arc<Tensor>> {
-            let tensor = tensor1(values).cast_to_dt(precision)?.into_owned();
-            Ok(tensor.broadcast_into_rank(rank)?.into_arc_tensor())
-        };
-        let offset = model.add_const(format!("{prefix}.offset"), constant(&self.offset)?)?;
-        let scale = model.add_const(format!("{prefix}.scale"), constant(&self.scale)?)?;
-        let x = model.wire_node(format!("{prefix}.input"), cast(precision), inputs)?[0];
-        let x = wire_with_rank_broadcast(format!("{prefix}.centred"), model, sub(), &[x, offset])?[0];
-        let x = wire_with_rank_broadcast(format!("{prefix}.scaled"), model, mul(), &[x, scale])?[0];
-        model.wire_node(prefix, cast(f32::datum_type()), &[x])
+        Ok(vec![Tensor::new(input.shape().to_vec(), TensorData::Fp32(scaled))?])
+    }
+}
+
+impl Scaler {
+    fn scale<T: Copy>(&self, columns: usize, values: &[T], scaled: impl Fn(T, f32, f32) -> f32) -> Vec<f32> {
+        if let ([offset], [scale]) = (&self.offset[..], &self.scale[..]) {
+            return values.iter().map(|value| scaled(*value, *offset, *scale)).collect();
+        }
+        let mut out = Vec::with_capacity(values.len());
+        for row in values.chunks_exact(columns) {
+            let parameters = self.offset.iter().zip(&self.scale);
+            out.extend(
+                row.iter()
+                    .zip(parameters)
+                    .map(|(value, (offset, scale))| scaled(*value, *offset, *scale)),
+            );
+        }
+        out
+    }
+
+    fn check_columns(&self, columns: usize) -> TractResult<()> {
+        let expected = self.scale.len();
+        ensure!(
+            expected == 1 || columns == expected,
+            "Scaler has {expected} offsets and scales, but its input has {columns} columns"
+        );
+        Ok(())
     }
 }

@@ -1,15 +1,14 @@
 //! What the two tree ensemble operators share.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
+use sardonyx_core::tensor::{Tensor, TensorData};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_onnx::tract_hir::internal::{TDim, TractResult, bail, ensure};
 
 use super::attributes::{NumberList, floats_or_tensor, integers};
+use super::operator::{Fact, single};
 use crate::trees::{EnsembleAttributes, NodeMode};
 
 /// The attributes of either operator, in the precision in which the model gives them. Which one is computed in is the input's.
@@ -83,16 +82,14 @@ fn trees<T>(
 }
 
 /// Checks the input of a tree ensemble: `[N, C]` with at least `features` columns, where that is known yet.
-pub(super) fn check_input(fact: &TypedFact, features: usize) -> TractResult<()> {
+pub(super) fn check_input(operator: &str, inputs: &[Fact]) -> TractResult<TDim> {
+    let input = single(operator, inputs)?;
     ensure!(
-        fact.rank() == 2,
-        "a tree ensemble takes rows of columns, [N, C], not a tensor of {} dimensions",
-        fact.rank()
+        input.shape.len() == 2,
+        "{operator} takes rows of columns, [N, C], not a tensor of {} dimensions",
+        input.shape.len()
     );
-    if let Ok(columns) = fact.shape[1].to_usize() {
-        check_columns(columns, features)?;
-    }
-    Ok(())
+    Ok(input.shape[0].clone())
 }
 
 pub(super) fn check_columns(columns: usize, features: usize) -> TractResult<()> {
@@ -103,31 +100,19 @@ pub(super) fn check_columns(columns: usize, features: usize) -> TractResult<()> 
     Ok(())
 }
 
-/// Something that is shared and compared by identity, as tract wants of what an operator holds.
-pub(super) struct Shared<T>(pub(super) Arc<T>);
-
-impl<T> Clone for Shared<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
+/// The input in single precision; integers are compared as such.
+pub(super) fn singles(input: &Tensor) -> TractResult<Cow<'_, [f32]>> {
+    Ok(match input.data() {
+        TensorData::Fp32(values) => Cow::Borrowed(values),
+        TensorData::Int64(values) => values.iter().map(|value| *value as f32).collect(),
+        TensorData::Int32(values) => values.iter().map(|value| *value as f32).collect(),
+        other => bail!("trees do not take {}", other.datatype()),
+    })
 }
 
-impl<T> fmt::Debug for Shared<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
-
-impl<T> PartialEq for Shared<T> {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl<T> Eq for Shared<T> {}
-
-impl<T> Hash for Shared<T> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).hash(state);
+pub(super) fn doubles(input: &Tensor) -> TractResult<&[f64]> {
+    match input.data() {
+        TensorData::Fp64(values) => Ok(values),
+        other => bail!("trees in double precision do not take {}", other.datatype()),
     }
 }

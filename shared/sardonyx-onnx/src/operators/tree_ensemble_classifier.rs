@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_onnx::tract_hir::internal::{DimLike, ToDim, TractResult, bail, ensure};
 
 use super::attributes::{integers, parse_or_default, texts};
-use super::tree_ensemble::{Attributes, Shared, check_columns, check_input};
+use super::operator::{Fact, Kernel, Operator, single};
+use super::tree_ensemble::{Attributes, check_columns, check_input, doubles, singles};
 use crate::trees::{Classifier, Ensemble, EnsembleAttributes, PostTransform, Scalar};
 
 /// # Shapes
@@ -13,15 +15,15 @@ use crate::trees::{Classifier, Ensemble, EnsembleAttributes, PostTransform, Scal
 /// `[N, classes]`.
 ///
 /// <https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleClassifier.html>
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct TreeEnsembleClassifier {
-    attributes: Arc<Attributes>,
+    attributes: Attributes,
     labels: Labels,
     post_transform: PostTransform,
 }
 
 /// The classes, in the order of the scores.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 enum Labels {
     Integers(Vec<i64>),
     Texts(Vec<String>),
@@ -45,34 +47,27 @@ impl Labels {
         }
     }
 
-    fn datum_type(&self) -> DatumType {
+    fn datatype(&self) -> Datatype {
         match self {
-            Self::Integers(_) => i64::datum_type(),
-            Self::Texts(_) => String::datum_type(),
+            Self::Integers(_) => Datatype::Int64,
+            Self::Texts(_) => Datatype::Bytes,
         }
     }
 
-    fn tensor(&self, positions: &[usize]) -> Tensor {
+    fn pick(&self, positions: &[usize]) -> TensorData {
         match self {
-            Self::Integers(labels) => tensor1(&positions.iter().map(|at| labels[*at]).collect::<Vec<_>>()),
-            Self::Texts(labels) => {
-                let texts: Vec<String> = positions.iter().map(|at| labels[*at].clone()).collect();
-                tract_ndarray::Array1::from_vec(texts).into()
-            }
+            Self::Integers(labels) => TensorData::Int64(positions.iter().map(|at| labels[*at]).collect()),
+            Self::Texts(labels) => TensorData::Bytes(positions.iter().map(|at| labels[*at].clone()).collect()),
         }
     }
 }
 
-pub(super) fn tree_ensemble_classifier(
-    context: &ParsingContext,
-    node: &NodeProto,
-) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
-    let op = TreeEnsembleClassifier {
-        attributes: Arc::new(Attributes::read(context, node, "class")?),
+pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+    Ok(Arc::new(TreeEnsembleClassifier {
+        attributes: Attributes::read(context, node, "class")?,
         labels: Labels::read(node)?,
         post_transform: parse_or_default(node, "post_transform")?,
-    };
-    Ok((expand(op), vec![]))
+    }))
 }
 
 impl TreeEnsembleClassifier {
@@ -94,118 +89,73 @@ impl TreeEnsembleClassifier {
     }
 }
 
-impl Expansion for TreeEnsembleClassifier {
-    fn name(&self) -> StaticName {
-        "TreeEnsembleClassifier".into()
+impl Operator for TreeEnsembleClassifier {
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+        let rows = check_input("TreeEnsembleClassifier", inputs)?;
+        Ok(vec![
+            Fact::new(self.labels.datatype(), [rows.clone()]),
+            Fact::new(Datatype::Fp32, [rows, self.labels.len().to_dim()]),
+        ])
     }
 
-    fn nboutputs(&self) -> TractResult<usize> {
-        Ok(2)
-    }
-
-    fn rules<'r, 'p: 'r, 's: 'r>(
-        &'s self,
-        s: &mut Solver<'r>,
-        inputs: &'p [TensorProxy],
-        outputs: &'p [TensorProxy],
-    ) -> InferenceResult {
-        check_input_arity(inputs, 1)?;
-        check_output_arity(outputs, 2)?;
-        s.equals(&inputs[0].rank, 2)?;
-        s.equals(&outputs[0].rank, 1)?;
-        s.equals(&outputs[1].rank, 2)?;
-        s.equals(&outputs[0].datum_type, self.labels.datum_type())?;
-        s.equals(&outputs[1].datum_type, f32::datum_type())?;
-        s.equals(&outputs[0].shape[0], &inputs[0].shape[0])?;
-        s.equals(&outputs[1].shape[0], &inputs[0].shape[0])?;
-        s.equals(&outputs[1].shape[1], self.labels.len().to_dim())?;
-        Ok(())
-    }
-
-    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        let fact = model.outlet_fact(inputs[0])?.clone();
-        let kernel = match fact.datum_type {
-            DatumType::F64 => {
+    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+        let input = single("TreeEnsembleClassifier", inputs)?;
+        let classifier = match input.datatype {
+            Datatype::Fp64 => {
                 let (trees, base_values) = self.attributes.double();
-                Kernel::Double(Shared(Arc::new(self.build(&trees, &base_values)?)))
+                Precision::Double(self.build(&trees, &base_values)?)
             }
-            DatumType::F32 | DatumType::I64 | DatumType::I32 => {
+            Datatype::Fp32 | Datatype::Int64 | Datatype::Int32 => {
                 let (trees, base_values) = self.attributes.single()?;
-                Kernel::Single(Shared(Arc::new(self.build(trees, base_values)?)))
+                Precision::Single(self.build(trees, base_values)?)
             }
-            other => bail!("TreeEnsembleClassifier does not take inputs of type {other:?}"),
+            other => bail!("TreeEnsembleClassifier does not take {other}"),
         };
-        check_input(&fact, kernel.features())?;
-        let op = ClassifyTrees {
-            kernel,
+        if let Ok(columns) = input.shape[1].to_usize() {
+            check_columns(columns, classifier.features())?;
+        }
+        Ok(Arc::new(ClassifyTrees {
+            classifier,
             labels: self.labels.clone(),
-        };
-        model.wire_node(prefix, op, inputs)
+        }))
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Kernel {
-    Single(Shared<Classifier<f32>>),
-    Double(Shared<Classifier<f64>>),
+#[derive(Debug)]
+enum Precision {
+    Single(Classifier<f32>),
+    Double(Classifier<f64>),
 }
 
-impl Kernel {
+impl Precision {
     fn features(&self) -> usize {
         match self {
-            Self::Single(classifier) => classifier.0.ensemble().features(),
-            Self::Double(classifier) => classifier.0.ensemble().features(),
+            Self::Single(classifier) => classifier.ensemble().features(),
+            Self::Double(classifier) => classifier.ensemble().features(),
         }
     }
 }
 
-/// The classifier as tract runs it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 struct ClassifyTrees {
-    kernel: Kernel,
+    classifier: Precision,
     labels: Labels,
 }
 
-impl Op for ClassifyTrees {
-    fn name(&self) -> StaticName {
-        "ClassifyTrees".into()
-    }
-
-    op_as_typed_op!();
-}
-
-impl EvalOp for ClassifyTrees {
-    op_out_of_plan!();
-
-    fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let input = args_1!(inputs);
+impl Kernel for ClassifyTrees {
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+        let input = single("TreeEnsembleClassifier", inputs)?;
         let &[rows, columns] = input.shape() else {
-            bail!("ClassifyTrees takes [N, C]")
+            bail!("TreeEnsembleClassifier takes [N, C]")
         };
-        check_columns(columns, self.kernel.features())?;
-        let (positions, scores) = match &self.kernel {
-            Kernel::Single(classifier) => {
-                let input = input.cast_to::<f32>()?;
-                classifier.0.predict(input.try_as_plain_ram()?.as_slice()?, columns)
-            }
-            Kernel::Double(classifier) => classifier.0.predict(input.try_as_plain_ram()?.as_slice()?, columns),
+        check_columns(columns, self.classifier.features())?;
+        let (positions, scores) = match &self.classifier {
+            Precision::Single(classifier) => classifier.predict(&singles(input)?, columns),
+            Precision::Double(classifier) => classifier.predict(doubles(input)?, columns),
         };
-        let scores = Tensor::from_shape(&[rows, self.labels.len()], &scores)?;
-        Ok(tvec!(
-            self.labels.tensor(&positions).into_tvalue(),
-            scores.into_tvalue()
-        ))
+        Ok(vec![
+            Tensor::new(vec![rows], self.labels.pick(&positions))?,
+            Tensor::new(vec![rows, self.labels.len()], TensorData::Fp32(scores))?,
+        ])
     }
-}
-
-impl TypedOp for ClassifyTrees {
-    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        let rows = inputs[0].shape[0].clone();
-        Ok(tvec!(
-            self.labels.datum_type().fact([rows.clone()]),
-            f32::fact([rows, self.labels.len().to_dim()])
-        ))
-    }
-
-    as_op!();
 }

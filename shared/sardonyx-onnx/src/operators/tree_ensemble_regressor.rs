@@ -1,36 +1,34 @@
 use std::sync::Arc;
 
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_onnx::tract_hir::internal::{DimLike, ToDim, TractResult, bail};
 
 use super::attributes::parse_or_default;
-use super::tree_ensemble::{Attributes, Shared, check_columns, check_input};
+use super::operator::{Fact, Kernel, Operator, single};
+use super::tree_ensemble::{Attributes, check_columns, check_input, doubles, singles};
 use crate::trees::{Aggregate, Ensemble, EnsembleAttributes, PostTransform, Regressor, Scalar};
 
 /// # Shapes
 /// X `[N, C]` of floats, doubles or integers; the output is `f32` `[N, n_targets]`.
 ///
 /// <https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html>
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct TreeEnsembleRegressor {
-    attributes: Arc<Attributes>,
+    attributes: Attributes,
     targets: usize,
     aggregate: Aggregate,
     post_transform: PostTransform,
 }
 
-pub(super) fn tree_ensemble_regressor(
-    context: &ParsingContext,
-    node: &NodeProto,
-) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
-    let op = TreeEnsembleRegressor {
-        attributes: Arc::new(Attributes::read(context, node, "target")?),
+pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+    Ok(Arc::new(TreeEnsembleRegressor {
+        attributes: Attributes::read(context, node, "target")?,
         targets: node.get_attr::<usize>("n_targets")?,
         aggregate: parse_or_default(node, "aggregate_function")?,
         post_transform: parse_or_default(node, "post_transform")?,
-    };
-    Ok((expand(op), vec![]))
+    }))
 }
 
 impl TreeEnsembleRegressor {
@@ -45,104 +43,67 @@ impl TreeEnsembleRegressor {
     }
 }
 
-impl Expansion for TreeEnsembleRegressor {
-    fn name(&self) -> StaticName {
-        "TreeEnsembleRegressor".into()
+impl Operator for TreeEnsembleRegressor {
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+        let rows = check_input("TreeEnsembleRegressor", inputs)?;
+        Ok(vec![Fact::new(Datatype::Fp32, [rows, self.targets.to_dim()])])
     }
 
-    fn rules<'r, 'p: 'r, 's: 'r>(
-        &'s self,
-        s: &mut Solver<'r>,
-        inputs: &'p [TensorProxy],
-        outputs: &'p [TensorProxy],
-    ) -> InferenceResult {
-        check_input_arity(inputs, 1)?;
-        check_output_arity(outputs, 1)?;
-        s.equals(&inputs[0].rank, 2)?;
-        s.equals(&outputs[0].rank, 2)?;
-        s.equals(&outputs[0].datum_type, f32::datum_type())?;
-        s.equals(&outputs[0].shape[0], &inputs[0].shape[0])?;
-        s.equals(&outputs[0].shape[1], self.targets.to_dim())?;
-        Ok(())
-    }
-
-    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        let fact = model.outlet_fact(inputs[0])?.clone();
-        let kernel = match fact.datum_type {
-            DatumType::F64 => {
+    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+        let input = single("TreeEnsembleRegressor", inputs)?;
+        let regressor = match input.datatype {
+            Datatype::Fp64 => {
                 let (trees, base_values) = self.attributes.double();
-                Kernel::Double(Shared(Arc::new(self.build(&trees, &base_values)?)))
+                Precision::Double(self.build(&trees, &base_values)?)
             }
-            DatumType::F32 | DatumType::I64 | DatumType::I32 => {
+            Datatype::Fp32 | Datatype::Int64 | Datatype::Int32 => {
                 let (trees, base_values) = self.attributes.single()?;
-                Kernel::Single(Shared(Arc::new(self.build(trees, base_values)?)))
+                Precision::Single(self.build(trees, base_values)?)
             }
-            other => bail!("TreeEnsembleRegressor does not take inputs of type {other:?}"),
+            other => bail!("TreeEnsembleRegressor does not take {other}"),
         };
-        check_input(&fact, kernel.features())?;
-        let op = RegressTrees {
-            kernel,
+        if let Ok(columns) = input.shape[1].to_usize() {
+            check_columns(columns, regressor.features())?;
+        }
+        Ok(Arc::new(RegressTrees {
+            regressor,
             targets: self.targets,
-        };
-        model.wire_node(prefix, op, inputs)
+        }))
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Kernel {
-    Single(Shared<Regressor<f32>>),
-    Double(Shared<Regressor<f64>>),
+#[derive(Debug)]
+enum Precision {
+    Single(Regressor<f32>),
+    Double(Regressor<f64>),
 }
 
-impl Kernel {
+impl Precision {
     fn features(&self) -> usize {
         match self {
-            Self::Single(regressor) => regressor.0.ensemble().features(),
-            Self::Double(regressor) => regressor.0.ensemble().features(),
+            Self::Single(regressor) => regressor.ensemble().features(),
+            Self::Double(regressor) => regressor.ensemble().features(),
         }
     }
 }
 
-/// The regressor as tract runs it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 struct RegressTrees {
-    kernel: Kernel,
+    regressor: Precision,
     targets: usize,
 }
 
-impl Op for RegressTrees {
-    fn name(&self) -> StaticName {
-        "RegressTrees".into()
-    }
-
-    op_as_typed_op!();
-}
-
-impl EvalOp for RegressTrees {
-    op_out_of_plan!();
-
-    fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let input = args_1!(inputs);
+impl Kernel for RegressTrees {
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+        let input = single("TreeEnsembleRegressor", inputs)?;
         let &[rows, columns] = input.shape() else {
-            bail!("RegressTrees takes [N, C]")
+            bail!("TreeEnsembleRegressor takes [N, C]")
         };
-        check_columns(columns, self.kernel.features())?;
-        let scores = match &self.kernel {
-            Kernel::Single(regressor) => {
-                let input = input.cast_to::<f32>()?;
-                regressor.0.predict(input.try_as_plain_ram()?.as_slice()?, columns)
-            }
-            Kernel::Double(regressor) => regressor.0.predict(input.try_as_plain_ram()?.as_slice()?, columns),
+        check_columns(columns, self.regressor.features())?;
+        let scores = match &self.regressor {
+            Precision::Single(regressor) => regressor.predict(&singles(input)?, columns),
+            Precision::Double(regressor) => regressor.predict(doubles(input)?, columns),
         };
-        Ok(tvec!(Tensor::from_shape(&[rows, self.targets], &scores)?.into_tvalue()))
+        Ok(vec![Tensor::new(vec![rows, self.targets], TensorData::Fp32(scores))?])
     }
-}
-
-impl TypedOp for RegressTrees {
-    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        let rows = inputs[0].shape[0].clone();
-        Ok(tvec!(f32::fact([rows, self.targets.to_dim()])))
-    }
-
-    as_op!();
 }

@@ -1,0 +1,79 @@
+//! What an operator is here: written once, run by tract and by the direct executor alike.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use sardonyx_core::tensor::{Datatype, Tensor};
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::{TDim, TVec, TractResult, bail, ensure};
+
+/// An operator of one node, with its attributes read and checked.
+pub(crate) trait Operator: Debug + Send + Sync + 'static {
+    /// What comes out for inputs of these types and shapes, the batch perhaps open.
+    ///
+    /// # Errors
+    /// When the operator does not take such inputs.
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>>;
+
+    /// What computes it for inputs of these types and shapes.
+    ///
+    /// # Errors
+    /// When attributes and inputs do not fit each other.
+    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>>;
+}
+
+/// The computation of an operator, specialised to the types of its inputs.
+pub(crate) trait Kernel: Debug + Send + Sync + 'static {
+    /// Runs on inputs that have the types and fit the shapes that the kernel was made for.
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>>;
+}
+
+/// An operator of an operator set, by name, with what reads its attributes.
+pub(crate) struct Registration {
+    /// `ai.onnx.ml`, or `ai.onnx` for the default operator set.
+    pub(crate) domain: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) parse: Parse,
+}
+
+pub(crate) type Parse = fn(&ParsingContext, &NodeProto) -> TractResult<Arc<dyn Operator>>;
+
+/// What is known of a tensor before there is one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Fact {
+    pub(crate) datatype: Datatype,
+    pub(crate) shape: TVec<TDim>,
+}
+
+impl Fact {
+    pub(crate) fn new(datatype: Datatype, shape: impl IntoIterator<Item = TDim>) -> Self {
+        Self {
+            datatype,
+            shape: shape.into_iter().collect(),
+        }
+    }
+}
+
+/// The only input of an operator.
+pub(super) fn single<'a, T>(operator: &str, inputs: &'a [T]) -> TractResult<&'a T> {
+    match inputs {
+        [input] => Ok(input),
+        _ => bail!("{operator} takes one input, not {}", inputs.len()),
+    }
+}
+
+/// The rows and columns of an input `[N, C]`; `[C]` is one row.
+pub(super) fn rows_and_columns(operator: &str, input: &Fact) -> TractResult<(TDim, TDim)> {
+    ensure!(
+        matches!(input.shape.len(), 1 | 2),
+        "{operator} takes rows of columns, [N, C] or [C], not a tensor of {} dimensions",
+        input.shape.len()
+    );
+    let rows = if input.shape.len() == 2 {
+        input.shape[0].clone()
+    } else {
+        1.into()
+    };
+    Ok((rows, input.shape[input.shape.len() - 1].clone()))
+}

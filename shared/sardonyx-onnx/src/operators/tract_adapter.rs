@@ -1,0 +1,150 @@
+//! Our operators as tract's.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use sardonyx_core::tensor::Tensor;
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::*;
+
+use super::operator::{Fact, Kernel, Operator};
+use crate::convert::{from_tract, to_datatype, to_datum_type, to_tract};
+
+/// Reads a node of an operator of ours, as tract's registry wants it.
+pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
+    let Some(registration) = super::find(&node.domain, &node.op_type) else {
+        bail!("{}.{} is not registered", node.domain, node.op_type)
+    };
+    let expansion = Untyped {
+        name: registration.name,
+        operator: (registration.parse)(context, node)?,
+        outputs: node.output.len(),
+    };
+    Ok((expand(expansion), vec![]))
+}
+
+/// An operator whose input types are not known yet.
+#[derive(Clone, Debug)]
+struct Untyped {
+    name: &'static str,
+    operator: Arc<dyn Operator>,
+    outputs: usize,
+}
+
+impl Expansion for Untyped {
+    fn name(&self) -> StaticName {
+        self.name.into()
+    }
+
+    fn nboutputs(&self) -> TractResult<usize> {
+        Ok(self.outputs)
+    }
+
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        s: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> InferenceResult {
+        let types: Vec<_> = inputs.iter().map(|input| &input.datum_type).collect();
+        s.given_all(types, move |s, types| {
+            let shapes: Vec<_> = inputs.iter().map(|input| &input.shape).collect();
+            s.given_all(shapes, move |s, shapes| {
+                let facts = types
+                    .iter()
+                    .zip(shapes)
+                    .map(|(datum_type, shape)| fact(*datum_type, shape));
+                let facts = self.operator.outputs(&facts.collect::<TractResult<Vec<_>>>()?)?;
+                for (output, fact) in outputs.iter().zip(facts) {
+                    s.equals(&output.datum_type, to_datum_type(fact.datatype))?;
+                    s.equals(&output.shape, fact.shape)?;
+                }
+                Ok(())
+            })
+        })
+    }
+
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+        let facts = inputs
+            .iter()
+            .map(|input| typed_fact(model.outlet_fact(*input)?))
+            .collect::<TractResult<Vec<_>>>()?;
+        let op = Typed {
+            name: self.name,
+            kernel: Arc::clone(&self.operator).kernel(&facts)?,
+            operator: Arc::clone(&self.operator),
+            outputs: self.outputs,
+        };
+        model.wire_node(prefix, op, inputs)
+    }
+}
+
+/// An operator with the kernel for its input types.
+#[derive(Clone, Debug)]
+struct Typed {
+    name: &'static str,
+    operator: Arc<dyn Operator>,
+    kernel: Arc<dyn Kernel>,
+    outputs: usize,
+}
+
+impl Op for Typed {
+    fn name(&self) -> StaticName {
+        self.name.into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for Typed {
+    op_out_of_plan!();
+
+    fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let inputs = inputs.iter().map(from_tract).collect::<TractResult<Vec<_>>>()?;
+        let outputs = self.kernel.run(&inputs.iter().collect::<Vec<&Tensor>>())?;
+        outputs.into_iter().take(self.outputs).map(to_tract).collect()
+    }
+}
+
+impl TypedOp for Typed {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        let facts = inputs
+            .iter()
+            .map(|input| typed_fact(input))
+            .collect::<TractResult<Vec<_>>>()?;
+        let outputs = self.operator.outputs(&facts)?;
+        let outputs = outputs.into_iter().take(self.outputs);
+        Ok(outputs
+            .map(|fact| to_datum_type(fact.datatype).fact(fact.shape))
+            .collect())
+    }
+
+    as_op!();
+}
+
+// tract compares operators; two of ours are the same when they are one.
+impl PartialEq for Typed {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.kernel, &other.kernel)
+    }
+}
+
+impl Eq for Typed {}
+
+impl Hash for Typed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.kernel).hash(state);
+    }
+}
+
+fn typed_fact(input: &TypedFact) -> TractResult<Fact> {
+    fact(input.datum_type, input.shape.to_tvec())
+}
+
+fn fact(datum_type: DatumType, shape: TVec<TDim>) -> TractResult<Fact> {
+    match to_datatype(datum_type) {
+        Some(datatype) => Ok(Fact { datatype, shape }),
+        None => bail!("tensors of {datum_type:?} are not supported"),
+    }
+}
