@@ -62,7 +62,7 @@ mod tests {
     use serde_json::json;
 
     fn fixture(file: &str) -> Vec<u8> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/models");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/zoo/models");
         std::fs::read(format!("{folder}/{file}")).expect("the fixture")
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 fn fixture(name: &str) -> Vec<u8> {
-    let path = format!("{}/../../tests/fixtures/models/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../tests/zoo/models/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(path).expect("the fixture")
 }
 
