@@ -5,6 +5,7 @@
 
 mod agreement;
 mod convert;
+mod dense;
 mod error;
 mod golden;
 mod graph;

@@ -1,14 +1,14 @@
 //! Which operators are computed right. What is not here is refused by name, because tract may compute it wrongly without a word.
 
 use tract_onnx::Onnx;
-use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
+use tract_onnx::pb::{GraphProto, NodeProto};
 
 use super::zip_map;
 use crate::error::UnsupportedOperator;
 use crate::operators;
 
 /// The operators of `ai.onnx.ml` that tract computes right itself. Its registry does not know domains.
-const TRACT_ML_OPERATORS: [&str; 4] = ["CategoryMapper", "LinearClassifier", "LinearRegressor", "Normalizer"];
+const TRACT_ML_OPERATORS: [&str; 1] = ["CategoryMapper"];
 
 /// Operators of ONNX Runtime's own domain, `com.microsoft`, by which transformers are exported.
 const CONTRIB_OPERATORS: [&str; 9] = [
@@ -83,22 +83,8 @@ fn is_registered(onnx: &Onnx, node: &NodeProto) -> bool {
 
 /// `Some(Some(reason))` for what is known to come out wrong.
 fn wrong(graph: &GraphProto, node: &NodeProto) -> Option<Option<String>> {
-    let reason = match node.op_type.as_str() {
-        "ZipMap" => return zip_map::problem(graph, node).map(Some),
-        "ReduceLogSumExp" => "it overflows, because the greatest value is not taken out first",
-        "LinearClassifier"
-            if attribute(node, "classlabels_strings").is_some_and(|labels| !labels.strings.is_empty()) =>
-        {
-            "string labels are not supported; encode the target as integers before training"
-        }
-        "Normalizer" if attribute(node, "norm").is_none_or(|norm| norm.s == b"MAX") => {
-            "the norm MAX takes absolute values, unlike ONNX Runtime"
-        }
-        _ => return None,
-    };
-    Some(Some(reason.to_owned()))
-}
-
-fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
-    node.attribute.iter().find(|attribute| attribute.name == name)
+    match node.op_type.as_str() {
+        "ZipMap" => zip_map::problem(graph, node).map(Some),
+        _ => None,
+    }
 }

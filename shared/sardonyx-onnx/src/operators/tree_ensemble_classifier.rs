@@ -5,7 +5,8 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{DimLike, ToDim, TractResult, bail, ensure};
 
-use super::attributes::{integers, parse_or_default, texts};
+use super::attributes::parse_or_default;
+use super::labels::Labels;
 use super::operator::{Fact, Kernel, Operator, single};
 use super::tree_ensemble::{Attributes, check_columns, check_input, doubles, singles};
 use crate::trees::{Classifier, Ensemble, EnsembleAttributes, PostTransform, Scalar};
@@ -22,50 +23,10 @@ struct TreeEnsembleClassifier {
     post_transform: PostTransform,
 }
 
-/// The classes, in the order of the scores.
-#[derive(Clone, Debug)]
-enum Labels {
-    Integers(Vec<i64>),
-    Texts(Vec<String>),
-}
-
-impl Labels {
-    fn read(node: &NodeProto) -> TractResult<Self> {
-        let integers = integers(node, "classlabels_int64s")?;
-        let texts = texts(node, "classlabels_strings")?;
-        match (integers.is_empty(), texts.is_empty()) {
-            (false, true) => Ok(Self::Integers(integers)),
-            (true, false) => Ok(Self::Texts(texts)),
-            _ => node.bail("needs exactly one of classlabels_int64s and classlabels_strings"),
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Integers(labels) => labels.len(),
-            Self::Texts(labels) => labels.len(),
-        }
-    }
-
-    fn datatype(&self) -> Datatype {
-        match self {
-            Self::Integers(_) => Datatype::Int64,
-            Self::Texts(_) => Datatype::Bytes,
-        }
-    }
-
-    fn pick(&self, positions: &[usize]) -> TensorData {
-        match self {
-            Self::Integers(labels) => TensorData::Int64(positions.iter().map(|at| labels[*at]).collect()),
-            Self::Texts(labels) => TensorData::Bytes(positions.iter().map(|at| labels[*at].clone()).collect()),
-        }
-    }
-}
-
 pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(TreeEnsembleClassifier {
         attributes: Attributes::read(context, node, "class")?,
-        labels: Labels::read(node)?,
+        labels: Labels::read(node, "classlabels_int64s")?,
         post_transform: parse_or_default(node, "post_transform")?,
     }))
 }
@@ -154,7 +115,7 @@ impl Kernel for ClassifyTrees {
             Precision::Double(classifier) => classifier.predict(doubles(input)?, columns),
         };
         Ok(vec![
-            Tensor::new(vec![rows], self.labels.pick(&positions))?,
+            Tensor::new(vec![rows], self.labels.pick(positions))?,
             Tensor::new(vec![rows, self.labels.len()], TensorData::Fp32(scores))?,
         ])
     }

@@ -36,12 +36,17 @@ impl PostTransform {
         for (out, score) in out.iter_mut().zip(scores) {
             *out = score.get().to_f32();
         }
+        self.apply(out);
+    }
+
+    /// Transforms the scores of one row in place.
+    pub fn apply(self, scores: &mut [f32]) {
         match self {
             Self::None => {}
-            Self::Logistic => out.iter_mut().for_each(|value| *value = logistic(*value)),
-            Self::Probit => out.iter_mut().for_each(|value| *value = probit(*value)),
-            Self::Softmax => softmax(out),
-            Self::SoftmaxZero => softmax_zero(out),
+            Self::Logistic => scores.iter_mut().for_each(|value| *value = logistic(*value)),
+            Self::Probit => scores.iter_mut().for_each(|value| *value = probit(*value)),
+            Self::Softmax => softmax(scores),
+            Self::SoftmaxZero => softmax_zero(scores),
         }
     }
 }

@@ -1,0 +1,66 @@
+use std::sync::Arc;
+
+use sardonyx_core::tensor::{Tensor, TensorData};
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
+
+use super::operator::{Fact, Kernel, Operator, single};
+use super::rows::check_is_number;
+
+/// One for what is above the threshold, zero for the rest.
+///
+/// As in ONNX Runtime, a NaN is an error. ONNX Runtime takes nothing but floats; here every number is compared in its own type.
+///
+/// # Shapes
+/// X of any shape, of floats, doubles or integers; the output has the type and the shape of X.
+///
+/// <https://onnx.ai/onnx/operators/onnx_aionnxml_Binarizer.html>
+#[derive(Debug)]
+struct Binarizer {
+    threshold: f32,
+}
+
+pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+    let threshold = node.get_attr_opt("threshold")?.unwrap_or(0.0);
+    Ok(Arc::new(Binarizer { threshold }))
+}
+
+impl Operator for Binarizer {
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+        let input = single("Binarizer", inputs)?;
+        check_is_number("Binarizer", input)?;
+        Ok(vec![input.clone()])
+    }
+
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+        Ok(self)
+    }
+}
+
+impl Kernel for Binarizer {
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+        let input = single("Binarizer", inputs)?;
+        let threshold = f64::from(self.threshold);
+        let is_nan = match input.data() {
+            TensorData::Fp32(values) => values.iter().any(|value| value.is_nan()),
+            TensorData::Fp64(values) => values.iter().any(|value| value.is_nan()),
+            _ => false,
+        };
+        ensure!(!is_nan, "Binarizer takes no NaN");
+        let data = match input.data() {
+            TensorData::Fp32(values) => {
+                TensorData::Fp32(values.iter().map(|x| f32::from(*x > self.threshold)).collect())
+            }
+            TensorData::Fp64(values) => TensorData::Fp64(values.iter().map(|x| f64::from(*x > threshold)).collect()),
+            TensorData::Int64(values) => {
+                TensorData::Int64(values.iter().map(|x| i64::from(*x as f64 > threshold)).collect())
+            }
+            TensorData::Int32(values) => {
+                TensorData::Int32(values.iter().map(|x| i32::from(f64::from(*x) > threshold)).collect())
+            }
+            other => bail!("Binarizer does not take {}", other.datatype()),
+        };
+        Ok(vec![Tensor::new(input.shape().to_vec(), data)?])
+    }
+}

@@ -1,0 +1,69 @@
+//! What classifiers answer with.
+
+use sardonyx_core::tensor::{Datatype, TensorData};
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::TractResult;
+
+use super::attributes::{integers, texts};
+
+/// The classes, in the order of the scores.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Labels {
+    Integers(Vec<i64>),
+    Texts(Vec<String>),
+}
+
+impl Labels {
+    /// Reads `classlabels_strings`, or else the attribute of this name, which the operators do not agree on.
+    pub(super) fn read(node: &NodeProto, integers_name: &str) -> TractResult<Self> {
+        match Self::read_optional(node, integers_name)? {
+            Some(labels) => Ok(labels),
+            None => node.bail(&format!("needs one of {integers_name} and classlabels_strings")),
+        }
+    }
+
+    pub(super) fn read_optional(node: &NodeProto, integers_name: &str) -> TractResult<Option<Self>> {
+        let integers = integers(node, integers_name)?;
+        let texts = texts(node, "classlabels_strings")?;
+        match (integers.is_empty(), texts.is_empty()) {
+            (true, true) => Ok(None),
+            (false, true) => Ok(Some(Self::Integers(integers))),
+            (true, false) => Ok(Some(Self::Texts(texts))),
+            (false, false) => node.bail(&format!("has both {integers_name} and classlabels_strings")),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Integers(labels) => labels.len(),
+            Self::Texts(labels) => labels.len(),
+        }
+    }
+
+    pub(super) fn datatype(&self) -> Datatype {
+        match self {
+            Self::Integers(_) => Datatype::Int64,
+            Self::Texts(_) => Datatype::Bytes,
+        }
+    }
+
+    /// The labels at these positions, all of which there are.
+    pub(super) fn pick(&self, positions: impl IntoIterator<Item = usize>) -> TensorData {
+        let positions = positions.into_iter();
+        match self {
+            Self::Integers(labels) => TensorData::Int64(positions.map(|at| labels[at]).collect()),
+            Self::Texts(labels) => TensorData::Bytes(positions.map(|at| labels[at].clone()).collect()),
+        }
+    }
+}
+
+/// Where the greatest score is: the first of equals, and the first of all when that is a NaN.
+pub(super) fn greatest(scores: &[f32]) -> usize {
+    let mut greatest = 0;
+    for (position, score) in scores.iter().enumerate().skip(1) {
+        if *score > scores[greatest] {
+            greatest = position;
+        }
+    }
+    greatest
+}

@@ -1,0 +1,127 @@
+use std::str::FromStr;
+use std::sync::Arc;
+
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::{TractResult, bail};
+
+use super::attributes::parse_or_default;
+use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
+use super::rows::check_is_number;
+
+/// Divides each row by its norm; a row of norm zero stays as it is.
+///
+/// As in ONNX Runtime, MAX is the greatest value, not the greatest absolute one; the norms are summed in single precision; and L2 takes
+/// the root of squares, so that a value whose square underflows becomes zero. Squares of integers wrap around.
+///
+/// # Shapes
+/// X `[N, C]` or `[C]` of floats, doubles or integers; the output is `f32` in the shape of X.
+///
+/// <https://onnx.ai/onnx/operators/onnx_aionnxml_Normalizer.html>
+#[derive(Debug)]
+struct Normalizer {
+    norm: Norm,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Norm {
+    #[default]
+    Max,
+    L1,
+    L2,
+}
+
+impl FromStr for Norm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "MAX" => Ok(Self::Max),
+            "L1" => Ok(Self::L1),
+            "L2" => Ok(Self::L2),
+            _ => Err(format!("{text:?} is not a norm")),
+        }
+    }
+}
+
+pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+    let norm = parse_or_default(node, "norm")?;
+    Ok(Arc::new(Normalizer { norm }))
+}
+
+impl Operator for Normalizer {
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+        let input = single("Normalizer", inputs)?;
+        check_is_number("Normalizer", input)?;
+        rows_and_columns("Normalizer", input)?;
+        Ok(vec![Fact::new(Datatype::Fp32, input.shape.iter().cloned())])
+    }
+
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+        Ok(self)
+    }
+}
+
+impl Kernel for Normalizer {
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+        let input = single("Normalizer", inputs)?;
+        let columns = input.shape().last().copied().unwrap_or(1).max(1);
+        let normalized = match input.data() {
+            TensorData::Fp32(values) => self.rows(values, columns, |x| x, |x| x.abs(), |x| x * x),
+            TensorData::Fp64(values) => {
+                self.rows(values, columns, |x| x as f32, |x| x.abs() as f32, |x| (x * x) as f32)
+            }
+            TensorData::Int64(values) => self.rows(
+                values,
+                columns,
+                |x| x as f32,
+                |x| x.wrapping_abs() as f32,
+                |x| x.wrapping_mul(x) as f32,
+            ),
+            TensorData::Int32(values) => self.rows(
+                values,
+                columns,
+                |x| x as f32,
+                |x| x.wrapping_abs() as f32,
+                |x| x.wrapping_mul(x) as f32,
+            ),
+            other => bail!("Normalizer does not take {}", other.datatype()),
+        };
+        Ok(vec![Tensor::new(input.shape().to_vec(), TensorData::Fp32(normalized))?])
+    }
+}
+
+impl Normalizer {
+    /// Normalises rows of a type by what casts an element, its absolute value and its square to single precision.
+    fn rows<T: Copy>(
+        &self,
+        values: &[T],
+        columns: usize,
+        cast: impl Fn(T) -> f32,
+        absolute: impl Fn(T) -> f32,
+        square: impl Fn(T) -> f32,
+    ) -> Vec<f32> {
+        let mut out: Vec<f32> = values.iter().map(|value| cast(*value)).collect();
+        for (row, values) in out.chunks_exact_mut(columns).zip(values.chunks_exact(columns)) {
+            let norm = match self.norm {
+                Norm::Max => row.iter().fold(f32::MIN, |max, x| if *x > max { *x } else { max }),
+                Norm::L1 => values.iter().map(|value| absolute(*value)).sum(),
+                Norm::L2 => values.iter().map(|value| square(*value)).sum(),
+            };
+            if norm == 0.0 {
+                continue;
+            }
+            match self.norm {
+                Norm::Max | Norm::L1 => row.iter_mut().for_each(|x| *x /= norm),
+                Norm::L2 => {
+                    for (x, value) in row.iter_mut().zip(values) {
+                        let root = (square(*value) / norm).sqrt();
+                        *x = if *x < 0.0 { -root } else { root };
+                    }
+                }
+            }
+        }
+        out
+    }
+}
