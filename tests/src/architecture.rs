@@ -14,13 +14,14 @@ const FOREIGN_WORLDS: [(&[&str], &str); 3] = [
     (&["lambda_", "lambda-", "aws_lambda_", "http"], "sardonyx-lambda"),
 ];
 
-/// What each shared crate may depend on within the workspace.
-const INTERNAL: [(&str, &[&str]); 5] = [
+/// What each crate may depend on within the workspace.
+const INTERNAL: [(&str, &[&str]); 6] = [
     ("sardonyx-core", &[]),
     ("sardonyx-aws", &["sardonyx-core"]),
     ("sardonyx-onnx", &["sardonyx-core"]),
     ("sardonyx-lambda", &["sardonyx-core"]),
     ("sardonyx-cli", &["sardonyx-core", "sardonyx-aws", "sardonyx-onnx"]),
+    ("sardonyx-bench", &["sardonyx-core", "sardonyx-onnx"]),
 ];
 
 /// What does I/O has no place in the domain.

@@ -1,0 +1,3 @@
+//! Benchmarks against ONNX Runtime and the training libraries: `make bench`.
+
+fn main() {}
