@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import bench
 import build
 import console
 import demo
@@ -131,6 +132,10 @@ def parse() -> argparse.Namespace:
     invoke.add_argument("model")
     invoke.add_argument("event", type=Path)
     command("train", develop.train, "train a model anew").add_argument("model")
+    timed = command("bench", bench.bench, "time Sardonyx and its peers")
+    timed.add_argument("--suite", help="one of the folder tests/bench/models/suites; all by default")
+    timed.add_argument("--profile", default="release", help="cargo's profile")
+    timed.add_argument("options", nargs="*", help="after --: options of the benchmark program")
     return parser.parse_args()
 
 

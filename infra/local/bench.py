@@ -1,0 +1,56 @@
+"""The benchmarks: the peers and the models that are compared, the build, and the runs."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+from pathlib import Path
+
+import console
+import process
+import tools
+from console import Failure
+from workspace import ROOT, TARGET, TOOLS, cargo_environment
+
+_SOURCE = ROOT / "tests" / "bench"
+_OUTPUT = TARGET / "bench"
+_MODELS = _OUTPUT / "models"
+_LOG = TARGET / "tool-logs" / "bench.log"
+_SUITES = [path.stem for path in sorted((_SOURCE / "models" / "suites").glob("*.py"))]
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """Runs the suites one after the other, each on one core that no other part of it uses."""
+    suites = [arguments.suite] if arguments.suite else _SUITES
+    if unknown := set(suites) - set(_SUITES):
+        raise Failure(f"there is no suite {unknown.pop()!r}", f"there are: {', '.join(_SUITES)}")
+    python = tools.python_environment(TOOLS / "bench", _SOURCE / "requirements.txt", "what the benchmarks compare with")
+    for suite in suites:
+        _make_models(python, suite)
+    program = _build(arguments.profile)
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    for suite in suites:
+        command = [program, suite, "--models", _MODELS, "--output", _OUTPUT, *arguments.options]
+        if code := process.foreground(command, os.environ | {"OMP_NUM_THREADS": "1"}):
+            return code
+    return 0
+
+
+def _make_models(python: Path, suite: str) -> None:
+    """Makes the models of a suite, once for each state of the scripts and their pins."""
+    sources = [_SOURCE / "requirements.txt", *sorted((_SOURCE / "models").rglob("*.py"))]
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    stamp = _MODELS / f".{suite}"
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    with console.step(f"Making the models of the suite {suite}") as step:
+        process.run([python, _SOURCE / "models" / "make.py", _MODELS, suite], log=_LOG, step=step)
+        stamp.write_text(digest)
+
+
+def _build(profile: str) -> Path:
+    with console.step(f"Building the benchmarks, profile {profile}") as step:
+        command = ["cargo", "build", "--profile", profile, "--package", "sardonyx-bench"]
+        process.run(command, log=_LOG, step=step, environment=cargo_environment())
+    return TARGET / profile / "sardonyx-bench"
