@@ -26,7 +26,7 @@ impl OnnxModel {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LoadError> {
         let model = "the model";
         let graph = Graph::decode(model, bytes)?;
-        let plan = Plan::compile(&graph, &graph.inputs, &graph.outputs);
+        let plan = Plan::compile(&graph.proto, &graph.inputs, &graph.outputs);
         Self::new(model, graph.inputs, plan, graph.classes)
     }
 
@@ -43,7 +43,7 @@ impl OnnxModel {
         let graph = Graph::decode(&name, artifact)?;
         let inputs = agreement::inputs(&name, manifest, &graph)?;
         let outputs = agreement::outputs(&name, manifest, &graph)?;
-        let plan = Plan::compile(&graph, &inputs, &outputs);
+        let plan = Plan::compile(&graph.proto, &inputs, &outputs);
         let model = Self::new(&name, inputs, plan, graph.classes)?;
         agreement::check_outputs(&name, manifest, &model)?;
         golden::check(&name, manifest, &model)?;

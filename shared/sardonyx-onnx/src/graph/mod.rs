@@ -50,7 +50,7 @@ impl Graph {
             .as_mut()
             .ok_or_else(|| corrupt("it is not an ONNX file: there is no graph".into()))?;
         check::check(graph, &operator_sets).map_err(corrupt)?;
-        let unsupported = support::unsupported(&onnx, graph);
+        let unsupported = support::unsupported(onnx, graph);
         if !unsupported.is_empty() {
             return Err(LoadError::Unsupported {
                 model: model.to_owned(),

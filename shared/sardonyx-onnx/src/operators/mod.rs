@@ -16,6 +16,7 @@ mod post_transform;
 mod reduce_log_sum_exp;
 mod rows;
 mod scaler;
+mod standard;
 mod svm;
 mod svm_classifier;
 mod svm_pairs;
@@ -25,9 +26,14 @@ mod tree_ensemble;
 mod tree_ensemble_classifier;
 mod tree_ensemble_regressor;
 
-use tract_onnx::Onnx;
+use std::sync::LazyLock;
 
-use operator::{Parse, Registration};
+use tract_onnx::Onnx;
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::ModelProto;
+
+use operator::Parse;
+pub(crate) use operator::{Fact, Kernel, Registration};
 
 /// The domain of the operators for classical machine learning.
 pub(crate) const ML_DOMAIN: &str = "ai.onnx.ml";
@@ -76,13 +82,37 @@ pub(crate) fn find(domain: &str, name: &str) -> Option<&'static Registration> {
         .find(|registration| registration.name == name && registration.domain == domain)
 }
 
+/// The operator of this name, where the direct executor has it: besides ours, those of `ai.onnx` that stand around them.
+pub(crate) fn find_direct(domain: &str, name: &str) -> Option<&'static Registration> {
+    find(domain, name).or_else(|| standard::find(domain, name))
+}
+
 /// tract's ONNX front-end with our operators in it.
-pub(crate) fn onnx() -> Onnx {
-    let mut onnx = tract_onnx::onnx()
-        // Exporters write shapes here that contradict the facts that we set on the inputs.
-        .with_ignore_value_info(true);
-    for registration in REGISTRY {
-        onnx.op_register.insert(registration.name, tract_adapter::parse);
+pub(crate) fn onnx() -> &'static Onnx {
+    static ONNX: LazyLock<Onnx> = LazyLock::new(|| {
+        let mut onnx = tract_onnx::onnx()
+            // Exporters write shapes here that contradict the facts that we set on the inputs.
+            .with_ignore_value_info(true);
+        for registration in REGISTRY {
+            onnx.op_register.insert(registration.name, tract_adapter::parse);
+        }
+        onnx
+    });
+    &ONNX
+}
+
+/// What an operator needs to know of the model while it reads its attributes.
+pub(crate) fn parsing_context(proto: &ModelProto) -> ParsingContext<'_> {
+    let default_set = proto
+        .opset_import
+        .iter()
+        .find(|set| set.domain.is_empty() || set.domain == "ai.onnx");
+    ParsingContext {
+        onnx_operator_set_version: default_set.map_or(0, |set| set.version),
+        framework: onnx(),
+        model: proto,
+        parent_graphs: Vec::new(),
+        model_dir: None,
+        template: Default::default(),
     }
-    onnx
 }

@@ -21,6 +21,11 @@ pub(crate) trait Operator: Debug + Send + Sync + 'static {
     /// # Errors
     /// When attributes and inputs do not fit each other.
     fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>>;
+
+    /// Whether the only output is the first input as it is, for inputs of these types and shapes.
+    fn is_identity(&self, _inputs: &[Fact]) -> bool {
+        false
+    }
 }
 
 /// The computation of an operator, specialised to the types of its inputs.
@@ -40,10 +45,12 @@ pub(crate) struct Registration {
 pub(crate) type Parse = fn(&ParsingContext, &NodeProto) -> TractResult<Arc<dyn Operator>>;
 
 /// What is known of a tensor before there is one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fact {
     pub(crate) datatype: Datatype,
     pub(crate) shape: TVec<TDim>,
+    /// The tensor itself, where it is the same in every run.
+    pub(crate) constant: Option<Arc<Tensor>>,
 }
 
 impl Fact {
@@ -51,6 +58,15 @@ impl Fact {
         Self {
             datatype,
             shape: shape.into_iter().collect(),
+            constant: None,
+        }
+    }
+
+    pub(crate) fn of_constant(tensor: Arc<Tensor>) -> Self {
+        Self {
+            datatype: tensor.datatype(),
+            shape: tensor.shape().iter().map(TDim::from).collect(),
+            constant: Some(tensor),
         }
     }
 }

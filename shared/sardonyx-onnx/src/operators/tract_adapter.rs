@@ -144,7 +144,7 @@ fn typed_fact(input: &TypedFact) -> TractResult<Fact> {
 
 fn fact(datum_type: DatumType, shape: TVec<TDim>) -> TractResult<Fact> {
     match to_datatype(datum_type) {
-        Some(datatype) => Ok(Fact { datatype, shape }),
+        Some(datatype) => Ok(Fact::new(datatype, shape)),
         None => bail!("tensors of {datum_type:?} are not supported"),
     }
 }

@@ -1,0 +1,98 @@
+use std::sync::Arc;
+
+use sardonyx_core::tensor::{Tensor, TensorData};
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::{TDim, TractErrorContext, TractResult, anyhow, bail, ensure};
+
+use super::axis;
+use crate::operators::operator::{Fact, Kernel, Operator};
+
+/// Tensors side by side.
+///
+/// # Shapes
+/// Inputs of one type, whose shapes differ only in the size of `axis`; the output is as large there as all of them.
+///
+/// <https://onnx.ai/onnx/operators/onnx__Concat.html>
+#[derive(Debug)]
+struct Concat {
+    axis: i64,
+}
+
+pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+    Ok(Arc::new(Concat {
+        axis: node.get_attr("axis")?,
+    }))
+}
+
+impl Operator for Concat {
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+        let first = inputs.first().context("Concat takes at least one input")?;
+        let axis = axis("Concat", self.axis, first.shape.len())?;
+        let mut shape = first.shape.clone();
+        shape[axis] = TDim::from(0);
+        for (index, input) in inputs.iter().enumerate() {
+            ensure!(
+                input.datatype == first.datatype,
+                "Concat takes inputs of one type, but input {index} is {} and the first one {}",
+                input.datatype,
+                first.datatype
+            );
+            let fits = input.shape.len() == shape.len()
+                && (0..shape.len()).all(|other| other == axis || input.shape[other] == shape[other]);
+            ensure!(
+                fits,
+                "Concat takes inputs that differ only in axis {axis}, but input {index} is {:?} and the first one {:?}",
+                input.shape,
+                first.shape
+            );
+            shape[axis] = shape[axis].clone() + &input.shape[axis];
+        }
+        Ok(vec![Fact::new(first.datatype, shape)])
+    }
+
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+        Ok(self)
+    }
+
+    fn is_identity(&self, inputs: &[Fact]) -> bool {
+        inputs.len() == 1
+    }
+}
+
+impl Kernel for Concat {
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+        let first = inputs.first().context("Concat takes at least one input")?;
+        let axis = axis("Concat", self.axis, first.shape().len())?;
+        let mut shape = first.shape().to_vec();
+        shape[axis] = inputs.iter().map(|input| input.shape()[axis]).sum();
+        let rows: usize = shape[..axis].iter().product();
+        macro_rules! concat {
+            ($($variant:ident),*) => {
+                match first.data() {
+                    $(TensorData::$variant(_) => {
+                        let parts = inputs.iter().map(|input| match input.data() {
+                            TensorData::$variant(elements) => Ok((elements.as_slice(), input.shape()[axis..].iter().product::<usize>())),
+                            other => Err(anyhow!("Concat takes inputs of one type, not {}", other.datatype())),
+                        });
+                        let parts = parts.collect::<TractResult<Vec<_>>>()?;
+                        let mut all = Vec::with_capacity(shape.iter().product());
+                        for row in 0..rows {
+                            for (elements, len) in &parts {
+                                let Some(part) = elements.get(row * len..(row + 1) * len) else {
+                                    bail!("Concat takes inputs that differ only in axis {axis}")
+                                };
+                                all.extend_from_slice(part);
+                            }
+                        }
+                        TensorData::$variant(all)
+                    })*
+                }
+            };
+        }
+        let data = concat!(
+            Bool, Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64, Fp16, Fp32, Fp64, Bytes
+        );
+        Ok(vec![Tensor::new(shape, data)?])
+    }
+}

@@ -1,0 +1,40 @@
+use std::sync::Arc;
+
+use sardonyx_core::tensor::Tensor;
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::TractResult;
+
+use crate::operators::operator::{Fact, Kernel, Operator, single};
+
+/// The input as it is, of any type and shape.
+///
+/// <https://onnx.ai/onnx/operators/onnx__Identity.html>
+#[derive(Debug)]
+struct Identity;
+
+pub(super) fn parse(_context: &ParsingContext, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+    Ok(Arc::new(Identity))
+}
+
+impl Operator for Identity {
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+        let input = single("Identity", inputs)?;
+        Ok(vec![Fact::new(input.datatype, input.shape.iter().cloned())])
+    }
+
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+        Ok(self)
+    }
+
+    fn is_identity(&self, _inputs: &[Fact]) -> bool {
+        true
+    }
+}
+
+impl Kernel for Identity {
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+        let input: &Tensor = single("Identity", inputs)?;
+        Ok(vec![input.clone()])
+    }
+}

@@ -1,0 +1,67 @@
+//! Operators of `ai.onnx` that exporters put around those of `ai.onnx.ml`, for the direct executor. tract has its own.
+
+mod arg_max;
+mod arithmetic;
+mod cast;
+mod concat;
+mod elementwise;
+mod identity;
+mod number;
+mod reshape;
+mod softmax;
+#[cfg(test)]
+mod tests;
+
+use super::operator::{Parse, Registration};
+
+const REGISTRY: &[Registration] = &[
+    standard("Add", arithmetic::parse),
+    standard("ArgMax", arg_max::parse),
+    standard("Cast", cast::parse),
+    standard("Concat", concat::parse),
+    standard("Div", arithmetic::parse),
+    standard("Exp", elementwise::parse),
+    standard("Flatten", reshape::parse_flatten),
+    standard("Identity", identity::parse),
+    standard("Mul", arithmetic::parse),
+    standard("Neg", elementwise::parse),
+    standard("Reshape", reshape::parse),
+    standard("Sigmoid", elementwise::parse),
+    standard("Softmax", softmax::parse),
+    standard("Sqrt", elementwise::parse),
+    standard("Sub", arithmetic::parse),
+    standard("Sum", arithmetic::parse),
+];
+
+const fn standard(name: &'static str, parse: Parse) -> Registration {
+    Registration {
+        domain: "ai.onnx",
+        name,
+        parse,
+    }
+}
+
+/// The operator of this name. No domain means `ai.onnx`.
+pub(super) fn find(domain: &str, name: &str) -> Option<&'static Registration> {
+    let is_standard = matches!(domain, "" | "ai.onnx");
+    REGISTRY
+        .iter()
+        .find(|registration| is_standard && registration.name == name)
+}
+
+/// The axis that an attribute means, counted from the end when negative.
+fn axis(operator: &str, axis: i64, rank: usize) -> tract_onnx::prelude::TractResult<usize> {
+    let from_start = if axis < 0 {
+        axis.saturating_add_unsigned(rank as u64)
+    } else {
+        axis
+    };
+    usize::try_from(from_start)
+        .ok()
+        .filter(|axis| *axis < rank)
+        .ok_or_else(|| {
+            tract_onnx::tract_hir::internal::anyhow!(
+                "{operator} works on axis {axis}, but its input has {rank} dimensions"
+            )
+        })
+}

@@ -1,0 +1,122 @@
+//! Graphs all of whose operators are computed here, run without tract: kernels in the order of the nodes, values in slots.
+
+mod compile;
+
+use std::sync::Arc;
+
+use sardonyx_core::tensor::{Tensor, TensorSpec};
+use tract_onnx::tract_hir::internal::{SymbolScope, TVec, TractErrorContext, TractResult, anyhow, ensure};
+
+use super::{Strategy, sizes, symbol_values};
+use crate::graph::{InputDeclaration, OutputDeclaration};
+use crate::operators::{Fact, Kernel};
+
+pub(super) struct Direct {
+    inputs: Vec<InputDeclaration>,
+    /// Keeps the names of the open dimensions in the facts alive.
+    symbols: SymbolScope,
+    constants: Vec<Arc<Tensor>>,
+    steps: Vec<Step>,
+    /// How many values there are that are no constants. The first ones are the inputs.
+    slots: usize,
+    outputs: Vec<(Place, Fact)>,
+    /// Whether the outputs are just what the last step gives.
+    ends_with_step: bool,
+}
+
+/// Where a value is during a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Slot(usize),
+    Constant(usize),
+}
+
+struct Step {
+    /// The node's name and operator, for errors.
+    node: String,
+    kernel: Arc<dyn Kernel>,
+    inputs: TVec<Place>,
+    /// The slot of each output; `None` where nobody reads it.
+    outputs: TVec<Option<usize>>,
+    /// Slots that nobody reads any more.
+    finished: TVec<usize>,
+}
+
+impl Direct {
+    pub(super) fn outputs(&self, declarations: &[OutputDeclaration]) -> Vec<TensorSpec> {
+        let outputs = declarations.iter().zip(&self.outputs);
+        outputs
+            .map(|(declaration, (_, fact))| TensorSpec {
+                name: declaration.name.clone(),
+                datatype: fact.datatype,
+                shape: Some(
+                    fact.shape
+                        .iter()
+                        .map(|dimension| dimension.as_i64().and_then(|size| usize::try_from(size).ok()))
+                        .collect(),
+                ),
+            })
+            .collect()
+    }
+
+    fn run_step(&self, step: &Step, slots: &[Option<Tensor>]) -> TractResult<Vec<Tensor>> {
+        let operands = step.inputs.iter().map(|place| match *place {
+            Place::Slot(slot) => slots[slot].as_ref(),
+            Place::Constant(constant) => Some(&*self.constants[constant]),
+        });
+        let operands: Option<TVec<&Tensor>> = operands.collect();
+        let mut results = step.kernel.run(&operands.context("an input was not computed")?)?;
+        ensure!(
+            results.len() >= step.outputs.len(),
+            "{} outputs instead of {}",
+            results.len(),
+            step.outputs.len()
+        );
+        results.truncate(step.outputs.len());
+        Ok(results)
+    }
+
+    /// The outputs out of their slots. The last that wants one takes it.
+    fn take_outputs(&self, mut slots: TVec<Option<Tensor>>) -> TractResult<Vec<Tensor>> {
+        let mut outputs = Vec::with_capacity(self.outputs.len());
+        for (index, (place, _)) in self.outputs.iter().enumerate() {
+            let value = match *place {
+                Place::Constant(constant) => Some(Tensor::clone(&self.constants[constant])),
+                Place::Slot(slot) if self.outputs[index + 1..].iter().any(|(later, _)| later == place) => {
+                    slots[slot].clone()
+                }
+                Place::Slot(slot) => slots[slot].take(),
+            };
+            outputs.push(value.ok_or_else(|| anyhow!("the output {index} was not computed"))?);
+        }
+        Ok(outputs)
+    }
+}
+
+impl Strategy for Direct {
+    fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
+        let mut slots: TVec<Option<Tensor>> = TVec::with_capacity(self.slots);
+        slots.extend(inputs.into_iter().map(Some));
+        slots.resize_with(self.slots, || None);
+        for (index, step) in self.steps.iter().enumerate() {
+            let results = self.run_step(step, &slots).with_context(|| step.node.clone())?;
+            if self.ends_with_step && index + 1 == self.steps.len() {
+                return Ok(results);
+            }
+            for slot in &step.finished {
+                slots[*slot] = None;
+            }
+            for (result, slot) in results.into_iter().zip(&step.outputs) {
+                if let Some(slot) = slot {
+                    slots[*slot] = Some(result);
+                }
+            }
+        }
+        self.take_outputs(slots)
+    }
+
+    fn output_shape(&self, output: usize, inputs: &[Tensor]) -> Option<Vec<usize>> {
+        let (_, fact) = self.outputs.get(output)?;
+        Some(sizes(&fact.shape, &symbol_values(&self.inputs, &self.symbols, inputs)))
+    }
+}

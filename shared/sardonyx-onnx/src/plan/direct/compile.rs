@@ -1,0 +1,241 @@
+//! From the nodes of a graph to steps: facts go through the operators once, and what is constant is computed at once.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use sardonyx_core::tensor::{Datatype, Tensor};
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
+use tract_onnx::tract_hir::internal::{SymbolScope, TDim, TVec, TractErrorContext, TractResult, anyhow, bail, ensure};
+
+use super::super::symbolic_shape;
+use super::{Direct, Place, Step};
+use crate::convert::{from_tract, to_datatype};
+use crate::graph::{InputDeclaration, OutputDeclaration};
+use crate::operators::{self, Fact, Registration};
+
+/// How many elements a computed constant may have: nothing that exporters write comes near it.
+const MAX_CONSTANT_ELEMENTS: i64 = 1 << 24;
+
+impl Direct {
+    /// # Errors
+    /// When an operator is not one of ours, or does not take what it gets.
+    pub(in crate::plan) fn compile(
+        proto: &ModelProto,
+        inputs: &[InputDeclaration],
+        outputs: &[OutputDeclaration],
+    ) -> TractResult<Self> {
+        let graph = proto.graph.as_ref().ok_or_else(|| anyhow!("there is no graph"))?;
+        let nodes = needed_nodes(graph, outputs);
+        let nodes = nodes
+            .into_iter()
+            .map(|node| Ok((node, registration(node)?)))
+            .collect::<TractResult<Vec<_>>>()?;
+        let mut compiler = Compiler::new(proto, graph, inputs)?;
+        for (node, registration) in nodes {
+            compiler
+                .add(node, registration)
+                .with_context(|| format!("the node {}", title(node)))?;
+        }
+        compiler.finish(inputs, outputs)
+    }
+}
+
+struct Compiler<'a> {
+    context: ParsingContext<'a>,
+    symbols: SymbolScope,
+    initializers: HashMap<&'a str, &'a tract_onnx::pb::TensorProto>,
+    values: HashMap<&'a str, (Place, Fact)>,
+    constants: Vec<Arc<Tensor>>,
+    steps: Vec<Step>,
+    slots: usize,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(proto: &'a ModelProto, graph: &'a GraphProto, inputs: &[InputDeclaration]) -> TractResult<Self> {
+        let symbols = SymbolScope::default();
+        let mut values = HashMap::new();
+        for (slot, input) in inputs.iter().enumerate() {
+            let shape = symbolic_shape(input, &symbols)
+                .ok_or_else(|| anyhow!("the input {} has no declared shape", input.name))?;
+            let declared = graph.input.iter().find(|declared| declared.name == input.name);
+            let declared = declared.ok_or_else(|| anyhow!("there is no input {}", input.name))?;
+            let fact = Fact::new(input.datatype, shape);
+            values.insert(declared.name.as_str(), (Place::Slot(slot), fact));
+        }
+        Ok(Self {
+            context: operators::parsing_context(proto),
+            symbols,
+            initializers: graph
+                .initializer
+                .iter()
+                .map(|tensor| (tensor.name.as_str(), tensor))
+                .collect(),
+            values,
+            constants: Vec::new(),
+            steps: Vec::new(),
+            slots: inputs.len(),
+        })
+    }
+
+    fn add(&mut self, node: &'a NodeProto, registration: &Registration) -> TractResult<()> {
+        let operands = node
+            .input
+            .iter()
+            .map(|name| self.value(name))
+            .collect::<TractResult<Vec<_>>>()?;
+        let (places, facts): (TVec<Place>, Vec<Fact>) = operands.into_iter().unzip();
+        let operator = (registration.parse)(&self.context, node)?;
+        let results = operator.outputs(&facts)?;
+        ensure!(
+            results.len() >= node.output.len(),
+            "it has {} outputs, but {} are named",
+            results.len(),
+            node.output.len()
+        );
+        if let ([input, ..], [output], true) = (&places[..], &node.output[..], operator.is_identity(&facts)) {
+            let fact = Fact {
+                constant: facts[0].constant.clone(),
+                ..results[0].clone()
+            };
+            self.values.insert(output, (*input, fact));
+            return Ok(());
+        }
+        let kernel = operator.kernel(&facts)?;
+        let constants: Option<Vec<&Tensor>> = facts.iter().map(|fact| fact.constant.as_deref()).collect();
+        if let Some(constants) = constants
+            && results.iter().all(is_small)
+        {
+            for (name, result) in node.output.iter().zip(kernel.run(&constants)?) {
+                let value = self.add_constant(result);
+                self.values.insert(name, value);
+            }
+            return Ok(());
+        }
+        let mut outputs = TVec::new();
+        for (name, fact) in node.output.iter().zip(results) {
+            self.values.insert(name, (Place::Slot(self.slots), fact));
+            outputs.push(Some(self.slots));
+            self.slots += 1;
+        }
+        self.steps.push(Step {
+            node: title(node),
+            kernel,
+            inputs: places,
+            outputs,
+            finished: TVec::new(),
+        });
+        Ok(())
+    }
+
+    /// What has this name; an initializer becomes a constant when it is first read.
+    fn value(&mut self, name: &'a str) -> TractResult<(Place, Fact)> {
+        if let Some(value) = self.values.get(name) {
+            return Ok(value.clone());
+        }
+        let Some(proto) = self.initializers.get(name) else {
+            bail!("there is no tensor {name:?}")
+        };
+        let loaded = self.context.load_tensor(proto)?;
+        ensure!(
+            to_datatype(loaded.datum_type()).is_some(),
+            "the tensor {name:?} has an unknown type"
+        );
+        let tensor = from_tract(&loaded.into())?;
+        let value = self.add_constant(tensor);
+        self.values.insert(name, value.clone());
+        Ok(value)
+    }
+
+    fn add_constant(&mut self, tensor: Tensor) -> (Place, Fact) {
+        let tensor = Arc::new(tensor);
+        self.constants.push(Arc::clone(&tensor));
+        (Place::Constant(self.constants.len() - 1), Fact::of_constant(tensor))
+    }
+
+    fn finish(mut self, inputs: &[InputDeclaration], outputs: &[OutputDeclaration]) -> TractResult<Direct> {
+        let outputs = outputs
+            .iter()
+            .map(|output| {
+                let name = output.name.as_str();
+                let value = self.values.get(name).cloned();
+                value.ok_or_else(|| anyhow!("the output {name:?} is no node's"))
+            })
+            .collect::<TractResult<Vec<_>>>()?;
+        let mut unread: HashSet<usize> = (0..self.slots).collect();
+        for (place, _) in &outputs {
+            if let Place::Slot(slot) = place {
+                unread.remove(slot);
+            }
+        }
+        for step in self.steps.iter_mut().rev() {
+            for slot in &mut step.outputs {
+                // An output that is still unread when its step comes is never read.
+                if slot.is_some_and(|slot| unread.contains(&slot)) {
+                    *slot = None;
+                }
+            }
+            for place in &step.inputs {
+                if let Place::Slot(slot) = place
+                    && unread.remove(slot)
+                {
+                    step.finished.push(*slot);
+                }
+            }
+        }
+        let ends_with_step = self.steps.last().is_some_and(|step| {
+            let given = step.outputs.iter().map(|slot| slot.map(Place::Slot));
+            given.eq(outputs.iter().map(|(place, _)| Some(*place)))
+        });
+        Ok(Direct {
+            inputs: inputs.to_vec(),
+            symbols: self.symbols,
+            constants: self.constants,
+            steps: self.steps,
+            slots: self.slots,
+            outputs,
+            ends_with_step,
+        })
+    }
+}
+
+/// The nodes that the outputs depend on, in the graph's order, which is topological.
+fn needed_nodes<'a>(graph: &'a GraphProto, outputs: &'a [OutputDeclaration]) -> Vec<&'a NodeProto> {
+    let mut needed: HashSet<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
+    let mut nodes: Vec<&NodeProto> = graph
+        .node
+        .iter()
+        .rev()
+        .filter(|node| {
+            let is_needed = node.output.iter().any(|name| needed.contains(name.as_str()));
+            if is_needed {
+                needed.extend(node.input.iter().map(String::as_str));
+            }
+            is_needed
+        })
+        .collect();
+    nodes.reverse();
+    nodes
+}
+
+fn registration(node: &NodeProto) -> TractResult<&'static Registration> {
+    operators::find_direct(&node.domain, &node.op_type)
+        .ok_or_else(|| anyhow!("{} ({}) is not an operator of ours", node.op_type, node.name))
+}
+
+fn title(node: &NodeProto) -> String {
+    let name = if node.name.is_empty() {
+        node.output.first().map_or("", String::as_str)
+    } else {
+        &node.name
+    };
+    format!("{name:?} ({})", node.op_type)
+}
+
+fn is_small(fact: &Fact) -> bool {
+    let elements: TDim = fact.shape.iter().product();
+    fact.datatype != Datatype::Bytes
+        && elements
+            .as_i64()
+            .is_some_and(|elements| elements <= MAX_CONSTANT_ELEMENTS)
+}

@@ -1,0 +1,68 @@
+//! One plan of tract's for all shapes, in which the open dimensions have names.
+
+use sardonyx_core::tensor::{Tensor, TensorSpec};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::internal::{DimLike, anyhow};
+
+use super::tract::{self, Runnable};
+use super::{Strategy, sizes, symbol_values, symbolic_shape, trial};
+use crate::convert::to_datatype;
+use crate::graph::{InputDeclaration, OutputDeclaration};
+
+pub(super) struct Symbolic {
+    inputs: Vec<InputDeclaration>,
+    runnable: Runnable,
+}
+
+impl Symbolic {
+    /// A trial run makes sure that the plan works.
+    pub(super) fn compile(source: &InferenceModel, inputs: &[InputDeclaration]) -> TractResult<Self> {
+        let shapes = inputs
+            .iter()
+            .map(|input| {
+                let shape = symbolic_shape(input, &source.symbols);
+                let shape = shape.ok_or_else(|| anyhow!("the input {} has no declared shape", input.name))?;
+                Ok(shape.into_iter().collect())
+            })
+            .collect::<TractResult<Vec<TVec<TDim>>>>()?;
+        let plan = Self {
+            inputs: inputs.to_vec(),
+            runnable: tract::compile(source.clone(), inputs, shapes)?,
+        };
+        if let Some(trial) = trial::inputs(inputs, trial::ROWS) {
+            plan.run(trial)?;
+        }
+        Ok(plan)
+    }
+
+    pub(super) fn outputs(&self, declarations: &[OutputDeclaration]) -> TractResult<Vec<TensorSpec>> {
+        let outputs = declarations.iter().enumerate();
+        outputs
+            .map(|(index, declaration)| {
+                let fact = self.runnable.model().output_fact(index)?;
+                let datatype = to_datatype(fact.datum_type)
+                    .ok_or_else(|| anyhow!("the output {} has the type {:?}", declaration.name, fact.datum_type))?;
+                Ok(TensorSpec {
+                    name: declaration.name.clone(),
+                    datatype,
+                    shape: Some(fact.shape.iter().map(|dimension| dimension.to_usize().ok()).collect()),
+                })
+            })
+            .collect()
+    }
+}
+
+impl Strategy for Symbolic {
+    fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
+        tract::run(&self.runnable, inputs)
+    }
+
+    fn output_shape(&self, output: usize, inputs: &[Tensor]) -> Option<Vec<usize>> {
+        let model = self.runnable.model();
+        let fact = model.output_fact(output).ok()?;
+        Some(sizes(
+            fact.shape.iter(),
+            &symbol_values(&self.inputs, &model.symbols, inputs),
+        ))
+    }
+}

@@ -1,0 +1,59 @@
+//! What both ways through tract share.
+
+use std::sync::Arc;
+
+use sardonyx_core::tensor::Tensor;
+use tract_onnx::pb::ModelProto;
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::InferenceModelExt;
+use tract_onnx::tract_hir::internal::{InferenceFact, TDim, anyhow, ensure};
+
+use crate::convert::{from_tract, to_datum_type, to_tract};
+use crate::graph::{InputDeclaration, OutputDeclaration};
+use crate::operators;
+
+pub(super) type Runnable = Arc<TypedRunnableModel>;
+
+pub(super) fn parse(
+    proto: &ModelProto,
+    inputs: &[InputDeclaration],
+    outputs: &[OutputDeclaration],
+) -> TractResult<InferenceModel> {
+    let parsed = operators::onnx().parse(proto, None)?;
+    ensure!(
+        parsed.unresolved_inputs.is_empty(),
+        "{:?} are read but not given",
+        parsed.unresolved_inputs
+    );
+    let outlets = |names: &mut dyn Iterator<Item = &String>| -> TractResult<Vec<OutletId>> {
+        names
+            .map(|name| {
+                let outlet = parsed.outlets_by_name.get(name).copied();
+                outlet.ok_or_else(|| anyhow!("there is no tensor {name}"))
+            })
+            .collect()
+    };
+    let input_outlets = outlets(&mut inputs.iter().map(|input| &input.name))?;
+    let output_outlets = outlets(&mut outputs.iter().map(|output| &output.name))?;
+    let mut model = parsed.model;
+    model.set_input_outlets(&input_outlets)?;
+    model.select_output_outlets(&output_outlets)?;
+    Ok(model)
+}
+
+/// Compiles a parsed graph for inputs of these shapes.
+pub(super) fn compile(
+    mut model: InferenceModel,
+    inputs: &[InputDeclaration],
+    shapes: impl IntoIterator<Item = TVec<TDim>>,
+) -> TractResult<Runnable> {
+    for (index, (input, shape)) in inputs.iter().zip(shapes).enumerate() {
+        model.set_input_fact(index, InferenceFact::dt_shape(to_datum_type(input.datatype), shape))?;
+    }
+    model.into_optimized()?.into_runnable()
+}
+
+pub(super) fn run(runnable: &Runnable, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
+    let inputs = inputs.into_iter().map(to_tract).collect::<TractResult<_>>()?;
+    runnable.run(inputs)?.iter().map(from_tract).collect()
+}
