@@ -15,11 +15,12 @@ const FOREIGN_WORLDS: [(&[&str], &str); 3] = [
 ];
 
 /// What each crate may depend on within the workspace.
-const INTERNAL: [(&str, &[&str]); 6] = [
+const INTERNAL: [(&str, &[&str]); 7] = [
     ("sardonyx-core", &[]),
     ("sardonyx-aws", &["sardonyx-core"]),
-    ("sardonyx-onnx", &["sardonyx-core"]),
+    ("sardonyx-onnx", &["sardonyx-core", "sardonyx-trees"]),
     ("sardonyx-lambda", &["sardonyx-core"]),
+    ("sardonyx-trees", &[]),
     ("sardonyx-cli", &["sardonyx-core", "sardonyx-aws", "sardonyx-onnx"]),
     ("sardonyx-bench", &["sardonyx-core", "sardonyx-onnx"]),
 ];

@@ -12,7 +12,9 @@ mod graph;
 mod model;
 mod operators;
 mod plan;
-pub mod trees;
+
+/// The tree engine.
+pub use sardonyx_trees as trees;
 
 pub use error::{LoadError, UnsupportedOperator};
 pub use model::OnnxModel;

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use super::ensemble::{BLOCK_ROWS, Ensemble, Score};
+use super::ensemble::{Ensemble, Score};
 use super::post_transform::{PostTransform, probit};
 use super::{EnsembleError, Scalar};
 
@@ -34,7 +34,7 @@ impl FromStr for Aggregate {
 /// As in ONNX Runtime, the only post transform of a single target is PROBIT, and a target that no leaf gives to is 0 whatever its
 /// base value.
 #[derive(Clone, Debug)]
-pub struct Regressor<T> {
+pub struct Regressor<T: Scalar> {
     ensemble: Ensemble<T>,
     base_values: Vec<T>,
     aggregate: Aggregate,
@@ -77,41 +77,22 @@ impl<T: Scalar> Regressor<T> {
     pub fn predict(&self, rows: &[T], width: usize) -> Vec<f32> {
         let targets = self.ensemble.targets;
         let mut out = vec![0.0; rows.len() / width.max(1) * targets];
-        let mut scores = vec![Score::default(); BLOCK_ROWS * targets];
-        for (block, out) in rows
-            .chunks(BLOCK_ROWS * width.max(1))
-            .zip(out.chunks_mut(BLOCK_ROWS * targets))
-        {
-            let scores = &mut scores[..out.len()];
-            scores.fill(Score::default());
-            self.accumulate(block, width, scores);
-            for (scores, out) in scores.chunks_exact_mut(targets).zip(out.chunks_exact_mut(targets)) {
-                self.finish(scores, out);
-            }
+        let mut scores = vec![Score::default(); out.len()];
+        self.accumulate(rows, width, &mut scores);
+        for (scores, out) in scores.chunks_exact_mut(targets).zip(out.chunks_exact_mut(targets)) {
+            self.finish(scores, out);
         }
         out
     }
 
     fn accumulate(&self, rows: &[T], width: usize, scores: &mut [Score<T>]) {
-        let ensemble = &self.ensemble;
+        let keep = |is_better: fn(&T, &T) -> bool| {
+            move |best: Option<T>, weight: T| best.filter(|best| !is_better(&weight, best)).unwrap_or(weight)
+        };
         match self.aggregate {
-            Aggregate::Sum | Aggregate::Average => ensemble.accumulate(rows, width, scores, |sum, weight| sum + weight),
-            Aggregate::Min => {
-                ensemble.accumulate(
-                    rows,
-                    width,
-                    scores,
-                    |least, weight| if weight < least { weight } else { least },
-                );
-            }
-            Aggregate::Max => {
-                ensemble.accumulate(
-                    rows,
-                    width,
-                    scores,
-                    |most, weight| if weight > most { weight } else { most },
-                );
-            }
+            Aggregate::Sum | Aggregate::Average => self.ensemble.sum(rows, width, scores),
+            Aggregate::Min => self.ensemble.fold(rows, width, scores, keep(T::lt)),
+            Aggregate::Max => self.ensemble.fold(rows, width, scores, keep(T::gt)),
         }
     }
 

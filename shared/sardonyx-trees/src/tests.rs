@@ -1,6 +1,6 @@
 //! Random ensembles against the plainest possible evaluation, and what cannot be an ensemble.
 
-use super::{Aggregate, Classifier, Ensemble, EnsembleAttributes, NodeMode, PostTransform, Regressor};
+use super::{Aggregate, Classifier, Ensemble, EnsembleAttributes, InstructionSet, NodeMode, PostTransform, Regressor};
 
 const MODES: [NodeMode; 6] = [
     NodeMode::BranchLeq,
@@ -144,10 +144,33 @@ fn regressor(attributes: &EnsembleAttributes<f32>, targets: usize) -> Regressor<
     Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None).expect("a good regressor")
 }
 
+/// The same trees with every instruction set of this CPU, each also written to bytes and read again.
+fn variants(attributes: &EnsembleAttributes<f32>, targets: usize) -> Vec<(&'static str, Regressor<f32>)> {
+    let available = InstructionSet::ALL.iter().filter(|set| set.is_available());
+    let regressor = |ensemble: Ensemble<f32>, set: &InstructionSet| {
+        let ensemble = ensemble.with_instruction_set(*set);
+        let regressor = Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None);
+        (set.name(), regressor.expect("a good regressor"))
+    };
+    available
+        .flat_map(|set| {
+            let ensemble = Ensemble::new(attributes, targets).expect("a good ensemble");
+            let bytes = ensemble.to_bytes();
+            let read = Ensemble::from_bytes(&bytes).expect("what was written is read");
+            assert_eq!(read.to_bytes(), bytes);
+            [regressor(ensemble, set), regressor(read, set)]
+        })
+        .collect()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
 #[test]
-fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size() {
+fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size_with_every_instruction_set() {
     let mut random = Random(1);
-    for round in 0..120 {
+    for round in 0..60 {
         let (trees, features, targets) = (1 + random.below(40), 1 + random.below(6), 1 + random.below(3));
         let modes = match round % 3 {
             0 => &MODES[..1],
@@ -158,16 +181,154 @@ fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size() {
         if round % 4 == 0 {
             attributes.nodes_missing_value_tracks_true.clear();
         }
-        let regressor = regressor(&attributes, targets);
         let width = features + random.below(3);
-        let rows: Vec<f32> = (0..150 * width).map(|_| random.input()).collect();
+        let rows: Vec<f32> = (0..300 * width).map(|_| random.input()).collect();
         let expected: Vec<f32> = rows
             .chunks(width)
             .flat_map(|row| naive_sums(&attributes, row, targets))
             .collect();
-        for count in [0, 1, 15, 16, 17, 63, 64, 65, 150] {
-            let got = regressor.predict(&rows[..count * width], width);
-            assert_eq!(got, expected[..count * targets], "round {round}, {count} rows");
+        for (name, regressor) in variants(&attributes, targets) {
+            for count in [0, 1, 15, 16, 17, 63, 64, 65, 129, 256, 300] {
+                let got = regressor.predict(&rows[..count * width], width);
+                let expected = &expected[..count * targets];
+                assert_eq!(bits(&got), bits(expected), "round {round}, {count} rows, {name}");
+            }
+        }
+    }
+}
+
+/// A tree that is complete, or a chain, of tests whose thresholds are all different.
+fn grown(random: &mut Random, leaves: usize, is_chain: bool, features: usize, trees: i64) -> EnsembleAttributes<f32> {
+    let mut attributes = EnsembleAttributes::default();
+    for tree in 0..trees {
+        for node in 0..2 * leaves - 1 {
+            let is_leaf = if is_chain {
+                node % 2 == 1 || node == 2 * leaves - 2
+            } else {
+                node >= leaves - 1
+            };
+            let first = if is_chain { node + 1 } else { 2 * node + 1 } as i64;
+            attributes.nodes_treeids.push(tree);
+            attributes.nodes_nodeids.push(node as i64);
+            attributes.nodes_featureids.push(random.below(features) as i64);
+            attributes
+                .nodes_modes
+                .push(if is_leaf { NodeMode::Leaf } else { NodeMode::BranchLeq });
+            attributes.nodes_values.push(random.below(200) as f32 / 10.0);
+            attributes.nodes_truenodeids.push(if is_leaf { 0 } else { first });
+            attributes.nodes_falsenodeids.push(if is_leaf { 0 } else { first + 1 });
+            attributes.nodes_missing_value_tracks_true.push(random.below(2) as i64);
+            if is_leaf {
+                attributes.weight_treeids.push(tree);
+                attributes.weight_nodeids.push(node as i64);
+                attributes.weight_ids.push(0);
+                attributes.weights.push(random.below(10_000) as f32 / 7.0);
+            }
+        }
+    }
+    attributes
+}
+
+#[test]
+fn trees_of_every_size_are_evaluated_alike() {
+    let mut random = Random(2);
+    for leaves in [1, 2, 3, 4, 8, 16, 17, 31, 32, 33, 64, 65, 128, 255, 256, 257, 400] {
+        for is_chain in [false, true] {
+            let trees = if leaves > 100 { 3 } else { 20 };
+            let attributes = grown(&mut random, leaves, is_chain, 5, trees);
+            let rows: Vec<f32> = (0..150 * 5)
+                .map(|_| {
+                    if random.below(9) == 0 {
+                        f32::NAN
+                    } else {
+                        random.below(210) as f32 / 10.0 - 0.5
+                    }
+                })
+                .collect();
+            let expected: Vec<f32> = rows.chunks(5).flat_map(|row| naive_sums(&attributes, row, 1)).collect();
+            for (name, regressor) in variants(&attributes, 1) {
+                let got = regressor.predict(&rows, 5);
+                assert_eq!(bits(&got), bits(&expected), "{leaves} leaves, chain {is_chain}, {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_set_of_categories_is_one_search_whatever_its_order_and_its_missing_values() {
+    for (tracks, of_missing) in [(1, 1.0), (0, 2.0)] {
+        let members = [7.0, -1.0, 3.0, 3.0, 0.0, f32::NEG_INFINITY, 1e30];
+        let mut attributes = EnsembleAttributes::default();
+        let last = members.len() as i64;
+        for (node, member) in members.into_iter().chain([0.0; 2]).enumerate() {
+            let node = node as i64;
+            let is_leaf = node >= last;
+            attributes.nodes_treeids.push(0);
+            attributes.nodes_nodeids.push(node);
+            attributes.nodes_featureids.push(0);
+            attributes
+                .nodes_modes
+                .push(if is_leaf { NodeMode::Leaf } else { NodeMode::BranchEq });
+            attributes.nodes_values.push(member);
+            attributes.nodes_truenodeids.push(if is_leaf { 0 } else { last });
+            attributes.nodes_falsenodeids.push(match node {
+                _ if is_leaf => 0,
+                _ if node + 1 == last => last + 1,
+                _ => node + 1,
+            });
+            attributes.nodes_missing_value_tracks_true.push(tracks);
+            if is_leaf {
+                attributes.weight_treeids.push(0);
+                attributes.weight_nodeids.push(node);
+                attributes.weight_ids.push(0);
+                attributes.weights.push((node - last + 1) as f32);
+            }
+        }
+        let ensemble = Ensemble::new(&attributes, 1).expect("a good ensemble");
+        assert!(ensemble.depth() < members.len(), "{}", ensemble.depth());
+        let rows = [
+            7.0,
+            -1.0,
+            3.0,
+            -0.0,
+            f32::NEG_INFINITY,
+            1e30,
+            6.9,
+            2.0,
+            f32::INFINITY,
+            -1e-45,
+            f32::NAN,
+        ];
+        let expected = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, of_missing];
+        for (name, regressor) in variants(&attributes, 1) {
+            assert_eq!(regressor.predict(&rows, 1), expected, "{name}");
+            let many = regressor.predict(&rows.repeat(20), 1);
+            assert_eq!(many, expected.repeat(20), "{name}");
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_cut_off_or_changed_never_panic_and_never_lead_out_of_the_trees() {
+    let mut random = Random(3);
+    let attributes = random_ensemble(&mut random, 3, 3, 2, &MODES);
+    let bytes = Ensemble::new(&attributes, 2).expect("a good ensemble").to_bytes();
+    for length in 0..bytes.len() {
+        assert!(Ensemble::<f32>::from_bytes(&bytes[..length]).is_err(), "{length}");
+    }
+    assert!(Ensemble::<f64>::from_bytes(&bytes).is_err());
+    let rows: Vec<f32> = (0..40 * 3).map(|_| random.input()).collect();
+    for at in 0..bytes.len() {
+        for change in [1, 0x80, 0xff] {
+            let mut changed = bytes.clone();
+            changed[at] ^= change;
+            if let Ok(ensemble) = Ensemble::<f32>::from_bytes(&changed)
+                && ensemble.features() <= 3
+            {
+                let targets = ensemble.targets();
+                let regressor = Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None).expect("good");
+                assert_eq!(regressor.predict(&rows, 3).len(), 40 * targets);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::ensemble::{BLOCK_ROWS, Ensemble, Score};
+use super::ensemble::{Ensemble, Score};
 use super::post_transform::{PostTransform, logistic};
 use super::{EnsembleError, Scalar};
 
@@ -15,7 +15,7 @@ use super::{EnsembleError, Scalar};
 ///
 /// With more classes, the label is the first one of the greatest score.
 #[derive(Clone, Debug)]
-pub struct Classifier<T> {
+pub struct Classifier<T: Scalar> {
     ensemble: Ensemble<T>,
     base_values: Vec<T>,
     post_transform: PostTransform,
@@ -25,7 +25,7 @@ pub struct Classifier<T> {
 }
 
 impl<T: Scalar> Classifier<T> {
-    /// `weights` are all weights of the operator with their classes, those of unreachable nodes too: ONNX Runtime looks at them.
+    /// `weight_ids` and `weights` are those of the attributes, those of unreachable nodes too: ONNX Runtime looks at them.
     ///
     /// # Errors
     /// When the base values do not fit the classes, and for layouts whose result ONNX Runtime leaves undefined.
@@ -36,12 +36,53 @@ impl<T: Scalar> Classifier<T> {
         base_values: Vec<T>,
         post_transform: PostTransform,
     ) -> Result<Self, EnsembleError> {
+        let has_single_score = ensemble.targets == 2 && weight_ids.iter().all(|id| *id == weight_ids[0]);
+        let has_no_negative_weight = !weights.iter().any(|weight| *weight < T::ZERO);
+        Self::checked(
+            ensemble,
+            [has_single_score, has_no_negative_weight],
+            base_values,
+            post_transform,
+        )
+    }
+
+    /// The trees as bytes, see [`Ensemble::to_bytes`], and before them one byte of what else is to be known of the weights.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let flags = u8::from(self.has_single_score) | u8::from(self.has_no_negative_weight) << 1;
+        let mut out = vec![flags];
+        out.extend(self.ensemble.to_bytes());
+        out
+    }
+
+    /// Reads what [`Classifier::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// Those of [`Classifier::new`] and of [`Ensemble::from_bytes`].
+    pub fn from_bytes(bytes: &[u8], base_values: Vec<T>, post_transform: PostTransform) -> Result<Self, EnsembleError> {
+        let Some((&flags, bytes)) = bytes.split_first() else {
+            return Err(EnsembleError::Packed("they are cut off".into()));
+        };
+        if flags > 3 {
+            return Err(EnsembleError::Packed("their weights have another form".into()));
+        }
+        let flags = [flags & 1 == 1, flags & 2 == 2];
+        Self::checked(Ensemble::from_bytes(bytes)?, flags, base_values, post_transform)
+    }
+
+    fn checked(
+        ensemble: Ensemble<T>,
+        [has_single_score, has_no_negative_weight]: [bool; 2],
+        base_values: Vec<T>,
+        post_transform: PostTransform,
+    ) -> Result<Self, EnsembleError> {
         let classes = ensemble.targets;
         let error = |problem: String| Err(EnsembleError::Attributes(problem));
         if classes < 2 {
             return error("there is one class only, so there is nothing to predict".into());
         }
-        let has_single_score = classes == 2 && weight_ids.iter().all(|id| *id == weight_ids[0]);
+        if has_single_score && classes != 2 {
+            return error("only one of two classes can have all weights".into());
+        }
         let fits = match base_values.len() {
             0 => true,
             1 => classes == 2,
@@ -67,7 +108,7 @@ impl<T: Scalar> Classifier<T> {
             base_values,
             post_transform,
             has_single_score,
-            has_no_negative_weight: !weights.iter().any(|weight| *weight < T::ZERO),
+            has_no_negative_weight,
         })
     }
 
@@ -90,21 +131,13 @@ impl<T: Scalar> Classifier<T> {
         let count = rows.len() / width.max(1);
         let mut labels = Vec::with_capacity(count);
         let mut out = vec![0.0; count * classes];
-        let mut scores = vec![Score::default(); BLOCK_ROWS * classes];
-        for (block, out) in rows
-            .chunks(BLOCK_ROWS * width.max(1))
-            .zip(out.chunks_mut(BLOCK_ROWS * classes))
-        {
-            let scores = &mut scores[..out.len()];
-            scores.fill(Score::default());
-            self.ensemble
-                .accumulate(block, width, scores, |sum, weight| sum + weight);
-            for (scores, out) in scores.chunks_exact_mut(classes).zip(out.chunks_exact_mut(classes)) {
-                labels.push(match scores {
-                    [first, second] => self.finish_binary(first, second, out),
-                    scores => self.finish_multiclass(scores, out),
-                });
-            }
+        let mut scores = vec![Score::default(); out.len()];
+        self.ensemble.sum(rows, width, &mut scores);
+        for (scores, out) in scores.chunks_exact_mut(classes).zip(out.chunks_exact_mut(classes)) {
+            labels.push(match scores {
+                [first, second] => self.finish_binary(first, second, out),
+                scores => self.finish_multiclass(scores, out),
+            });
         }
         (labels, out)
     }

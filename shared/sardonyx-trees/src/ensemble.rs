@@ -1,0 +1,281 @@
+use std::sync::OnceLock;
+
+use super::Scalar;
+use super::canonicalise::Column;
+use super::encode::Encoder;
+use super::instruction_set::InstructionSet;
+use super::lockstep::{LANES, Nodes};
+use super::ranked::Ranked;
+use super::scalar::Key;
+
+/// A tree in the node list of its ensemble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tree {
+    pub(super) root: u32,
+    /// The most steps from the root to a leaf.
+    pub(super) depth: u32,
+    /// Which target its leaves give to, where they have one weight each.
+    pub(super) target: u32,
+}
+
+/// A weight of a leaf.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weight<T> {
+    pub(super) target: u32,
+    pub(super) value: T,
+}
+
+/// What the leaves give.
+#[derive(Clone, Debug)]
+pub(super) enum Leaves<T> {
+    /// One weight each, all of a tree for the same target: the key of the node has the bits of the weight.
+    Single,
+    /// The key of the node is a number; the weights of the leaf `i` are `weights[starts[i]..starts[i + 1]]`.
+    Many { starts: Vec<u32>, weights: Vec<Weight<T>> },
+}
+
+/// The trees of an ensemble, checked and laid out for walking.
+#[derive(Clone, Debug)]
+pub struct Ensemble<T: Scalar> {
+    pub(super) nodes: Nodes<T::Key>,
+    pub(super) trees: Vec<Tree>,
+    pub(super) columns: Vec<Column>,
+    pub(super) leaves: Leaves<T>,
+    pub(super) targets: usize,
+    /// Which targets any tree gives to, where leaves have one weight each.
+    given: Vec<bool>,
+    encoder: Encoder,
+    instruction_set: InstructionSet,
+    /// Made when the first batch comes that is large enough; `None` where it would not pay.
+    ranked: OnceLock<Option<Box<Ranked<T>>>>,
+}
+
+/// What a target of a row has so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Score<T> {
+    pub(super) value: T,
+    /// Whether any leaf gave to it. ONNX Runtime reads a score to which none did as 0, even after a base value was added.
+    pub(super) is_given: bool,
+}
+
+impl<T: Scalar> Score<T> {
+    #[inline(always)]
+    pub(super) fn get(self) -> T {
+        if self.is_given { self.value } else { T::ZERO }
+    }
+}
+
+impl<T: Scalar> Ensemble<T> {
+    pub(super) fn from_parts(
+        nodes: Nodes<T::Key>,
+        trees: Vec<Tree>,
+        columns: Vec<Column>,
+        leaves: Leaves<T>,
+        targets: usize,
+    ) -> Self {
+        let mut given = vec![false; targets];
+        for tree in &trees {
+            given[tree.target as usize] = true;
+        }
+        Self {
+            given,
+            encoder: Encoder::new(&columns),
+            nodes,
+            trees,
+            columns,
+            leaves,
+            targets,
+            instruction_set: InstructionSet::detect(),
+            ranked: OnceLock::new(),
+        }
+    }
+
+    /// The same trees, evaluated with the instructions of this set, which this CPU must have: see [`InstructionSet::is_available`].
+    #[must_use]
+    pub fn with_instruction_set(mut self, instruction_set: InstructionSet) -> Self {
+        self.instruction_set = if instruction_set.is_available() {
+            instruction_set
+        } else {
+            InstructionSet::Portable
+        };
+        self.ranked = OnceLock::new();
+        self
+    }
+
+    /// How many columns a row must have at least.
+    pub fn features(&self) -> usize {
+        self.encoder.features()
+    }
+
+    /// How many classes or targets there are.
+    pub fn targets(&self) -> usize {
+        self.targets
+    }
+
+    /// The most steps from a root to a leaf.
+    pub fn depth(&self) -> usize {
+        self.trees.iter().map(|tree| tree.depth as usize).max().unwrap_or(0)
+    }
+
+    /// How many trees there are.
+    pub fn trees(&self) -> usize {
+        self.trees.len()
+    }
+
+    pub(super) fn every_leaf_gives_to(&self, wanted: u32) -> bool {
+        match &self.leaves {
+            Leaves::Single => self.trees.iter().all(|tree| tree.target == wanted),
+            Leaves::Many { starts, weights } => starts
+                .windows(2)
+                .map(|range| &weights[range[0] as usize..range[1] as usize])
+                .all(|of_leaf| of_leaf.iter().any(|weight| weight.target == wanted)),
+        }
+    }
+
+    /// Adds the weights of the leaves that the rows arrive at, tree after tree, and starting from zero; gives `[rows, targets]`.
+    ///
+    /// # Panics
+    /// When `rows` is not a whole number of rows of `width` columns, or `width` is below [`Ensemble::features`].
+    pub(super) fn sum(&self, rows: &[T], width: usize, scores: &mut [Score<T>]) {
+        let count = self.count_rows(rows, width);
+        if matches!(self.leaves, Leaves::Many { .. }) {
+            return self.fold(rows, width, scores, |sum, weight| sum.unwrap_or(T::ZERO) + weight);
+        }
+        for row in scores.chunks_exact_mut(self.targets) {
+            for (score, is_given) in row.iter_mut().zip(&self.given) {
+                score.is_given = *is_given;
+            }
+        }
+        match self.ranked(count) {
+            Some(ranked) => ranked.sum(self.instruction_set, rows, width, scores),
+            None => self.sum_singles(rows, width, scores),
+        }
+    }
+
+    /// [`Ensemble::sum`] of leaves with one weight each, which are added where no other row's are.
+    fn sum_singles(&self, rows: &[T], width: usize, scores: &mut [Score<T>]) {
+        let columns = self.columns.len() + 1;
+        let grouped = rows.len() / width / LANES * LANES;
+        let (whole, rest) = rows.split_at(grouped * width);
+        let (mut groups, mut sums) = (Vec::new(), Vec::new());
+        let block_rows = self.block_rows();
+        for (rows, scores) in whole
+            .chunks(block_rows * width)
+            .zip(scores.chunks_mut(block_rows * self.targets))
+        {
+            self.encoder.encode_groups(rows, width, &mut groups);
+            sums.clear();
+            sums.resize(groups.len() / columns * self.targets, [T::ZERO; LANES]);
+            for tree in &self.trees {
+                let sums = sums.iter_mut().skip(tree.target as usize).step_by(self.targets);
+                for (group, sums) in groups.chunks_exact(columns).zip(sums) {
+                    let leaves = self.nodes.walk_group(tree, group);
+                    for (sum, leaf) in sums.iter_mut().zip(leaves) {
+                        *sum += T::from_bits(leaf);
+                    }
+                }
+            }
+            for (group, scores) in sums
+                .chunks_exact(self.targets)
+                .zip(scores.chunks_exact_mut(LANES * self.targets))
+            {
+                for (lane, scores) in scores.chunks_exact_mut(self.targets).enumerate() {
+                    for (score, sums) in scores.iter_mut().zip(group) {
+                        score.value = sums[lane];
+                    }
+                }
+            }
+        }
+        let mut keys = Vec::new();
+        let rest_scores = scores[grouped * self.targets..].chunks_exact_mut(self.targets);
+        for (row, scores) in rest.chunks_exact(width).zip(rest_scores) {
+            self.encoder.encode_row(row, &mut keys);
+            if let [score] = scores {
+                let mut sum = T::ZERO;
+                self.nodes
+                    .walk_row(&self.trees, &keys, |_, leaf| sum += T::from_bits(leaf));
+                score.value = sum;
+            } else {
+                let give = |tree: &Tree, leaf| scores[tree.target as usize].value += T::from_bits(leaf);
+                self.nodes.walk_row(&self.trees, &keys, give);
+            }
+        }
+    }
+
+    fn ranked(&self, rows: usize) -> Option<&Ranked<T>> {
+        if rows < self.instruction_set.least_ranked_rows() {
+            return None;
+        }
+        let ranked = self
+            .ranked
+            .get_or_init(|| Ranked::new(self, self.instruction_set).map(Box::new));
+        ranked.as_deref()
+    }
+
+    fn count_rows(&self, rows: &[T], width: usize) -> usize {
+        assert!(
+            width >= self.features() && width > 0 && rows.len().is_multiple_of(width),
+            "{} values are not rows of {width} columns",
+            rows.len()
+        );
+        rows.len() / width
+    }
+
+    /// Folds the weights of the leaves that the rows arrive at into `scores`, `[rows, targets]`, tree after tree.
+    pub(super) fn fold(&self, rows: &[T], width: usize, scores: &mut [Score<T>], fold: impl Fn(Option<T>, T) -> T) {
+        self.count_rows(rows, width);
+        let give = |score: &mut Score<T>, weight: T| {
+            score.value = fold(score.is_given.then_some(score.value), weight);
+            score.is_given = true;
+        };
+        match &self.leaves {
+            Leaves::Single => self.for_each_leaf(rows, width, |row, tree, leaf| {
+                give(
+                    &mut scores[row * self.targets + tree.target as usize],
+                    T::from_bits(leaf),
+                );
+            }),
+            Leaves::Many { starts, weights } => self.for_each_leaf(rows, width, |row, _, leaf| {
+                let row_scores = &mut scores[row * self.targets..][..self.targets];
+                let leaf = leaf.to_u32() as usize;
+                for weight in &weights[starts[leaf] as usize..starts[leaf + 1] as usize] {
+                    give(&mut row_scores[weight.target as usize], weight.value);
+                }
+            }),
+        }
+    }
+
+    /// Whole groups of rows go through a tree together, all groups of a block before the next tree; the rows that are left, one by
+    /// one, through groups of trees.
+    #[inline(always)]
+    fn for_each_leaf(&self, rows: &[T], width: usize, mut visit: impl FnMut(usize, &Tree, T::Key)) {
+        let grouped = rows.len() / width / LANES * LANES;
+        let (whole, rest) = rows.split_at(grouped * width);
+        let columns = self.columns.len() + 1;
+        let mut groups = Vec::new();
+        for (block, rows) in whole.chunks(self.block_rows() * width).enumerate() {
+            self.encoder.encode_groups(rows, width, &mut groups);
+            for tree in &self.trees {
+                for (index, group) in groups.chunks_exact(columns).enumerate() {
+                    let leaves = self.nodes.walk_group(tree, group);
+                    for (lane, leaf) in leaves.into_iter().enumerate() {
+                        visit(block * self.block_rows() + index * LANES + lane, tree, leaf);
+                    }
+                }
+            }
+        }
+        let mut keys = Vec::new();
+        for (index, row) in rest.chunks_exact(width).enumerate() {
+            self.encoder.encode_row(row, &mut keys);
+            self.nodes
+                .walk_row(&self.trees, &keys, |tree, leaf| visit(grouped + index, tree, leaf));
+        }
+    }
+
+    /// Many rows for each tree make the reading of a large forest worth it; their keys should stay in the second-level cache.
+    fn block_rows(&self) -> usize {
+        const BYTES: usize = 256 << 10;
+        let row = (self.columns.len() + 1) * T::Key::BYTES;
+        (BYTES / row / LANES * LANES).clamp(4 * LANES, 64 * LANES)
+    }
+}

@@ -1,0 +1,40 @@
+//! Tree ensembles with ONNX Runtime's numbers: checked and canonicalised once, then evaluated by the kernel that suits the shape of the
+//! trees, the size of the batch, and the CPU.
+//!
+//! * Any batch of any trees can be walked in lockstep (`lockstep`), which is best for few rows and for deep trees.
+//! * Batches through shallow trees go through programs of byte-wise blends (`ranked`), with AVX-512, AVX2 or NEON where the CPU has it
+//!   ([`InstructionSet`]).
+//!
+//! The numbers are ONNX Runtime's, to the bit where the order of a sum decides: leaves are added in the order of the trees and in the
+//! precision of the input, and the peculiarities of its post-processing are kept, see [`Classifier`] and [`Regressor`].
+//!
+//! Specification: <https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleClassifier.html>,
+//! <https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html> and
+//! <https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html>.
+
+mod attributes;
+mod canonicalise;
+mod classifier;
+mod encode;
+mod ensemble;
+mod instruction_set;
+mod layout;
+mod lockstep;
+mod packed;
+mod post_transform;
+mod ranked;
+mod regressor;
+mod scalar;
+mod topology;
+
+pub use attributes::{EnsembleAttributes, NodeMode};
+pub use canonicalise::EnsembleError;
+pub use classifier::Classifier;
+pub use ensemble::Ensemble;
+pub use instruction_set::InstructionSet;
+pub use post_transform::PostTransform;
+pub use regressor::{Aggregate, Regressor};
+pub use scalar::{Key, Scalar};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Walking trees node by node, many walks at the same time. This suits every tree, every batch and every CPU.
+//!
+//! A node has eight bytes in single precision: its key, and a link of its column and of how far away the pair of nodes is that it
+//! leads to. A step goes to the first of the pair when `column <= key`, else to the second. A leaf tests column 0, for which every
+//! test holds, and leads to itself, so that a walk may take more steps than its path has.
+
+use super::ensemble::Tree;
+use super::scalar::Key;
+
+/// How many walks go on at the same time, so that the memory accesses of one hide those of the others.
+pub(super) const LANES: usize = 16;
+
+/// Trees up to this depth are walked to the end without asking whether all walks have arrived.
+const UNCHECKED_DEPTH: u32 = 8;
+
+/// The nodes of all trees.
+#[derive(Clone, Debug)]
+pub(super) enum Nodes<K> {
+    Narrow(Vec<Node<K, NarrowLink>>),
+    /// For more columns or wider trees than 16 bits can tell apart.
+    Wide(Vec<Node<K, WideLink>>),
+}
+
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Node<K, L> {
+    /// What a branch compares its column with; what a leaf gives.
+    pub(super) key: K,
+    pub(super) link: L,
+}
+
+/// The column that a branch tests, and the distance to the pair of nodes that it leads to.
+pub(super) trait Link: Copy + std::fmt::Debug + Send + Sync + 'static {
+    fn column(self) -> usize;
+    fn delta(self) -> isize;
+}
+
+macro_rules! link {
+    ($name:ident, $column:ty, $delta:ty) => {
+        #[derive(Clone, Copy, Debug)]
+        #[repr(C)]
+        pub(super) struct $name {
+            pub(super) column: $column,
+            pub(super) delta: $delta,
+        }
+
+        impl Link for $name {
+            #[inline(always)]
+            fn column(self) -> usize {
+                self.column as usize
+            }
+            #[inline(always)]
+            fn delta(self) -> isize {
+                self.delta as isize
+            }
+        }
+    };
+}
+
+link!(NarrowLink, u16, i16);
+link!(WideLink, u32, i32);
+
+/// Runs the same expression on the nodes of either width.
+macro_rules! with_nodes {
+    ($nodes:expr, $name:ident => $body:expr) => {
+        match $nodes {
+            $crate::lockstep::Nodes::Narrow($name) => $body,
+            $crate::lockstep::Nodes::Wide($name) => $body,
+        }
+    };
+}
+pub(super) use with_nodes;
+
+impl<K: Key> Nodes<K> {
+    pub(super) fn len(&self) -> usize {
+        with_nodes!(self, nodes => nodes.len())
+    }
+
+    /// What the leaves give that one row arrives at, tree by tree. `row` has the keys of the columns, column 0 among them.
+    #[inline(always)]
+    pub(super) fn walk_row(&self, trees: &[Tree], row: &[K], mut visit: impl FnMut(&Tree, K)) {
+        with_nodes!(self, nodes => {
+            let groups = trees.chunks_exact(LANES);
+            let rest = groups.remainder();
+            for group in groups {
+                let roots: [usize; LANES] = std::array::from_fn(|lane| group[lane].root as usize);
+                let depth = group.iter().map(|tree| tree.depth).max().unwrap_or(0);
+                let leaves = walk(nodes, roots, depth, |_, column| row[column]);
+                for (tree, leaf) in group.iter().zip(leaves) {
+                    visit(tree, leaf);
+                }
+            }
+            for tree in rest {
+                let [leaf] = walk(nodes, [tree.root as usize], tree.depth, |_, column| row[column]);
+                visit(tree, leaf);
+            }
+        });
+    }
+
+    /// What the leaves of a tree give that the rows of a group arrive at. `group` has the columns, one key for each row in each.
+    #[inline(always)]
+    pub(super) fn walk_group(&self, tree: &Tree, group: &[[K; LANES]]) -> [K; LANES] {
+        with_nodes!(self, nodes => {
+            walk(nodes, [tree.root as usize; LANES], tree.depth, |lane, column| group[column][lane])
+        })
+    }
+}
+
+#[inline(always)]
+fn walk<K: Key, L: Link, const N: usize>(
+    nodes: &[Node<K, L>],
+    mut at: [usize; N],
+    depth: u32,
+    value: impl Fn(usize, usize) -> K,
+) -> [K; N] {
+    let step = |lane: usize, at: usize| {
+        let node = &nodes[at];
+        let fails = value(lane, node.link.column()) > node.key;
+        at.wrapping_add_signed(node.link.delta())
+            .wrapping_add(usize::from(fails))
+    };
+    if depth <= UNCHECKED_DEPTH {
+        for _ in 0..depth {
+            for (lane, at) in at.iter_mut().enumerate() {
+                *at = step(lane, *at);
+            }
+        }
+    } else {
+        for _ in 0..depth {
+            let mut moved = 0;
+            for (lane, at) in at.iter_mut().enumerate() {
+                let next = step(lane, *at);
+                moved |= next ^ *at;
+                *at = next;
+            }
+            if moved == 0 {
+                break;
+            }
+        }
+    }
+    at.map(|at| nodes[at].key)
+}

@@ -1,0 +1,91 @@
+//! Batches through shallow trees without walking: every test of a tree is made for 64 rows at once, and the leaves are found from
+//! the bottom up.
+//!
+//! The numbers of a column are replaced by their ranks among its thresholds, which take a byte. Then a tree is a short program: for
+//! each branch, the leaf numbers of its two sides are blended by whether the ranks are at most the branch's. The result at the root is
+//! the number of each row's leaf. There are no jumps and no addresses that depend on data.
+
+mod compile;
+mod lanes;
+mod quantise;
+mod run;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+
+use super::Scalar;
+use super::ensemble::{Ensemble, Leaves, Score};
+use super::instruction_set::InstructionSet;
+use compile::Program;
+use lanes::ROWS;
+use quantise::Quantiser;
+
+/// How many sets of 64 rows an instruction of a program is applied to, so that reading it costs little.
+const SETS: usize = 4;
+
+/// An ensemble whose leaves have one weight each, as programs.
+#[derive(Clone, Debug)]
+pub(super) struct Ranked<T> {
+    quantiser: Quantiser<T>,
+    programs: Vec<Program<T>>,
+    /// The most places that any program needs.
+    constants: usize,
+    results: usize,
+}
+
+impl<T: Scalar> Ranked<T> {
+    /// `None` where a tree or a column has too many tests, or where walking is faster.
+    pub(super) fn new(ensemble: &Ensemble<T>, instruction_set: InstructionSet) -> Option<Self> {
+        if matches!(ensemble.leaves, Leaves::Many { .. }) || !compile::pays(ensemble, instruction_set) {
+            return None;
+        }
+        let quantiser = Quantiser::new(ensemble)?;
+        let programs = ensemble
+            .trees
+            .iter()
+            .map(|tree| compile::compile(ensemble, tree, &quantiser));
+        let mut programs = programs.collect::<Option<Vec<_>>>()?;
+        let constants = programs.iter().map(|program| program.constants).max().unwrap_or(0);
+        for program in &mut programs {
+            program.move_results(constants);
+        }
+        Some(Self {
+            constants: usize::from(constants),
+            results: programs.iter().map(|program| program.results).max().unwrap_or(0).into(),
+            programs,
+            quantiser,
+        })
+    }
+
+    /// Adds each row's leaves in the order of the trees to `scores`, `[rows, targets]`.
+    pub(super) fn sum(&self, instruction_set: InstructionSet, rows: &[T], width: usize, scores: &mut [Score<T>]) {
+        let targets = scores.len() / (rows.len() / width);
+        let mut workspace = run::Workspace::new(self.quantiser.columns(), self.constants, self.results, targets);
+        let blocks = rows
+            .chunks(SETS * ROWS * width)
+            .zip(scores.chunks_mut(SETS * ROWS * targets));
+        for (rows, scores) in blocks {
+            let task = run::Task {
+                quantiser: &self.quantiser,
+                programs: &self.programs,
+                rows,
+                width,
+            };
+            match instruction_set {
+                InstructionSet::Portable => portable::sum(&task, &mut workspace),
+                #[cfg(target_arch = "x86_64")]
+                InstructionSet::Avx2 => avx2::sum(&task, &mut workspace),
+                #[cfg(target_arch = "x86_64")]
+                InstructionSet::Avx512 => avx512::sum(&task, &mut workspace),
+                #[cfg(target_arch = "aarch64")]
+                InstructionSet::Neon => neon::sum(&task, &mut workspace),
+            }
+            workspace.write(targets, scores);
+        }
+    }
+}

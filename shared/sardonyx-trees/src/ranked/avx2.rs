@@ -1,0 +1,80 @@
+//! x86-64 with AVX2: 64 rows are two registers.
+#![expect(unsafe_code, reason = "intrinsics, and loads and stores of whole registers")]
+
+use std::arch::x86_64::*;
+
+use super::lanes::{Bytes, Lanes, ROWS};
+use super::run::{Task, Workspace, sum as run};
+use crate::Scalar;
+
+pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
+    // SAFETY: `InstructionSet` has this variant chosen only where the CPU has these features.
+    unsafe { with_avx2(task, workspace) }
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+fn with_avx2<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
+    run::<Avx2, T>(task, workspace);
+}
+
+struct Avx2;
+
+impl Lanes for Avx2 {
+    type Register = __m256i;
+
+    const WIDTH: usize = 32;
+
+    #[inline(always)]
+    fn load(bytes: &Bytes, at: usize) -> __m256i {
+        let half = &bytes.0[at..at + 32];
+        // SAFETY: this is inlined into `with_avx2` alone; there are 32 bytes.
+        unsafe { _mm256_loadu_si256(half.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn store(register: __m256i, bytes: &mut Bytes, at: usize) {
+        let half = &mut bytes.0[at..at + 32];
+        // SAFETY: as in `load`.
+        unsafe { _mm256_storeu_si256(half.as_mut_ptr().cast(), register) }
+    }
+
+    #[inline(always)]
+    fn splat(byte: u8) -> __m256i {
+        // SAFETY: this is inlined into `with_avx2` alone.
+        unsafe { _mm256_set1_epi8(byte as i8) }
+    }
+
+    #[inline(always)]
+    fn select(ranks: __m256i, limit: __m256i, yes: __m256i, no: __m256i) -> __m256i {
+        // SAFETY: this is inlined into `with_avx2` alone.
+        unsafe { _mm256_blendv_epi8(no, yes, _mm256_cmpeq_epi8(_mm256_min_epu8(ranks, limit), ranks)) }
+    }
+
+    #[inline(always)]
+    fn add_leaves(sums: &mut [f32; ROWS], leaves: &Bytes, weights: &[f32; 256], _count: usize) {
+        for (sums, leaves) in sums.chunks_exact_mut(8).zip(leaves.0.chunks_exact(8)) {
+            // SAFETY: this is inlined into `with_avx2` alone. The chunks have 8 numbers and 8 bytes, and the weights are 256, so that
+            // any byte is the position of one.
+            unsafe {
+                let leaves = _mm256_cvtepu8_epi32(_mm_loadl_epi64(leaves.as_ptr().cast()));
+                let found = _mm256_i32gather_ps::<4>(weights.as_ptr(), leaves);
+                let sum = _mm256_add_ps(_mm256_loadu_ps(sums.as_ptr()), found);
+                _mm256_storeu_ps(sums.as_mut_ptr(), sum);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn count_below(value: f32, numbers: &[f32; 16]) -> usize {
+        // SAFETY: this is inlined into `with_avx2` alone, and there are 16 numbers.
+        let below = unsafe {
+            let value = _mm256_set1_ps(value);
+            let count = |at: usize| {
+                let numbers = _mm256_loadu_ps(numbers.as_ptr().add(at));
+                _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(value, numbers))
+            };
+            count(0) | count(8) << 8
+        };
+        below.count_ones() as usize
+    }
+}

@@ -1,0 +1,374 @@
+//! Trees as programs.
+
+use std::collections::HashMap;
+
+use super::quantise::Quantiser;
+use crate::Scalar;
+use crate::ensemble::{Ensemble, Tree};
+use crate::instruction_set::InstructionSet;
+use crate::lockstep::{Link, Node, with_nodes};
+use crate::scalar::Key;
+
+/// Leaf numbers are bytes.
+pub(super) const MAX_LEAVES: usize = 256;
+
+/// So many bottom branches are computed before the branches above them: their results should stay in the first-level cache.
+const MAX_BOTTOMS: usize = 32;
+
+/// A test of a column for which the ranks up to the limit hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Test {
+    pub(super) column: u16,
+    pub(super) limit: u8,
+}
+
+/// A branch with two branches below it that lead to leaves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quad {
+    /// Of the upper branch, of the one where it holds, and of the other one.
+    pub(super) tests: [Test; 3],
+    pub(super) leaves: [u8; 4],
+    pub(super) out: u16,
+}
+
+/// A branch that leads to two leaves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    pub(super) test: Test,
+    pub(super) leaves: [u8; 2],
+    pub(super) out: u16,
+}
+
+/// Any other branch; `yes` and `no` are places.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Blend {
+    pub(super) test: Test,
+    pub(super) yes: u16,
+    pub(super) no: u16,
+    pub(super) out: u16,
+}
+
+/// First come all quads, then all pairs, then all blends.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Segment {
+    pub(super) quads: Vec<Quad>,
+    pub(super) pairs: Vec<Pair>,
+    pub(super) blends: Vec<Blend>,
+}
+
+/// A tree. Its places are first those of leaf numbers, each of which holds its own number, and then those of results.
+#[derive(Clone, Debug)]
+pub(super) struct Program<T> {
+    pub(super) segments: Vec<Segment>,
+    /// Where the rows' leaf numbers are in the end.
+    pub(super) result: u16,
+    /// How many leaf numbers are read from places.
+    pub(super) constants: u16,
+    /// How many places for results there are.
+    pub(super) results: u16,
+    pub(super) target: u32,
+    /// By leaf number.
+    pub(super) weights: Box<[T; MAX_LEAVES]>,
+    /// How many of the weights there are.
+    pub(super) leaves: usize,
+}
+
+impl<T> Program<T> {
+    /// Gives the leaf numbers as many places as other programs need.
+    pub(super) fn move_results(&mut self, constants: u16) {
+        let (from, by) = (self.constants, constants - self.constants);
+        let moved = |place: &mut u16| {
+            if *place >= from {
+                *place += by;
+            }
+        };
+        for segment in &mut self.segments {
+            segment.quads.iter_mut().for_each(|quad| moved(&mut quad.out));
+            segment.pairs.iter_mut().for_each(|pair| moved(&mut pair.out));
+            for blend in &mut segment.blends {
+                [&mut blend.yes, &mut blend.no, &mut blend.out]
+                    .into_iter()
+                    .for_each(moved);
+            }
+        }
+        moved(&mut self.result);
+        self.constants = constants;
+    }
+}
+
+/// Whether programs take less time than walks, by how long either was measured to take.
+pub(super) fn pays<T: Scalar>(ensemble: &Ensemble<T>, instruction_set: InstructionSet) -> bool {
+    let branches = (ensemble.nodes.len() - ensemble.trees.len()) / 2;
+    let steps: usize = ensemble.trees.iter().map(|tree| tree.depth as usize).sum();
+    largest_tree(ensemble) < 2 * MAX_LEAVES && branches as f64 * instruction_set.steps_per_branch() <= steps as f64
+}
+
+/// The nodes of the largest tree. Trees are laid out one after the other.
+fn largest_tree<T: Scalar>(ensemble: &Ensemble<T>) -> usize {
+    let starts = ensemble.trees.iter().map(|tree| tree.root as usize);
+    let ends = starts.clone().skip(1).chain([ensemble.nodes.len()]);
+    starts.zip(ends).map(|(start, end)| end - start).max().unwrap_or(0)
+}
+
+/// `None` where a tree does not fit the limits of a program.
+pub(super) fn compile<T: Scalar>(ensemble: &Ensemble<T>, tree: &Tree, quantiser: &Quantiser<T>) -> Option<Program<T>> {
+    with_nodes!(&ensemble.nodes, nodes => {
+        let view = |at: usize| view(nodes, at);
+        let mut compiler = Compiler {
+            view: &view,
+            quantiser,
+            uses: HashMap::new(),
+            done: HashMap::new(),
+            leaves: HashMap::new(),
+            weights: Vec::new(),
+            segments: vec![Segment::default()],
+            results: 0,
+            free: Vec::new(),
+            free_for_blends: Vec::new(),
+        };
+        let (result, constants) = compiler.compile(tree.root as usize)?;
+        let mut weights = Box::new([T::ZERO; MAX_LEAVES]);
+        weights.get_mut(..compiler.weights.len())?.copy_from_slice(&compiler.weights);
+        Some(Program {
+            segments: compiler.segments,
+            result,
+            constants,
+            results: compiler.results,
+            target: tree.target,
+            weights,
+            leaves: compiler.weights.len(),
+        })
+    })
+}
+
+/// A node as the compiler sees it.
+#[derive(Clone, Copy)]
+enum View<K> {
+    Leaf(K),
+    /// Branches with the same pair of nodes below are the same.
+    Branch {
+        column: usize,
+        key: K,
+        pair: usize,
+    },
+}
+
+fn view<K: Key, L: Link>(nodes: &[Node<K, L>], at: usize) -> View<K> {
+    let node = &nodes[at];
+    match node.link.column() {
+        0 => View::Leaf(node.key),
+        column => View::Branch {
+            column,
+            key: node.key,
+            pair: at.wrapping_add_signed(node.link.delta()),
+        },
+    }
+}
+
+struct Compiler<'a, T: Scalar> {
+    view: &'a dyn Fn(usize) -> View<T::Key>,
+    quantiser: &'a Quantiser<T>,
+    /// How often the result of a branch is still to be read, by its pair.
+    uses: HashMap<usize, u32>,
+    /// The results that there are, by pair.
+    done: HashMap<usize, u16>,
+    /// Leaf numbers by what the leaves give.
+    leaves: HashMap<T::Key, u8>,
+    weights: Vec<T>,
+    segments: Vec<Segment>,
+    results: u16,
+    /// Places that are free from the beginning of the segment on.
+    free: Vec<u16>,
+    /// Places that are free now; the quads and pairs of the segment come earlier.
+    free_for_blends: Vec<u16>,
+}
+
+impl<T: Scalar> Compiler<'_, T> {
+    /// Gives the place of the result, and how many leaf numbers need places.
+    fn compile(&mut self, root: usize) -> Option<(u16, u16)> {
+        let order = self.order(root);
+        // The leaves that are read from places come first, so that those are few.
+        for &(_, pair) in &order {
+            if !self.is_bottom(pair) {
+                for side in [pair, pair + 1] {
+                    if let View::Leaf(key) = (self.view)(side) {
+                        self.leaf(key)?;
+                    }
+                }
+            }
+        }
+        if let View::Leaf(key) = (self.view)(root) {
+            self.leaf(key)?;
+        }
+        let constants = self.weights.len() as u16;
+        for (at, pair) in order {
+            self.branch(at, pair, constants)?;
+        }
+        Some((self.operand(root, constants)?, constants))
+    }
+
+    /// Each branch once, with its pair, after those below it. The side with more branches comes first, so that few results wait.
+    fn order(&mut self, root: usize) -> Vec<(usize, usize)> {
+        let mut order = Vec::new();
+        let mut stack = vec![(root, false)];
+        while let Some((at, is_entered)) = stack.pop() {
+            let View::Branch { pair, .. } = (self.view)(at) else {
+                continue;
+            };
+            if is_entered {
+                order.push((at, pair));
+                continue;
+            }
+            let uses = self.uses.entry(pair).or_default();
+            *uses += 1;
+            if *uses == 1 {
+                stack.push((at, true));
+                let mut sides = [pair, pair + 1];
+                sides.sort_by_key(|side| self.size(*side));
+                stack.extend(sides.map(|side| (side, false)));
+            }
+        }
+        order
+    }
+
+    /// The branches below, at most some hundreds; those on several ways are counted for each.
+    fn size(&self, at: usize) -> usize {
+        let (mut size, mut stack) = (0, vec![at]);
+        while let Some(at) = stack.pop() {
+            if let View::Branch { pair, .. } = (self.view)(at) {
+                size += 1;
+                if size < 2 * MAX_LEAVES {
+                    stack.extend([pair, pair + 1]);
+                }
+            }
+        }
+        size
+    }
+
+    fn is_leaf(&self, at: usize) -> bool {
+        matches!((self.view)(at), View::Leaf(_))
+    }
+
+    fn is_bottom(&self, pair: usize) -> bool {
+        self.is_leaf(pair) && self.is_leaf(pair + 1)
+    }
+
+    /// The pair below a bottom branch whose result only the branch above it reads.
+    fn own_bottom(&self, at: usize) -> Option<usize> {
+        match (self.view)(at) {
+            View::Branch { pair, .. } if self.is_bottom(pair) && self.uses.get(&pair) == Some(&1) => Some(pair),
+            _ => None,
+        }
+    }
+
+    fn branch(&mut self, at: usize, pair: usize, constants: u16) -> Option<()> {
+        let test = self.test(at)?;
+        if self.is_bottom(pair) {
+            // It may turn out to be a part of a quad; else it is computed when it is read.
+            return Some(());
+        }
+        if let (Some(yes), Some(no)) = (self.own_bottom(pair), self.own_bottom(pair + 1)) {
+            let quad = Quad {
+                tests: [test, self.test(pair)?, self.test(pair + 1)?],
+                leaves: [
+                    self.leaf_at(yes)?,
+                    self.leaf_at(yes + 1)?,
+                    self.leaf_at(no)?,
+                    self.leaf_at(no + 1)?,
+                ],
+                out: self.bottom_place(constants)?,
+            };
+            self.done.insert(pair, quad.out);
+            self.segments.last_mut()?.quads.push(quad);
+            return Some(());
+        }
+        let (yes, no) = (self.operand(pair, constants)?, self.operand(pair + 1, constants)?);
+        self.release(pair);
+        self.release(pair + 1);
+        let out = match self.free_for_blends.pop() {
+            Some(place) => place,
+            None => self.place(constants)?,
+        };
+        self.done.insert(pair, out);
+        self.segments.last_mut()?.blends.push(Blend { test, yes, no, out });
+        Some(())
+    }
+
+    /// Where the leaf numbers of a node are.
+    fn operand(&mut self, at: usize, constants: u16) -> Option<u16> {
+        let pair = match (self.view)(at) {
+            View::Leaf(key) => return Some(u16::from(self.leaf(key)?)),
+            View::Branch { pair, .. } => pair,
+        };
+        if let Some(place) = self.done.get(&pair) {
+            return Some(*place);
+        }
+        let out = Pair {
+            test: self.test(at)?,
+            leaves: [self.leaf_at(pair)?, self.leaf_at(pair + 1)?],
+            out: self.bottom_place(constants)?,
+        };
+        self.done.insert(pair, out.out);
+        self.segments.last_mut()?.pairs.push(out);
+        Some(out.out)
+    }
+
+    /// A place for the result of a quad or a pair, in a new segment when this one has enough of them.
+    fn bottom_place(&mut self, constants: u16) -> Option<u16> {
+        let segment = self.segments.last()?;
+        if segment.quads.len() + segment.pairs.len() == MAX_BOTTOMS {
+            self.segments.push(Segment::default());
+            self.free.append(&mut self.free_for_blends);
+        }
+        match self.free.pop() {
+            Some(place) => Some(place),
+            None => self.place(constants),
+        }
+    }
+
+    fn place(&mut self, constants: u16) -> Option<u16> {
+        let place = constants.checked_add(self.results)?;
+        self.results += 1;
+        Some(place)
+    }
+
+    /// A place that was read for the last time is free.
+    fn release(&mut self, at: usize) {
+        if let View::Branch { pair, .. } = (self.view)(at)
+            && let Some(uses) = self.uses.get_mut(&pair)
+            && let Some(place) = self.done.get(&pair)
+        {
+            *uses -= 1;
+            if *uses == 0 {
+                self.free_for_blends.push(*place);
+            }
+        }
+    }
+
+    fn test(&self, at: usize) -> Option<Test> {
+        let View::Branch { column, key, .. } = (self.view)(at) else {
+            return None;
+        };
+        Some(Test {
+            column: u16::try_from(column).ok()?,
+            limit: self.quantiser.rank(column, key)?,
+        })
+    }
+
+    fn leaf_at(&mut self, at: usize) -> Option<u8> {
+        match (self.view)(at) {
+            View::Leaf(key) => self.leaf(key),
+            View::Branch { .. } => None,
+        }
+    }
+
+    fn leaf(&mut self, key: T::Key) -> Option<u8> {
+        if let Some(number) = self.leaves.get(&key) {
+            return Some(*number);
+        }
+        let number = u8::try_from(self.weights.len()).ok()?;
+        self.leaves.insert(key, number);
+        self.weights.push(T::from_bits(key));
+        Some(number)
+    }
+}

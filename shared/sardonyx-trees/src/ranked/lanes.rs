@@ -1,0 +1,74 @@
+//! What the programs need of an instruction set.
+
+use crate::Scalar;
+
+/// How many rows are one value of a program: a byte for each.
+pub(super) const ROWS: usize = 64;
+
+/// A byte for each of 64 rows.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(super) struct Bytes(pub(super) [u8; ROWS]);
+
+/// A number for each of 64 rows.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(super) struct Numbers<T>(pub(super) [T; ROWS]);
+
+/// The thresholds of a column in 16 stretches of 16, and the last one of each stretch. NaN stands where there is none: nothing is
+/// greater than it.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub(super) struct Thresholds<T> {
+    pub(super) last: [T; 16],
+    pub(super) stretches: [[T; 16]; 16],
+}
+
+/// Operations on registers of bytes, one for each row, as an instruction set has them.
+pub(super) trait Lanes {
+    /// A register.
+    type Register: Copy;
+
+    /// How many bytes are in a register; [`ROWS`] is a multiple of it.
+    const WIDTH: usize;
+
+    /// The bytes from `at` on, a multiple of the width.
+    fn load(bytes: &Bytes, at: usize) -> Self::Register;
+
+    /// The inverse of [`Lanes::load`].
+    fn store(register: Self::Register, bytes: &mut Bytes, at: usize);
+
+    /// The same byte for all rows.
+    fn splat(byte: u8) -> Self::Register;
+
+    /// For each row `yes` where its rank is at most the limit, else `no`.
+    fn select(ranks: Self::Register, limit: Self::Register, yes: Self::Register, no: Self::Register) -> Self::Register;
+
+    /// Adds `weights[leaf]` for each row; leaves are below `count`.
+    #[inline(always)]
+    fn add_leaves(sums: &mut [f32; ROWS], leaves: &Bytes, weights: &[f32; 256], count: usize) {
+        let _ = count;
+        add_leaves(sums, leaves, weights);
+    }
+
+    /// How many of the numbers `value` is greater than.
+    #[inline(always)]
+    fn count_below(value: f32, numbers: &[f32; 16]) -> usize {
+        count_below(value, numbers)
+    }
+}
+
+/// [`Lanes::add_leaves`] in any precision.
+#[inline(always)]
+pub(super) fn add_leaves<T: Scalar>(sums: &mut [T; ROWS], leaves: &Bytes, weights: &[T; 256]) {
+    for (sum, leaf) in sums.iter_mut().zip(leaves.0) {
+        *sum += weights[usize::from(leaf)];
+    }
+}
+
+/// [`Lanes::count_below`] in any precision.
+#[inline(always)]
+pub(super) fn count_below<T: Scalar>(value: T, numbers: &[T; 16]) -> usize {
+    let count: i32 = numbers.iter().map(|number| i32::from(value > *number)).sum();
+    count as usize
+}

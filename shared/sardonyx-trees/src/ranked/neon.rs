@@ -1,0 +1,52 @@
+//! arm64: 64 rows are four registers. Every arm64 CPU that runs Lambda has NEON.
+#![expect(unsafe_code, reason = "intrinsics, and loads and stores of whole registers")]
+
+use std::arch::aarch64::*;
+
+use super::lanes::{Bytes, Lanes};
+use super::run::{Task, Workspace, sum as run};
+use crate::Scalar;
+
+pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
+    // SAFETY: `InstructionSet` has this variant chosen only where the CPU has NEON.
+    unsafe { with_neon(task, workspace) }
+}
+
+#[target_feature(enable = "neon")]
+fn with_neon<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
+    run::<Neon, T>(task, workspace);
+}
+
+struct Neon;
+
+impl Lanes for Neon {
+    type Register = uint8x16_t;
+
+    const WIDTH: usize = 16;
+
+    #[inline(always)]
+    fn load(bytes: &Bytes, at: usize) -> uint8x16_t {
+        let quarter = &bytes.0[at..at + 16];
+        // SAFETY: this is inlined into `with_neon` alone; there are 16 bytes.
+        unsafe { vld1q_u8(quarter.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(register: uint8x16_t, bytes: &mut Bytes, at: usize) {
+        let quarter = &mut bytes.0[at..at + 16];
+        // SAFETY: as in `load`.
+        unsafe { vst1q_u8(quarter.as_mut_ptr(), register) }
+    }
+
+    #[inline(always)]
+    fn splat(byte: u8) -> uint8x16_t {
+        // SAFETY: this is inlined into `with_neon` alone.
+        unsafe { vdupq_n_u8(byte) }
+    }
+
+    #[inline(always)]
+    fn select(ranks: uint8x16_t, limit: uint8x16_t, yes: uint8x16_t, no: uint8x16_t) -> uint8x16_t {
+        // SAFETY: this is inlined into `with_neon` alone.
+        unsafe { vbslq_u8(vcleq_u8(ranks, limit), yes, no) }
+    }
+}

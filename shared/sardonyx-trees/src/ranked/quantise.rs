@@ -1,0 +1,140 @@
+//! Numbers as their ranks among the thresholds of a column.
+
+use super::lanes::{Bytes, Lanes, ROWS, Thresholds, count_below};
+use crate::Scalar;
+use crate::ensemble::Ensemble;
+use crate::lockstep::{Link, with_nodes};
+
+/// The ranks of a column's thresholds are below this one, which a missing value has for which no test holds.
+const MISSING: u8 = u8::MAX;
+
+#[derive(Clone, Debug)]
+pub(super) struct Quantiser<T> {
+    features: Vec<Feature<T>>,
+    /// By column; column 0 has none.
+    keys: Vec<Vec<T>>,
+}
+
+/// A feature and the columns that are made of it.
+#[derive(Clone, Debug)]
+struct Feature<T> {
+    feature: usize,
+    thresholds: Box<Thresholds<T>>,
+    /// Where missing values are below everything, and where they are above.
+    columns: [Option<usize>; 2],
+}
+
+impl<T: Scalar> Quantiser<T> {
+    /// `None` when a feature has more thresholds than fit into a byte.
+    pub(super) fn new(ensemble: &Ensemble<T>) -> Option<Self> {
+        let mut by_column: Vec<Vec<T::Key>> = vec![Vec::new(); ensemble.columns.len() + 1];
+        with_nodes!(&ensemble.nodes, nodes => {
+            for node in nodes {
+                by_column[node.link.column()].push(node.key);
+            }
+        });
+        by_column[0].clear();
+        let mut features: Vec<(u32, [Option<usize>; 2])> = Vec::new();
+        for (index, column) in ensemble.columns.iter().enumerate() {
+            let kind = usize::from(!column.missing_holds);
+            match features.iter_mut().find(|(feature, _)| *feature == column.feature) {
+                Some((_, columns)) => columns[kind] = Some(index + 1),
+                None => {
+                    let mut columns = [None; 2];
+                    columns[kind] = Some(index + 1);
+                    features.push((column.feature, columns));
+                }
+            }
+        }
+        let mut keys = vec![Vec::new(); by_column.len()];
+        let features = features.into_iter().map(|(feature, columns)| {
+            let mut of_feature: Vec<T::Key> = columns
+                .iter()
+                .flatten()
+                .flat_map(|at| by_column[*at].iter().copied())
+                .collect();
+            of_feature.sort_unstable();
+            of_feature.dedup();
+            if of_feature.len() > usize::from(MISSING) {
+                return None;
+            }
+            let of_feature: Vec<T> = of_feature.into_iter().map(T::from_key).collect();
+            if of_feature.iter().any(|threshold| threshold.is_nan()) {
+                // No number is below negative infinity, so that a test of that has no rank.
+                return None;
+            }
+            for column in columns.into_iter().flatten() {
+                keys[column].clone_from(&of_feature);
+            }
+            Some(Feature {
+                feature: feature as usize,
+                thresholds: Box::new(thresholds(&of_feature)),
+                columns,
+            })
+        });
+        Some(Self {
+            features: features.collect::<Option<_>>()?,
+            keys,
+        })
+    }
+
+    /// How many columns there are, the first of which stays unused.
+    pub(super) fn columns(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The rank up to which the test of a node holds.
+    pub(super) fn rank(&self, column: usize, key: T::Key) -> Option<u8> {
+        let rank = self.keys[column]
+            .binary_search_by_key(&key, |threshold| threshold.key())
+            .ok()?;
+        u8::try_from(rank).ok()
+    }
+
+    /// Gives the ranks of up to 64 rows for each column.
+    #[inline(always)]
+    pub(super) fn quantise<L: Lanes>(&self, rows: &[T], width: usize, mut write: impl FnMut(usize, Bytes)) {
+        for feature in &self.features {
+            let mut plain = Bytes([0; ROWS]);
+            let mut missing = Bytes([0; ROWS]);
+            let values = rows.chunks_exact(width).map(|row| row[feature.feature]);
+            for (row, value) in values.enumerate().take(ROWS) {
+                let stretch = below::<L, T>(value, &feature.thresholds.last) & 15;
+                let within = below::<L, T>(value, &feature.thresholds.stretches[stretch]);
+                plain.0[row] = (stretch * 16 + within) as u8;
+                missing.0[row] = if value.is_nan() { MISSING } else { 0 };
+            }
+            if let Some(column) = feature.columns[0] {
+                write(column, plain);
+            }
+            if let Some(column) = feature.columns[1] {
+                for (plain, missing) in plain.0.iter_mut().zip(missing.0) {
+                    *plain |= missing;
+                }
+                write(column, plain);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn below<L: Lanes, T: Scalar>(value: T, numbers: &[T; 16]) -> usize {
+    match (T::as_singles(&[value]), T::as_singles(numbers)) {
+        (Some([value]), Some(numbers)) => L::count_below(*value, numbers),
+        _ => count_below(value, numbers),
+    }
+}
+
+fn thresholds<T: Scalar>(sorted: &[T]) -> Thresholds<T> {
+    let mut thresholds = Thresholds {
+        last: [T::NAN; 16],
+        stretches: [[T::NAN; 16]; 16],
+    };
+    for (stretch, numbers) in thresholds.stretches.iter_mut().zip(sorted.chunks(16)) {
+        stretch[..numbers.len()].copy_from_slice(numbers);
+    }
+    for (last, numbers) in thresholds.last.iter_mut().zip(sorted.chunks_exact(16)) {
+        *last = numbers[15];
+    }
+    thresholds
+}

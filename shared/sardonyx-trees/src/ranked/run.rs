@@ -1,0 +1,125 @@
+//! Programs on rows.
+
+use super::SETS;
+use super::compile::{Program, Segment, Test};
+use super::lanes::{Bytes, Lanes, Numbers, ROWS, add_leaves};
+use super::quantise::Quantiser;
+use crate::Scalar;
+use crate::ensemble::Score;
+
+/// Leaf numbers, or ranks, of all sets.
+type Sets = [Bytes; SETS];
+
+/// What is to be computed: up to `SETS * ROWS` rows through all programs.
+pub(super) struct Task<'a, T> {
+    pub(super) quantiser: &'a Quantiser<T>,
+    pub(super) programs: &'a [Program<T>],
+    pub(super) rows: &'a [T],
+    pub(super) width: usize,
+}
+
+/// Memory that is used for one block of rows after the other.
+pub(super) struct Workspace<T> {
+    /// By column.
+    ranks: Vec<Sets>,
+    /// Leaf numbers, and then results.
+    places: Vec<Sets>,
+    /// By target.
+    sums: Vec<[Numbers<T>; SETS]>,
+}
+
+impl<T: Scalar> Workspace<T> {
+    pub(super) fn new(columns: usize, constants: usize, results: usize, targets: usize) -> Self {
+        let filled = |number: usize| [Bytes([number as u8; ROWS]); SETS];
+        let mut places: Vec<Sets> = (0..constants).map(filled).collect();
+        places.resize(constants + results, filled(0));
+        Self {
+            ranks: vec![filled(0); columns],
+            places,
+            sums: vec![[Numbers([T::ZERO; ROWS]); SETS]; targets],
+        }
+    }
+
+    /// Writes the sums of a block to `scores`, `[rows, targets]`.
+    pub(super) fn write(&self, targets: usize, scores: &mut [Score<T>]) {
+        for (row, scores) in scores.chunks_exact_mut(targets).enumerate() {
+            for (score, sums) in scores.iter_mut().zip(&self.sums) {
+                score.value = sums[row / ROWS].0[row % ROWS];
+            }
+        }
+    }
+}
+
+/// Computes the sums of a block. Rows that are not there are computed too, from what was there before.
+#[inline(always)]
+pub(super) fn sum<L: Lanes, T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
+    let rows_of_set = ROWS * task.width;
+    for (set, rows) in task.rows.chunks(rows_of_set).enumerate() {
+        task.quantiser
+            .quantise::<L>(rows, task.width, |column, ranks| workspace.ranks[column][set] = ranks);
+    }
+    workspace.sums.fill([Numbers([T::ZERO; ROWS]); SETS]);
+    match task.rows.len().div_ceil(rows_of_set) {
+        1 => run::<L, T, 1>(task, workspace),
+        2 => run::<L, T, 2>(task, workspace),
+        _ => run::<L, T, SETS>(task, workspace),
+    }
+}
+
+#[inline(always)]
+fn run<L: Lanes, T: Scalar, const USED: usize>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
+    let Workspace { ranks, places, sums } = workspace;
+    for program in task.programs {
+        for segment in &program.segments {
+            run_segment::<L, USED>(segment, ranks, places);
+        }
+        let leaves = &places[usize::from(program.result)];
+        let sums = &mut sums[program.target as usize];
+        for (sums, leaves) in sums.iter_mut().zip(leaves).take(USED) {
+            match (T::as_singles_mut(&mut sums.0), T::as_singles(&program.weights)) {
+                (Some(sums), Some(weights)) => L::add_leaves(sums, leaves, weights, program.leaves),
+                _ => add_leaves(&mut sums.0, leaves, &program.weights),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn run_segment<L: Lanes, const USED: usize>(segment: &Segment, ranks: &[Sets], places: &mut [Sets]) {
+    let read = |test: Test| (&ranks[usize::from(test.column)], L::splat(test.limit));
+    for quad in &segment.quads {
+        let [(top, top_limit), (yes, yes_limit), (no, no_limit)] = quad.tests.map(read);
+        let leaves = quad.leaves.map(L::splat);
+        let out = &mut places[usize::from(quad.out)];
+        for set in 0..USED {
+            for at in (0..ROWS).step_by(L::WIDTH) {
+                let yes = L::select(L::load(&yes[set], at), yes_limit, leaves[0], leaves[1]);
+                let no = L::select(L::load(&no[set], at), no_limit, leaves[2], leaves[3]);
+                let selected = L::select(L::load(&top[set], at), top_limit, yes, no);
+                L::store(selected, &mut out[set], at);
+            }
+        }
+    }
+    for pair in &segment.pairs {
+        let (ranks, limit) = read(pair.test);
+        let [yes, no] = pair.leaves.map(L::splat);
+        let out = &mut places[usize::from(pair.out)];
+        for set in 0..USED {
+            for at in (0..ROWS).step_by(L::WIDTH) {
+                let selected = L::select(L::load(&ranks[set], at), limit, yes, no);
+                L::store(selected, &mut out[set], at);
+            }
+        }
+    }
+    for blend in &segment.blends {
+        let (ranks, limit) = read(blend.test);
+        let (yes, no, out) = (usize::from(blend.yes), usize::from(blend.no), usize::from(blend.out));
+        for set in 0..USED {
+            for at in (0..ROWS).step_by(L::WIDTH) {
+                let (yes, no) = (L::load(&places[yes][set], at), L::load(&places[no][set], at));
+                let selected = L::select(L::load(&ranks[set], at), limit, yes, no);
+                L::store(selected, &mut places[out][set], at);
+            }
+        }
+    }
+}
