@@ -33,7 +33,7 @@ pub use classifier::Classifier;
 pub use ensemble::Ensemble;
 pub use instruction_set::InstructionSet;
 pub use post_transform::PostTransform;
-pub use regressor::{Aggregate, Regressor};
+pub use regressor::{Aggregate, Output, Regressor};
 pub use scalar::{Key, Scalar};
 
 #[cfg(test)]

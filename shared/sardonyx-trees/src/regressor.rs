@@ -75,12 +75,31 @@ impl<T: Scalar> Regressor<T> {
     /// # Panics
     /// When `rows` is not a whole number of rows, or they have fewer columns than the trees test.
     pub fn predict(&self, rows: &[T], width: usize) -> Vec<f32> {
+        self.predict_as(rows, width)
+    }
+
+    /// [`Regressor::predict`] in the precision of choice. Post transforms are computed in single precision.
+    ///
+    /// # Panics
+    /// As [`Regressor::predict`].
+    pub fn predict_as<O: Output<T>>(&self, rows: &[T], width: usize) -> Vec<O> {
         let targets = self.ensemble.targets;
-        let mut out = vec![0.0; rows.len() / width.max(1) * targets];
-        let mut scores = vec![Score::default(); out.len()];
+        let count = rows.len() / width.max(1) * targets;
+        let mut scores = vec![Score::default(); count];
         self.accumulate(rows, width, &mut scores);
-        for (scores, out) in scores.chunks_exact_mut(targets).zip(out.chunks_exact_mut(targets)) {
-            self.finish(scores, out);
+        let mut transformed = vec![0.0; targets];
+        let mut out = Vec::with_capacity(count);
+        for scores in scores.chunks_exact_mut(targets) {
+            self.add_base_values(scores);
+            match (&*scores, self.post_transform) {
+                ([score], PostTransform::Probit) => out.push(O::from_single(probit(score.get().to_f32()))),
+                ([score], _) => out.push(O::from_score(score.get())),
+                (scores, PostTransform::None) => out.extend(scores.iter().map(|score| O::from_score(score.get()))),
+                (scores, post_transform) => {
+                    post_transform.write(scores, &mut transformed);
+                    out.extend(transformed.iter().map(|value| O::from_single(*value)));
+                }
+            }
         }
         out
     }
@@ -96,17 +115,42 @@ impl<T: Scalar> Regressor<T> {
         }
     }
 
-    fn finish(&self, scores: &mut [Score<T>], out: &mut [f32]) {
+    fn add_base_values(&self, scores: &mut [Score<T>]) {
         for (target, score) in scores.iter_mut().enumerate() {
             if self.aggregate == Aggregate::Average {
                 score.value = score.value / T::from_count(self.ensemble.trees.len());
             }
             score.value += self.base_values.get(target).copied().unwrap_or(T::ZERO);
         }
-        match (scores, self.post_transform) {
-            ([score], PostTransform::Probit) => out[0] = probit(score.get().to_f32()),
-            ([score], _) => out[0] = score.get().to_f32(),
-            (scores, post_transform) => post_transform.write(scores, out),
-        }
+    }
+}
+
+/// What predictions are given as: single precision, or that of the scores.
+pub trait Output<T>: Copy {
+    /// A score without post transform.
+    fn from_score(score: T) -> Self;
+    /// What a post transform made of it.
+    fn from_single(value: f32) -> Self;
+}
+
+impl<T: Scalar> Output<T> for f32 {
+    #[inline(always)]
+    fn from_score(score: T) -> Self {
+        score.to_f32()
+    }
+    #[inline(always)]
+    fn from_single(value: f32) -> Self {
+        value
+    }
+}
+
+impl Output<f64> for f64 {
+    #[inline(always)]
+    fn from_score(score: f64) -> Self {
+        score
+    }
+    #[inline(always)]
+    fn from_single(value: f32) -> Self {
+        value.into()
     }
 }

@@ -25,6 +25,7 @@ mod tract_adapter;
 mod tree_ensemble;
 mod tree_ensemble_classifier;
 mod tree_ensemble_regressor;
+mod tree_ensemble_v5;
 
 use std::sync::LazyLock;
 
@@ -54,6 +55,7 @@ const REGISTRY: &[Registration] = &[
     ml("SVMClassifier", svm_classifier::parse),
     ml("SVMRegressor", svm_regressor::parse),
     ml("Scaler", scaler::parse),
+    ml("TreeEnsemble", tree_ensemble_v5::parse),
     ml("TreeEnsembleClassifier", tree_ensemble_classifier::parse),
     ml("TreeEnsembleRegressor", tree_ensemble_regressor::parse),
 ];

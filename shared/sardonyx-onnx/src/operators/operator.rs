@@ -32,6 +32,12 @@ pub(crate) trait Operator: Debug + Send + Sync + 'static {
 pub(crate) trait Kernel: Debug + Send + Sync + 'static {
     /// Runs on inputs that have the types and fit the shapes that the kernel was made for.
     fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>>;
+
+    /// The trees of a kernel in their flat form, which a packed model has in place of the attributes that list them.
+    #[expect(dead_code, reason = "packing is being written")]
+    fn packed_trees(&self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// An operator of an operator set, by name, with what reads its attributes.

@@ -1,29 +1,51 @@
-//! What the two tree ensemble operators share.
+//! What the tree ensemble operators share.
 
 use std::borrow::Cow;
 
-use sardonyx_core::tensor::{Tensor, TensorData};
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TDim, TractResult, bail, ensure};
+use tract_onnx::tract_hir::internal::{DimLike, TDim, TractResult, bail, ensure};
 
 use super::attributes::{NumberList, floats_or_tensor, integers};
 use super::operator::{Fact, single};
 use crate::trees::{EnsembleAttributes, NodeMode};
 
-/// The attributes of either operator, in the precision in which the model gives them. Which one is computed in is the input's.
-#[derive(Clone, Debug)]
-pub(super) enum Attributes {
+/// The attribute that holds the trees of a packed model, instead of those that list them.
+pub(crate) const PACKED_TREES: &str = "sardonyx_trees";
+
+/// The trees of a node, in the precision in which the model gives them. Which one is computed in is the input's.
+#[derive(Debug)]
+pub(super) enum Trees {
     Single(EnsembleAttributes<f32>, Vec<f32>),
     Double(EnsembleAttributes<f64>, Vec<f64>),
+    /// In the precision of the input.
+    Packed(Vec<u8>, NumberList),
 }
 
-impl Attributes {
-    /// `prefix` is `class` or `target`.
+/// What an ensemble is made of.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, for a moment")]
+pub(super) enum Source<'a, T: Clone> {
+    Lists(Cow<'a, EnsembleAttributes<T>>),
+    Packed(&'a [u8]),
+}
+
+/// Something in the precision of the input.
+#[derive(Debug)]
+pub(super) enum Precise<S, D> {
+    Single(S),
+    Double(D),
+}
+
+impl Trees {
+    /// Reads the lists of ai.onnx.ml 1 to 3; `prefix` is `class` or `target`.
     pub(super) fn read(context: &ParsingContext, node: &NodeProto, prefix: &str) -> TractResult<Self> {
+        let base_values = floats_or_tensor(context, node, "base_values")?;
+        if let Some(packed) = Self::packed(node, &base_values) {
+            return Ok(packed);
+        }
         let values = floats_or_tensor(context, node, "nodes_values")?;
         let weights = floats_or_tensor(context, node, &format!("{prefix}_weights"))?;
-        let base_values = floats_or_tensor(context, node, "base_values")?;
         Ok(match (values, weights, base_values) {
             (NumberList::Single(values), NumberList::Single(weights), NumberList::Single(base_values)) => {
                 Self::Single(trees(node, prefix, values, weights)?, base_values)
@@ -35,21 +57,40 @@ impl Attributes {
         })
     }
 
+    /// The flat form, where the node is one of a packed model.
+    pub(super) fn packed(node: &NodeProto, base_values: &NumberList) -> Option<Self> {
+        let packed = node.attribute.iter().find(|attribute| attribute.name == PACKED_TREES)?;
+        Some(Self::Packed(packed.s.clone(), base_values.clone()))
+    }
+
     /// For inputs in single precision, and for integers, which are compared as such.
-    pub(super) fn single(&self) -> TractResult<(&EnsembleAttributes<f32>, &[f32])> {
+    pub(super) fn single(&self) -> TractResult<(Source<'_, f32>, Vec<f32>)> {
         match self {
-            Self::Single(trees, base_values) => Ok((trees, base_values)),
-            Self::Double(..) => bail!("thresholds and weights are doubles, so the input must be double too"),
+            Self::Single(trees, base_values) => Ok((Source::Lists(Cow::Borrowed(trees)), base_values.clone())),
+            Self::Packed(bytes, NumberList::Single(base_values)) => Ok((Source::Packed(bytes), base_values.clone())),
+            Self::Double(..) | Self::Packed(..) => {
+                bail!("thresholds and weights are doubles, so the input must be double too")
+            }
         }
     }
 
     /// For inputs in double precision.
-    pub(super) fn double(&self) -> (Cow<'_, EnsembleAttributes<f64>>, Cow<'_, [f64]>) {
+    pub(super) fn double(&self) -> (Source<'_, f64>, Vec<f64>) {
         let widen = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
         match self {
-            Self::Single(trees, base_values) => (Cow::Owned(trees.map(widen)), Cow::Owned(widen(base_values))),
-            Self::Double(trees, base_values) => (Cow::Borrowed(trees), Cow::Borrowed(base_values)),
+            Self::Single(trees, base_values) => (Source::Lists(Cow::Owned(trees.map(widen))), widen(base_values)),
+            Self::Double(trees, base_values) => (Source::Lists(Cow::Borrowed(trees)), base_values.clone()),
+            Self::Packed(bytes, base_values) => (Source::Packed(bytes), base_values.clone().into_double()),
         }
+    }
+}
+
+/// Whether an input is computed on in double precision.
+pub(super) fn is_double(operator: &str, input: &Fact) -> TractResult<bool> {
+    match input.datatype {
+        Datatype::Fp64 => Ok(true),
+        Datatype::Fp32 | Datatype::Int64 | Datatype::Int32 => Ok(false),
+        other => bail!("{operator} does not take {other}"),
     }
 }
 
@@ -81,7 +122,7 @@ fn trees<T>(
     })
 }
 
-/// Checks the input of a tree ensemble: `[N, C]` with at least `features` columns, where that is known yet.
+/// Checks that the input of a tree ensemble is `[N, C]`, and gives N.
 pub(super) fn check_input(operator: &str, inputs: &[Fact]) -> TractResult<TDim> {
     let input = single(operator, inputs)?;
     ensure!(
@@ -92,7 +133,24 @@ pub(super) fn check_input(operator: &str, inputs: &[Fact]) -> TractResult<TDim> 
     Ok(input.shape[0].clone())
 }
 
-pub(super) fn check_columns(columns: usize, features: usize) -> TractResult<()> {
+/// Checks the columns of an input, where they are known yet.
+pub(super) fn check_declared_columns(input: &Fact, features: usize) -> TractResult<()> {
+    match input.shape[1].to_usize() {
+        Ok(columns) => check_columns(columns, features),
+        Err(_) => Ok(()),
+    }
+}
+
+/// The rows and columns of an input, of which there must be enough.
+pub(super) fn rows_and_columns(input: &Tensor, features: usize) -> TractResult<(usize, usize)> {
+    let &[rows, columns] = input.shape() else {
+        bail!("trees take rows of columns, [N, C]")
+    };
+    check_columns(columns, features)?;
+    Ok((rows, columns))
+}
+
+fn check_columns(columns: usize, features: usize) -> TractResult<()> {
     ensure!(
         columns >= features.max(1),
         "the trees test {features} features, but the rows have {columns}"

@@ -3,13 +3,17 @@ use std::sync::Arc;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{DimLike, ToDim, TractResult, bail, ensure};
+use tract_onnx::tract_hir::internal::{ToDim, TractResult, ensure};
 
 use super::attributes::parse_or_default;
 use super::labels::Labels;
 use super::operator::{Fact, Kernel, Operator, single};
-use super::tree_ensemble::{Attributes, check_columns, check_input, doubles, singles};
-use crate::trees::{Classifier, Ensemble, EnsembleAttributes, PostTransform, Scalar};
+use super::tree_ensemble::{
+    Precise, Source, Trees, check_declared_columns, check_input, doubles, is_double, rows_and_columns, singles,
+};
+use crate::trees::{Classifier, Ensemble, PostTransform, Scalar};
+
+const NAME: &str = "TreeEnsembleClassifier";
 
 /// # Shapes
 /// X `[N, C]` of floats, doubles or integers; the outputs are the labels, `i64` or strings `[N]`, and the scores, `f32`
@@ -18,29 +22,40 @@ use crate::trees::{Classifier, Ensemble, EnsembleAttributes, PostTransform, Scal
 /// <https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleClassifier.html>
 #[derive(Debug)]
 struct TreeEnsembleClassifier {
-    attributes: Attributes,
+    trees: Trees,
     labels: Labels,
     post_transform: PostTransform,
 }
 
 pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(TreeEnsembleClassifier {
-        attributes: Attributes::read(context, node, "class")?,
+        trees: Trees::read(context, node, "class")?,
         labels: Labels::read(node, "classlabels_int64s")?,
         post_transform: parse_or_default(node, "post_transform")?,
     }))
 }
 
 impl TreeEnsembleClassifier {
-    fn build<T: Scalar>(&self, trees: &EnsembleAttributes<T>, base_values: &[T]) -> TractResult<Classifier<T>> {
-        let ensemble = Ensemble::new(trees, self.labels.len())?;
-        let classifier = Classifier::new(
-            ensemble,
-            &trees.weight_ids,
-            &trees.weights,
-            base_values.to_vec(),
-            self.post_transform,
-        )?;
+    fn build<T: Scalar>(&self, source: Source<'_, T>, base_values: Vec<T>) -> TractResult<Classifier<T>> {
+        let classifier = match source {
+            Source::Lists(trees) => {
+                let ensemble = Ensemble::new(&trees, self.labels.len())?;
+                Classifier::new(
+                    ensemble,
+                    &trees.weight_ids,
+                    &trees.weights,
+                    base_values,
+                    self.post_transform,
+                )?
+            }
+            Source::Packed(bytes) => Classifier::from_bytes(bytes, base_values, self.post_transform)?,
+        };
+        ensure!(
+            classifier.ensemble().targets() == self.labels.len(),
+            "there are trees for {} classes, but {} labels",
+            classifier.ensemble().targets(),
+            self.labels.len()
+        );
         let has_other_labels = matches!(&self.labels, Labels::Integers(labels) if labels != &[0, 1]);
         ensure!(
             !(classifier.is_binary_with_two_scores() && has_other_labels),
@@ -52,7 +67,7 @@ impl TreeEnsembleClassifier {
 
 impl Operator for TreeEnsembleClassifier {
     fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
-        let rows = check_input("TreeEnsembleClassifier", inputs)?;
+        let rows = check_input(NAME, inputs)?;
         Ok(vec![
             Fact::new(self.labels.datatype(), [rows.clone()]),
             Fact::new(Datatype::Fp32, [rows, self.labels.len().to_dim()]),
@@ -60,63 +75,56 @@ impl Operator for TreeEnsembleClassifier {
     }
 
     fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
-        let input = single("TreeEnsembleClassifier", inputs)?;
-        let classifier = match input.datatype {
-            Datatype::Fp64 => {
-                let (trees, base_values) = self.attributes.double();
-                Precision::Double(self.build(&trees, &base_values)?)
-            }
-            Datatype::Fp32 | Datatype::Int64 | Datatype::Int32 => {
-                let (trees, base_values) = self.attributes.single()?;
-                Precision::Single(self.build(trees, base_values)?)
-            }
-            other => bail!("TreeEnsembleClassifier does not take {other}"),
+        let input = single(NAME, inputs)?;
+        let classifier = if is_double(NAME, input)? {
+            let (source, base_values) = self.trees.double();
+            Precise::Double(self.build(source, base_values)?)
+        } else {
+            let (source, base_values) = self.trees.single()?;
+            Precise::Single(self.build(source, base_values)?)
         };
-        if let Ok(columns) = input.shape[1].to_usize() {
-            check_columns(columns, classifier.features())?;
-        }
-        Ok(Arc::new(ClassifyTrees {
+        let kernel = ClassifyTrees {
             classifier,
             labels: self.labels.clone(),
-        }))
-    }
-}
-
-#[derive(Debug)]
-enum Precision {
-    Single(Classifier<f32>),
-    Double(Classifier<f64>),
-}
-
-impl Precision {
-    fn features(&self) -> usize {
-        match self {
-            Self::Single(classifier) => classifier.ensemble().features(),
-            Self::Double(classifier) => classifier.ensemble().features(),
-        }
+        };
+        check_declared_columns(input, kernel.features())?;
+        Ok(Arc::new(kernel))
     }
 }
 
 #[derive(Debug)]
 struct ClassifyTrees {
-    classifier: Precision,
+    classifier: Precise<Classifier<f32>, Classifier<f64>>,
     labels: Labels,
+}
+
+impl ClassifyTrees {
+    fn features(&self) -> usize {
+        match &self.classifier {
+            Precise::Single(classifier) => classifier.ensemble().features(),
+            Precise::Double(classifier) => classifier.ensemble().features(),
+        }
+    }
 }
 
 impl Kernel for ClassifyTrees {
     fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
-        let input = single("TreeEnsembleClassifier", inputs)?;
-        let &[rows, columns] = input.shape() else {
-            bail!("TreeEnsembleClassifier takes [N, C]")
-        };
-        check_columns(columns, self.classifier.features())?;
+        let input = single(NAME, inputs)?;
+        let (rows, columns) = rows_and_columns(input, self.features())?;
         let (positions, scores) = match &self.classifier {
-            Precision::Single(classifier) => classifier.predict(&singles(input)?, columns),
-            Precision::Double(classifier) => classifier.predict(doubles(input)?, columns),
+            Precise::Single(classifier) => classifier.predict(&singles(input)?, columns),
+            Precise::Double(classifier) => classifier.predict(doubles(input)?, columns),
         };
         Ok(vec![
             Tensor::new(vec![rows], self.labels.pick(positions))?,
             Tensor::new(vec![rows, self.labels.len()], TensorData::Fp32(scores))?,
         ])
+    }
+
+    fn packed_trees(&self) -> Option<Vec<u8>> {
+        Some(match &self.classifier {
+            Precise::Single(classifier) => classifier.to_bytes(),
+            Precise::Double(classifier) => classifier.to_bytes(),
+        })
     }
 }

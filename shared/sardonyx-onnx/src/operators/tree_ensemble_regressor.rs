@@ -3,107 +3,126 @@ use std::sync::Arc;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{DimLike, ToDim, TractResult, bail};
+use tract_onnx::tract_hir::internal::{ToDim, TractResult, ensure};
 
 use super::attributes::parse_or_default;
 use super::operator::{Fact, Kernel, Operator, single};
-use super::tree_ensemble::{Attributes, check_columns, check_input, doubles, singles};
-use crate::trees::{Aggregate, Ensemble, EnsembleAttributes, PostTransform, Regressor, Scalar};
+use super::tree_ensemble::{
+    Precise, Source, Trees, check_declared_columns, check_input, doubles, is_double, rows_and_columns, singles,
+};
+use crate::trees::{Aggregate, Ensemble, PostTransform, Regressor, Scalar};
 
+/// TreeEnsembleRegressor, and TreeEnsemble of ai.onnx.ml 5, which says the same in other attributes.
+///
 /// # Shapes
-/// X `[N, C]` of floats, doubles or integers; the output is `f32` `[N, n_targets]`.
+/// X `[N, C]` of floats, doubles or integers; the output is `[N, targets]`, of `f32` or, for TreeEnsemble, of the type of X.
 ///
 /// <https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html>
 #[derive(Debug)]
-struct TreeEnsembleRegressor {
-    attributes: Attributes,
-    targets: usize,
-    aggregate: Aggregate,
-    post_transform: PostTransform,
+pub(super) struct TreeRegression {
+    pub(super) operator: &'static str,
+    pub(super) trees: Trees,
+    pub(super) targets: usize,
+    pub(super) aggregate: Aggregate,
+    pub(super) post_transform: PostTransform,
+    pub(super) keeps_doubles: bool,
 }
 
 pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    Ok(Arc::new(TreeEnsembleRegressor {
-        attributes: Attributes::read(context, node, "target")?,
+    Ok(Arc::new(TreeRegression {
+        operator: "TreeEnsembleRegressor",
+        trees: Trees::read(context, node, "target")?,
         targets: node.get_attr::<usize>("n_targets")?,
         aggregate: parse_or_default(node, "aggregate_function")?,
         post_transform: parse_or_default(node, "post_transform")?,
+        keeps_doubles: false,
     }))
 }
 
-impl TreeEnsembleRegressor {
-    fn build<T: Scalar>(&self, trees: &EnsembleAttributes<T>, base_values: &[T]) -> TractResult<Regressor<T>> {
-        let ensemble = Ensemble::new(trees, self.targets)?;
+impl TreeRegression {
+    fn build<T: Scalar>(&self, source: Source<'_, T>, base_values: Vec<T>) -> TractResult<Regressor<T>> {
+        let ensemble = match source {
+            Source::Lists(trees) => Ensemble::new(&trees, self.targets)?,
+            Source::Packed(bytes) => Ensemble::from_bytes(bytes)?,
+        };
+        ensure!(
+            ensemble.targets() == self.targets,
+            "there are trees for {} targets instead of {}",
+            ensemble.targets(),
+            self.targets
+        );
         Ok(Regressor::new(
             ensemble,
-            base_values.to_vec(),
+            base_values,
             self.aggregate,
             self.post_transform,
         )?)
     }
 }
 
-impl Operator for TreeEnsembleRegressor {
+impl Operator for TreeRegression {
     fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
-        let rows = check_input("TreeEnsembleRegressor", inputs)?;
-        Ok(vec![Fact::new(Datatype::Fp32, [rows, self.targets.to_dim()])])
+        let rows = check_input(self.operator, inputs)?;
+        let is_double = self.keeps_doubles && is_double(self.operator, &inputs[0])?;
+        let datatype = if is_double { Datatype::Fp64 } else { Datatype::Fp32 };
+        Ok(vec![Fact::new(datatype, [rows, self.targets.to_dim()])])
     }
 
     fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
-        let input = single("TreeEnsembleRegressor", inputs)?;
-        let regressor = match input.datatype {
-            Datatype::Fp64 => {
-                let (trees, base_values) = self.attributes.double();
-                Precision::Double(self.build(&trees, &base_values)?)
-            }
-            Datatype::Fp32 | Datatype::Int64 | Datatype::Int32 => {
-                let (trees, base_values) = self.attributes.single()?;
-                Precision::Single(self.build(trees, base_values)?)
-            }
-            other => bail!("TreeEnsembleRegressor does not take {other}"),
+        let input = single(self.operator, inputs)?;
+        let regressor = if is_double(self.operator, input)? {
+            let (source, base_values) = self.trees.double();
+            Precise::Double(self.build(source, base_values)?)
+        } else {
+            let (source, base_values) = self.trees.single()?;
+            Precise::Single(self.build(source, base_values)?)
         };
-        if let Ok(columns) = input.shape[1].to_usize() {
-            check_columns(columns, regressor.features())?;
-        }
-        Ok(Arc::new(RegressTrees {
+        let kernel = RegressTrees {
+            operator: self.operator,
             regressor,
             targets: self.targets,
-        }))
-    }
-}
-
-#[derive(Debug)]
-enum Precision {
-    Single(Regressor<f32>),
-    Double(Regressor<f64>),
-}
-
-impl Precision {
-    fn features(&self) -> usize {
-        match self {
-            Self::Single(regressor) => regressor.ensemble().features(),
-            Self::Double(regressor) => regressor.ensemble().features(),
-        }
+            keeps_doubles: self.keeps_doubles,
+        };
+        check_declared_columns(input, kernel.features())?;
+        Ok(Arc::new(kernel))
     }
 }
 
 #[derive(Debug)]
 struct RegressTrees {
-    regressor: Precision,
+    operator: &'static str,
+    regressor: Precise<Regressor<f32>, Regressor<f64>>,
     targets: usize,
+    keeps_doubles: bool,
+}
+
+impl RegressTrees {
+    fn features(&self) -> usize {
+        match &self.regressor {
+            Precise::Single(regressor) => regressor.ensemble().features(),
+            Precise::Double(regressor) => regressor.ensemble().features(),
+        }
+    }
 }
 
 impl Kernel for RegressTrees {
     fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
-        let input = single("TreeEnsembleRegressor", inputs)?;
-        let &[rows, columns] = input.shape() else {
-            bail!("TreeEnsembleRegressor takes [N, C]")
-        };
-        check_columns(columns, self.regressor.features())?;
+        let input = single(self.operator, inputs)?;
+        let (rows, columns) = rows_and_columns(input, self.features())?;
         let scores = match &self.regressor {
-            Precision::Single(regressor) => regressor.predict(&singles(input)?, columns),
-            Precision::Double(regressor) => regressor.predict(doubles(input)?, columns),
+            Precise::Single(regressor) => TensorData::Fp32(regressor.predict(&singles(input)?, columns)),
+            Precise::Double(regressor) if self.keeps_doubles => {
+                TensorData::Fp64(regressor.predict_as(doubles(input)?, columns))
+            }
+            Precise::Double(regressor) => TensorData::Fp32(regressor.predict(doubles(input)?, columns)),
         };
-        Ok(vec![Tensor::new(vec![rows, self.targets], TensorData::Fp32(scores))?])
+        Ok(vec![Tensor::new(vec![rows, self.targets], scores)?])
+    }
+
+    fn packed_trees(&self) -> Option<Vec<u8>> {
+        Some(match &self.regressor {
+            Precise::Single(regressor) => regressor.ensemble().to_bytes(),
+            Precise::Double(regressor) => regressor.ensemble().to_bytes(),
+        })
     }
 }
