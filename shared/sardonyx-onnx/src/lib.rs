@@ -9,6 +9,7 @@ mod dense;
 mod error;
 mod golden;
 mod graph;
+mod inputs;
 mod model;
 mod operators;
 mod plan;

@@ -7,14 +7,13 @@ mod zip_map;
 
 use std::collections::HashMap;
 
+use prost::Message;
 use serde_json::Value as Json;
 use tract_onnx::pb::ModelProto;
-use tract_onnx::prelude::Framework;
 
 pub(crate) use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration};
 
 use crate::error::LoadError;
-use crate::operators;
 
 /// A model that tract can parse.
 pub(crate) struct Graph {
@@ -27,8 +26,7 @@ pub(crate) struct Graph {
 
 impl Graph {
     /// Decodes and checks an ONNX file; `model` names it in errors.
-    pub(crate) fn decode(model: &str, mut bytes: &[u8]) -> Result<Self, LoadError> {
-        let onnx = operators::onnx();
+    pub(crate) fn decode(model: &str, bytes: &[u8]) -> Result<Self, LoadError> {
         let corrupt = |problem: String| LoadError::Corrupt {
             model: model.to_owned(),
             problem,
@@ -37,20 +35,18 @@ impl Graph {
         if bytes.is_empty() {
             return Err(corrupt("the file is empty".into()));
         }
-        let mut proto = onnx
-            .proto_model_for_read(&mut bytes)
-            .map_err(|error| LoadError::Corrupt {
-                model: model.to_owned(),
-                problem: "it is not an ONNX file".into(),
-                source: Some(error.into()),
-            })?;
+        let mut proto = ModelProto::decode(bytes).map_err(|error| LoadError::Corrupt {
+            model: model.to_owned(),
+            problem: "it is not an ONNX file".into(),
+            source: Some(error.into()),
+        })?;
         let operator_sets: Vec<String> = proto.opset_import.iter().map(|set| set.domain.clone()).collect();
         let graph = proto
             .graph
             .as_mut()
             .ok_or_else(|| corrupt("it is not an ONNX file: there is no graph".into()))?;
         check::check(graph, &operator_sets).map_err(corrupt)?;
-        let unsupported = support::unsupported(onnx, graph);
+        let unsupported = support::unsupported(graph);
         if !unsupported.is_empty() {
             return Err(LoadError::Unsupported {
                 model: model.to_owned(),

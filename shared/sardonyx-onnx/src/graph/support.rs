@@ -1,6 +1,5 @@
 //! Which operators are computed right. What is not here is refused by name, because tract may compute it wrongly without a word.
 
-use tract_onnx::Onnx;
 use tract_onnx::pb::{GraphProto, NodeProto};
 
 use super::zip_map;
@@ -24,10 +23,10 @@ const CONTRIB_OPERATORS: [&str; 9] = [
 ];
 
 /// Every node whose operator is missing or known to be wrong, in this graph and in those inside of it.
-pub(super) fn unsupported(onnx: &Onnx, graph: &GraphProto) -> Vec<UnsupportedOperator> {
+pub(super) fn unsupported(graph: &GraphProto) -> Vec<UnsupportedOperator> {
     let mut found = Vec::new();
     for node in &graph.node {
-        let reason = if is_registered(onnx, node) {
+        let reason = if is_registered(node) {
             wrong(graph, node)
         } else {
             Some(None)
@@ -41,7 +40,7 @@ pub(super) fn unsupported(onnx: &Onnx, graph: &GraphProto) -> Vec<UnsupportedOpe
         }
         for attribute in &node.attribute {
             for inner in attribute.g.iter().chain(&attribute.graphs) {
-                found.extend(unsupported(onnx, inner));
+                found.extend(unsupported(inner));
             }
         }
     }
@@ -63,9 +62,9 @@ fn domain(node: &NodeProto) -> &str {
     }
 }
 
-fn is_registered(onnx: &Onnx, node: &NodeProto) -> bool {
+fn is_registered(node: &NodeProto) -> bool {
     let name = node.op_type.as_str();
-    if operators::find(&node.domain, name).is_some() {
+    if operators::find_direct(&node.domain, name).is_some() {
         return true;
     }
     let is_of_another_domain = |name: &str| {
@@ -74,7 +73,7 @@ fn is_registered(onnx: &Onnx, node: &NodeProto) -> bool {
             || operators::find(operators::ML_DOMAIN, name).is_some()
     };
     match domain(node) {
-        "ai.onnx" => onnx.op_register.0.contains_key(name) && !is_of_another_domain(name),
+        "ai.onnx" => operators::TRACT.op_register.0.contains_key(name) && !is_of_another_domain(name),
         operators::ML_DOMAIN => name == "ZipMap" || TRACT_ML_OPERATORS.contains(&name),
         "com.microsoft" => CONTRIB_OPERATORS.contains(&name),
         _ => false,

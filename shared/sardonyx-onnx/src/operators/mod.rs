@@ -89,32 +89,44 @@ pub(crate) fn find_direct(domain: &str, name: &str) -> Option<&'static Registrat
     find(domain, name).or_else(|| standard::find(domain, name))
 }
 
-/// tract's ONNX front-end with our operators in it.
-pub(crate) fn onnx() -> &'static Onnx {
-    static ONNX: LazyLock<Onnx> = LazyLock::new(|| {
-        let mut onnx = tract_onnx::onnx()
-            // Exporters write shapes here that contradict the facts that we set on the inputs.
-            .with_ignore_value_info(true);
-        for registration in REGISTRY {
-            onnx.op_register.insert(registration.name, tract_adapter::parse);
-        }
-        onnx
-    });
-    &ONNX
-}
+/// tract's ONNX front-end with our operators in it. It is built when a graph first needs it: that takes longer than to load a small
+/// model without it.
+pub(crate) static TRACT: LazyLock<Onnx> = LazyLock::new(|| {
+    let mut onnx = tract_onnx::onnx()
+        // Exporters write shapes here that contradict the facts that we set on the inputs.
+        .with_ignore_value_info(true);
+    for registration in REGISTRY {
+        onnx.op_register.insert(registration.name, tract_adapter::parse);
+    }
+    onnx
+});
 
-/// What an operator needs to know of the model while it reads its attributes.
+/// What our operators need to know of the model while they read their attributes.
 pub(crate) fn parsing_context(proto: &ModelProto) -> ParsingContext<'_> {
+    /// Has no operators, as ours need none.
+    static FRAMEWORK: LazyLock<Onnx> = LazyLock::new(Onnx::default);
     let default_set = proto
         .opset_import
         .iter()
-        .find(|set| set.domain.is_empty() || set.domain == "ai.onnx");
+        .find(|set| set.domain.is_empty() || set.domain == DEFAULT_DOMAIN);
     ParsingContext {
         onnx_operator_set_version: default_set.map_or(0, |set| set.version),
-        framework: onnx(),
+        framework: &FRAMEWORK,
         model: proto,
         parent_graphs: Vec::new(),
         model_dir: None,
         template: Default::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_direct_executor_does_not_run_tract_can() {
+        for name in standard::names() {
+            assert!(TRACT.op_register.0.contains_key(name), "{name}");
+        }
     }
 }

@@ -34,17 +34,18 @@ trait Strategy: Send + Sync {
 }
 
 impl Plan {
-    /// Compiles a graph for inputs and outputs in the given order; outputs may be left out.
+    /// Compiles a graph for inputs and outputs in the given order; outputs may be left out. The model file is let go as soon as it has been read.
     pub(crate) fn compile(
-        proto: &ModelProto,
+        proto: ModelProto,
         inputs: &[InputDeclaration],
         outputs: &[OutputDeclaration],
     ) -> TractResult<Self> {
-        match Direct::compile(proto, inputs, outputs) {
+        match Direct::compile(&proto, inputs, outputs) {
             Ok(direct) => return Ok(Self::new(direct.outputs(outputs), direct)),
             Err(reason) => tracing::debug!(reason = format!("{reason:#}"), "tract runs this graph"),
         }
-        let source = tract::parse(proto, inputs, outputs)?;
+        let source = tract::parse(&proto, inputs, outputs)?;
+        drop(proto);
         let symbolic_error = match Symbolic::compile(&source, inputs) {
             Ok(symbolic) => return Ok(Self::new(symbolic.outputs(outputs)?, symbolic)),
             Err(error) => error,

@@ -19,7 +19,7 @@ pub(super) fn parse(
     inputs: &[InputDeclaration],
     outputs: &[OutputDeclaration],
 ) -> TractResult<InferenceModel> {
-    let parsed = operators::onnx().parse(proto, None)?;
+    let parsed = operators::TRACT.parse(proto, None)?;
     ensure!(
         parsed.unresolved_inputs.is_empty(),
         "{:?} are read but not given",

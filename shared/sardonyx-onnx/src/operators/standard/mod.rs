@@ -49,6 +49,11 @@ pub(super) fn find(domain: &str, name: &str) -> Option<&'static Registration> {
         .find(|registration| is_standard && registration.name == name)
 }
 
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    REGISTRY.iter().map(|registration| registration.name)
+}
+
 /// The axis that an attribute means, counted from the end when negative.
 fn axis(operator: &str, axis: i64, rank: usize) -> tract_onnx::prelude::TractResult<usize> {
     let from_start = if axis < 0 {
