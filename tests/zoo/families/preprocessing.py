@@ -45,7 +45,7 @@ CASES = {
     "binarizer-double": few(Binarizer(threshold=0.3), double=True, **FORM),
     "function-identity": few(FunctionTransformer(), integers=True, **FORM),
     "power-yeo-johnson": few(PowerTransformer(), **FORM),
-    "power-box-cox": few(make_pipeline(MinMaxScaler((1, 2), clip=True), PowerTransformer("box-cox")), **FORM),
+    "power-box-cox": few(make_pipeline(MinMaxScaler((1, 9), clip=True), PowerTransformer("box-cox")), **FORM),
     "power-unscaled": few(PowerTransformer(standardize=False), **FORM),
     "quantile-uniform": few(QuantileTransformer(n_quantiles=10, random_state=SEED), **FORM),
     "polynomial": few(PolynomialFeatures(2), **FORM),

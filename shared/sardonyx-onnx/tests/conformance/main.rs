@@ -16,9 +16,7 @@ use zoo::Specimen;
 
 #[test]
 fn every_model_answers_like_onnx_runtime_or_is_refused() {
-    if coverage::is_update_wanted() {
-        coverage::update_refused();
-    }
+    coverage::prepare();
     let (refused, known_wrong) = (zoo::refused(), zoo::known_wrong());
     let mut specimens = zoo::committed();
     assert!(specimens.len() > 1000, "the models are missing");
@@ -54,6 +52,7 @@ fn every_model_answers_like_onnx_runtime_or_is_refused() {
 #[test]
 fn rows_are_answered_alike_in_large_batches() {
     const MODELS_PER_OPERATOR: usize = 3;
+    coverage::prepare();
     let known_wrong = zoo::known_wrong();
     let mut specimens = zoo::committed();
     specimens.retain(|specimen| specimen.is_row_wise() && !known_wrong.contains_key(&specimen.name));
@@ -83,7 +82,7 @@ fn assert_none(failures: &[String]) {
 }
 
 /// The whole batch; and where rows are independent, each row alone, seven, an odd part of the batch, and no rows at all.
-fn answers(specimen: &Specimen, model: &OnnxModel) -> Result<(), String> {
+pub(crate) fn answers(specimen: &Specimen, model: &OnnxModel) -> Result<(), String> {
     let inputs = specimen.inputs(model.inputs())?;
     let full = model.infer(inputs.clone()).map_err(|error| chain(&error))?;
     for (spec, output) in model.outputs().iter().zip(&full) {

@@ -42,6 +42,11 @@ pub(crate) fn strings(file: &str) -> BTreeMap<String, String> {
     serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
+pub(crate) fn write_strings(file: &str, strings: &BTreeMap<String, String>) {
+    let text = serde_json::to_string_pretty(strings).expect("serialises");
+    std::fs::write(folder().join(file), text + "\n").unwrap_or_else(|error| panic!("{file}: {error}"));
+}
+
 /// The models of a folder, by name.
 pub(crate) fn read(folder: &Path) -> Vec<Specimen> {
     let file = |name: &str, kind: &str| {
