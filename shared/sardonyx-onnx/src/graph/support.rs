@@ -6,9 +6,6 @@ use super::zip_map;
 use crate::error::UnsupportedOperator;
 use crate::operators;
 
-/// The operators of `ai.onnx.ml` that tract computes right itself. Its registry does not know domains.
-const TRACT_ML_OPERATORS: [&str; 1] = ["CategoryMapper"];
-
 /// Operators of ONNX Runtime's own domain, `com.microsoft`, by which transformers are exported.
 const CONTRIB_OPERATORS: [&str; 9] = [
     "BiasGelu",
@@ -68,13 +65,13 @@ fn is_registered(node: &NodeProto) -> bool {
         return true;
     }
     let is_of_another_domain = |name: &str| {
-        TRACT_ML_OPERATORS.contains(&name)
-            || CONTRIB_OPERATORS.contains(&name)
+        CONTRIB_OPERATORS.contains(&name)
             || operators::find(operators::ML_DOMAIN, name).is_some()
+            || operators::find(operators::CONTRIB_DOMAIN, name).is_some()
     };
     match domain(node) {
         "ai.onnx" => operators::TRACT.op_register.0.contains_key(name) && !is_of_another_domain(name),
-        operators::ML_DOMAIN => name == "ZipMap" || TRACT_ML_OPERATORS.contains(&name),
+        operators::ML_DOMAIN => name == "ZipMap",
         "com.microsoft" => CONTRIB_OPERATORS.contains(&name),
         _ => false,
     }

@@ -23,14 +23,20 @@ pub(super) fn integers(node: &NodeProto, name: &str) -> TractResult<Vec<i64>> {
 }
 
 pub(super) fn texts(node: &NodeProto, name: &str) -> TractResult<Vec<String>> {
-    Ok(node
-        .get_attr_opt_tvec::<String>(name)?
-        .map(|texts| texts.into_iter().collect_vec())
-        .unwrap_or_default())
+    let texts = node
+        .get_attr_opt_tvec::<String>(name)
+        .with_context(|| format!("the attribute {name} of {}", node.op_type))?;
+    Ok(texts.map(|texts| texts.into_iter().collect_vec()).unwrap_or_default())
 }
 
 pub(super) fn floats(node: &NodeProto, name: &str) -> TractResult<Vec<f32>> {
     Ok(node.get_attr_opt_slice::<f32>(name)?.unwrap_or_default().to_vec())
+}
+
+/// The version of this operator set that the model imports.
+pub(super) fn operator_set_version(context: &ParsingContext, domain: &str) -> i64 {
+    let mut sets = context.model.opset_import.iter();
+    sets.find(|set| set.domain == domain).map_or(1, |set| set.version)
 }
 
 /// Numbers that ONNX gives either as `name`, in single precision, or as `{name}_as_tensor`.

@@ -5,27 +5,38 @@
 mod array_feature_extractor;
 mod attributes;
 mod binarizer;
+mod category_mapper;
 mod feature_vectorizer;
 mod imputer;
+mod keys;
+mod label_encoder;
 mod labels;
 mod linear_classifier;
 mod linear_regressor;
 mod normalizer;
+mod one_hot_encoder;
 mod operator;
+mod pattern;
 mod post_transform;
 mod reduce_log_sum_exp;
 mod rows;
 mod scaler;
 mod standard;
+mod string_normalizer;
 mod svm;
 mod svm_classifier;
 mod svm_pairs;
 mod svm_regressor;
+#[cfg(test)]
+mod testing;
+mod tf_idf_vectorizer;
+mod tokenizer;
 mod tract_adapter;
 mod tree_ensemble;
 mod tree_ensemble_classifier;
 mod tree_ensemble_regressor;
 mod tree_ensemble_v5;
+mod values;
 
 use std::sync::LazyLock;
 
@@ -34,10 +45,13 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::ModelProto;
 
 use operator::Parse;
-pub(crate) use operator::{Fact, Kernel, Registration};
+pub(crate) use operator::{Fact, Kernel, Registration, UnacceptableValue};
 
 /// The domain of the operators for classical machine learning.
 pub(crate) const ML_DOMAIN: &str = "ai.onnx.ml";
+
+/// The domain of ONNX Runtime's own operators.
+pub(crate) const CONTRIB_DOMAIN: &str = "com.microsoft";
 
 /// The domain of everything else, which files mostly leave out.
 const DEFAULT_DOMAIN: &str = "ai.onnx";
@@ -46,15 +60,21 @@ const DEFAULT_DOMAIN: &str = "ai.onnx";
 const REGISTRY: &[Registration] = &[
     ml("ArrayFeatureExtractor", array_feature_extractor::parse),
     ml("Binarizer", binarizer::parse),
+    ml("CategoryMapper", category_mapper::parse),
     ml("FeatureVectorizer", feature_vectorizer::parse),
     ml("Imputer", imputer::parse),
+    ml("LabelEncoder", label_encoder::parse),
     ml("LinearClassifier", linear_classifier::parse),
     ml("LinearRegressor", linear_regressor::parse),
     ml("Normalizer", normalizer::parse),
+    ml("OneHotEncoder", one_hot_encoder::parse),
     default("ReduceLogSumExp", reduce_log_sum_exp::parse),
+    ml("Scaler", scaler::parse),
+    default("StringNormalizer", string_normalizer::parse),
     ml("SVMClassifier", svm_classifier::parse),
     ml("SVMRegressor", svm_regressor::parse),
-    ml("Scaler", scaler::parse),
+    default("TfIdfVectorizer", tf_idf_vectorizer::parse),
+    contrib("Tokenizer", tokenizer::parse),
     ml("TreeEnsemble", tree_ensemble_v5::parse),
     ml("TreeEnsembleClassifier", tree_ensemble_classifier::parse),
     ml("TreeEnsembleRegressor", tree_ensemble_regressor::parse),
@@ -71,6 +91,14 @@ const fn ml(name: &'static str, parse: Parse) -> Registration {
 const fn default(name: &'static str, parse: Parse) -> Registration {
     Registration {
         domain: DEFAULT_DOMAIN,
+        name,
+        parse,
+    }
+}
+
+const fn contrib(name: &'static str, parse: Parse) -> Registration {
+    Registration {
+        domain: CONTRIB_DOMAIN,
         name,
         parse,
     }

@@ -40,6 +40,11 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
     }
 }
 
+/// A value that an operator does not take, in an input whose type and shape are right: another request may well run.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UnacceptableValue(pub(crate) String);
+
 /// An operator of an operator set, by name, with what reads its attributes.
 pub(crate) struct Registration {
     /// `ai.onnx.ml`, or `ai.onnx` for the default operator set.

@@ -9,6 +9,7 @@ use tract_onnx::tract_hir::internal::{ToDim, anyhow, ensure};
 use super::tract::{self, Runnable};
 use super::{Strategy, trial};
 use crate::graph::{InputDeclaration, OutputDeclaration};
+use crate::operators::UnacceptableValue;
 
 /// How many shapes stay compiled. Batches of a queue come in a few sizes; memory must not grow with every new one.
 const CACHED_SHAPES: usize = 8;
@@ -36,7 +37,11 @@ impl PerShape {
         let (Some(one), Some(more)) = (trial::inputs(&self.inputs, 1), trial::inputs(&self.inputs, trial::ROWS)) else {
             return declared(declarations);
         };
-        let (one, more) = (self.run(one)?, self.run(more)?);
+        let (one, more) = match (self.run(one), self.run(more)) {
+            // The zeros of the trial may be no values that the model takes.
+            (Err(error), _) | (_, Err(error)) if error.is::<UnacceptableValue>() => return declared(declarations),
+            (one, more) => (one?, more?),
+        };
         let outputs = declarations.iter().zip(one.iter().zip(&more));
         outputs
             .map(|(declaration, (one, more))| {

@@ -8,6 +8,7 @@ use super::tract::{self, Runnable};
 use super::{Strategy, sizes, symbol_values, symbolic_shape, trial};
 use crate::convert::to_datatype;
 use crate::graph::{InputDeclaration, OutputDeclaration};
+use crate::operators::UnacceptableValue;
 
 pub(super) struct Symbolic {
     inputs: Vec<InputDeclaration>,
@@ -29,8 +30,12 @@ impl Symbolic {
             inputs: inputs.to_vec(),
             runnable: tract::compile(source.clone(), inputs, shapes)?,
         };
-        if let Some(trial) = trial::inputs(inputs, trial::ROWS) {
-            plan.run(trial)?;
+        if let Some(trial) = trial::inputs(inputs, trial::ROWS)
+            && let Err(error) = plan.run(trial)
+            // The zeros of the trial may be no values that the model takes; it came as far as to look at them.
+            && !error.is::<UnacceptableValue>()
+        {
+            return Err(error);
         }
         Ok(plan)
     }

@@ -1,0 +1,162 @@
+//! Nodes made by hand, and operators run by themselves.
+
+use std::sync::Arc;
+
+use sardonyx_core::tensor::{Tensor, TensorData};
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
+use tract_onnx::tract_hir::internal::{ToDim, TractResult};
+
+use super::operator::{Fact, Operator};
+
+/// A node with one output, and the version of its operator set.
+pub(super) struct Node {
+    proto: NodeProto,
+    version: i64,
+}
+
+pub(super) fn node(domain: &str, operator: &str) -> Node {
+    Node {
+        proto: NodeProto {
+            op_type: operator.into(),
+            domain: domain.into(),
+            output: vec!["y".into()],
+            ..Default::default()
+        },
+        version: 3,
+    }
+}
+
+impl Node {
+    /// Sets an attribute, in place of an earlier one of this name.
+    pub(super) fn with(mut self, name: &str, value: impl Attribute) -> Self {
+        let mut attribute = value.attribute();
+        attribute.name = name.into();
+        self.proto.attribute.retain(|other| other.name != name);
+        self.proto.attribute.push(attribute);
+        self
+    }
+
+    pub(super) fn version(mut self, version: i64) -> Self {
+        self.version = version;
+        self
+    }
+
+    fn parse(&self) -> TractResult<Arc<dyn Operator>> {
+        let model = ModelProto {
+            opset_import: vec![OperatorSetIdProto {
+                domain: self.proto.domain.clone(),
+                version: self.version,
+            }],
+            ..Default::default()
+        };
+        let context = super::parsing_context(&model);
+        let registration = super::find(&self.proto.domain, &self.proto.op_type).expect("a registered operator");
+        (registration.parse)(&context, &self.proto)
+    }
+
+    fn outputs(&self, inputs: &[Tensor]) -> TractResult<Vec<Tensor>> {
+        let operator = self.parse()?;
+        let facts: Vec<Fact> = inputs
+            .iter()
+            .map(|input| Fact::new(input.datatype(), input.shape().iter().map(|size| size.to_dim())))
+            .collect();
+        let promised = operator.outputs(&facts)?;
+        let outputs = operator.kernel(&facts)?.run(&inputs.iter().collect::<Vec<_>>())?;
+        assert_eq!(promised.len(), outputs.len());
+        for (fact, output) in promised.iter().zip(&outputs) {
+            assert_eq!(fact.datatype, output.datatype());
+            assert_eq!(fact.shape.len(), output.shape().len());
+            for (promised, size) in fact.shape.iter().zip(output.shape()) {
+                // What depends on the elements of the input is open.
+                assert!(
+                    promised.to_i64().is_err() || *promised == size.to_dim(),
+                    "{promised} {size}"
+                );
+            }
+        }
+        Ok(outputs)
+    }
+}
+
+/// What the node gives. It must keep the promises that it makes of types and shapes.
+pub(super) fn run(node: &Node, inputs: Vec<Tensor>) -> Tensor {
+    let mut outputs = node.outputs(&inputs).expect("runs");
+    assert_eq!(outputs.len(), 1);
+    outputs.remove(0)
+}
+
+/// Why the node does not take these inputs.
+pub(super) fn run_error(node: &Node, inputs: Vec<Tensor>) -> String {
+    format!("{:#}", node.outputs(&inputs).expect_err("refused"))
+}
+
+/// Why the attributes are refused.
+pub(super) fn parse_error(node: &Node) -> String {
+    format!("{:#}", node.parse().expect_err("refused"))
+}
+
+pub(super) fn texts<const RANK: usize, const LEN: usize>(shape: [usize; RANK], texts: [&str; LEN]) -> Tensor {
+    let data = TensorData::Bytes(texts.map(str::to_owned).to_vec());
+    Tensor::new(shape.to_vec(), data).expect("fits")
+}
+
+/// A value that an attribute can have.
+pub(super) trait Attribute {
+    fn attribute(self) -> AttributeProto;
+}
+
+macro_rules! attributes {
+    ($($type:ty, $kind:ident: |$value:ident| $field:ident = $proto:expr;)*) => {
+        $(impl Attribute for $type {
+            fn attribute(self) -> AttributeProto {
+                let $value = self;
+                AttributeProto { r#type: AttributeType::$kind as i32, $field: $proto, ..Default::default() }
+            }
+        })*
+    };
+}
+
+attributes! {
+    i64, Int: |value| i = value;
+    f32, Float: |value| f = value;
+    &str, String: |value| s = value.as_bytes().to_vec();
+    Vec<i64>, Ints: |values| ints = values;
+    Vec<f32>, Floats: |values| floats = values;
+    Vec<&str>, Strings: |values| strings = values.iter().map(|text| text.as_bytes().to_vec()).collect();
+    Vec<&[u8]>, Strings: |values| strings = values.iter().map(|text| text.to_vec()).collect();
+    Tensor, Tensor: |tensor| t = Some(tensor_proto(&tensor));
+}
+
+fn tensor_proto(tensor: &Tensor) -> TensorProto {
+    let mut proto = TensorProto {
+        dims: tensor.shape().iter().map(|size| *size as i64).collect(),
+        ..Default::default()
+    };
+    let data_type = match tensor.data() {
+        TensorData::Int64(values) => {
+            proto.int64_data = values.clone();
+            DataType::Int64
+        }
+        TensorData::Int16(values) => {
+            proto.int32_data = values.iter().map(|value| i32::from(*value)).collect();
+            DataType::Int16
+        }
+        TensorData::Fp32(values) => {
+            proto.float_data = values.clone();
+            DataType::Float
+        }
+        TensorData::Fp64(values) => {
+            proto.double_data = values.clone();
+            DataType::Double
+        }
+        TensorData::Bytes(values) => {
+            proto.string_data = values.iter().map(|text| text.as_bytes().to_vec()).collect();
+            DataType::String
+        }
+        other => panic!("no test needs a tensor of {}", other.datatype()),
+    };
+    proto.data_type = data_type as i32;
+    proto
+}
