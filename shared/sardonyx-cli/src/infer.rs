@@ -57,6 +57,9 @@ fn infer(name: &str, model: &[u8], request: &[u8]) -> Result<InferResponse, Comm
 }
 
 #[cfg(test)]
+mod zoo_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
@@ -143,8 +146,8 @@ mod tests {
         );
         assert!(answer(forest, b"{").is_err_and(|error| error.contains("not valid JSON")));
         assert_eq!(
-            error("svc", input(json!({}))),
-            r#"the model uses operators that are not supported: ai.onnx.ml.SVMClassifier (node "SVMc")"#
+            error("feature-hasher", input(json!({}))),
+            r#"the model uses operators that are not supported: com.microsoft.MurmurHash3 (node "FeatureHasher")"#
         );
     }
 }

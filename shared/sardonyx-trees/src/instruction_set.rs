@@ -90,6 +90,15 @@ impl InstructionSet {
         }
     }
 
+    /// How many levels of branches are computed without storing their results: their operands have to fit into the registers.
+    pub(crate) fn most_complete_levels(self) -> u32 {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 3,
+            _ => 2,
+        }
+    }
+
     /// How many steps of a walk take as long as one branch of a program, both for the same rows; see `make bench SUITE=trees`.
     pub(crate) fn steps_per_branch(self) -> f64 {
         match self {

@@ -15,10 +15,11 @@ use super::tree_ensemble_regressor::TreeRegression;
 use crate::trees::{Aggregate, EnsembleAttributes, NodeMode, PostTransform, Scalar};
 
 pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+    let targets = node.get_attr::<usize>("n_targets")?;
     Ok(Arc::new(TreeRegression {
         operator: "TreeEnsemble",
         trees: trees(context, node)?,
-        targets: node.get_attr::<usize>("n_targets")?,
+        targets,
         aggregate: match node.get_attr_opt::<i64>("aggregate_function")?.unwrap_or(1) {
             0 => Aggregate::Average,
             1 => Aggregate::Sum,
@@ -28,8 +29,15 @@ pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<A
         },
         post_transform: match node.get_attr_opt::<i64>("post_transform")?.unwrap_or(0) {
             0 => PostTransform::None,
-            1 => PostTransform::Softmax,
-            2 => PostTransform::Logistic,
+            // A single target has no post transform but PROBIT.
+            1 | 2 if targets == 1 => PostTransform::None,
+            other @ (1 | 2) => {
+                let problem = format!(
+                    "{other}: ONNX Runtime takes 1 (SOFTMAX) for LOGISTIC and 2 for SOFTMAX, so that what is meant is not known; \
+                     transform the scores by an operator of their own"
+                );
+                return node.bail_attr("post_transform", &problem);
+            }
             3 => PostTransform::SoftmaxZero,
             4 => PostTransform::Probit,
             other => return node.bail_attr("post_transform", &format!("{other} is none of 0 to 4")),

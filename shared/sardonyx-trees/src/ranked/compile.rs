@@ -12,7 +12,7 @@ use crate::scalar::Key;
 /// Leaf numbers are bytes.
 pub(super) const MAX_LEAVES: usize = 256;
 
-/// So many bottom branches are computed before the branches above them: their results should stay in the first-level cache.
+/// So many subtrees are computed before the branches above them: their results should stay in the first-level cache.
 const MAX_BOTTOMS: usize = 32;
 
 /// A test of a column for which the ranks up to the limit hold.
@@ -22,20 +22,12 @@ pub(super) struct Test {
     pub(super) limit: u8,
 }
 
-/// A branch with two branches below it that lead to leaves.
+/// A complete subtree that ends in leaves: its branches level by level from its root, and its leaves from where all tests hold to where
+/// all fail.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Quad {
-    /// Of the upper branch, of the one where it holds, and of the other one.
-    pub(super) tests: [Test; 3],
-    pub(super) leaves: [u8; 4],
-    pub(super) out: u16,
-}
-
-/// A branch that leads to two leaves.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pair {
-    pub(super) test: Test,
-    pub(super) leaves: [u8; 2],
+pub(super) struct Complete<const BRANCHES: usize, const LEAVES: usize> {
+    pub(super) tests: [Test; BRANCHES],
+    pub(super) leaves: [u8; LEAVES],
     pub(super) out: u16,
 }
 
@@ -48,11 +40,12 @@ pub(super) struct Blend {
     pub(super) out: u16,
 }
 
-/// First come all quads, then all pairs, then all blends.
+/// First come the subtrees at the bottom, then what joins them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Segment {
-    pub(super) quads: Vec<Quad>,
-    pub(super) pairs: Vec<Pair>,
+    pub(super) of_eight: Vec<Complete<7, 8>>,
+    pub(super) of_four: Vec<Complete<3, 4>>,
+    pub(super) of_two: Vec<Complete<1, 2>>,
     pub(super) blends: Vec<Blend>,
 }
 
@@ -83,8 +76,9 @@ impl<T> Program<T> {
             }
         };
         for segment in &mut self.segments {
-            segment.quads.iter_mut().for_each(|quad| moved(&mut quad.out));
-            segment.pairs.iter_mut().for_each(|pair| moved(&mut pair.out));
+            segment.of_eight.iter_mut().for_each(|subtree| moved(&mut subtree.out));
+            segment.of_four.iter_mut().for_each(|subtree| moved(&mut subtree.out));
+            segment.of_two.iter_mut().for_each(|subtree| moved(&mut subtree.out));
             for blend in &mut segment.blends {
                 [&mut blend.yes, &mut blend.no, &mut blend.out]
                     .into_iter()
@@ -111,17 +105,25 @@ fn largest_tree<T: Scalar>(ensemble: &Ensemble<T>) -> usize {
 }
 
 /// `None` where a tree does not fit the limits of a program.
-pub(super) fn compile<T: Scalar>(ensemble: &Ensemble<T>, tree: &Tree, quantiser: &Quantiser<T>) -> Option<Program<T>> {
+pub(super) fn compile<T: Scalar>(
+    ensemble: &Ensemble<T>,
+    tree: &Tree,
+    quantiser: &Quantiser<T>,
+    instruction_set: InstructionSet,
+) -> Option<Program<T>> {
     with_nodes!(&ensemble.nodes, nodes => {
         let view = |at: usize| view(nodes, at);
         let mut compiler = Compiler {
             view: &view,
             quantiser,
+            most_levels: instruction_set.most_complete_levels(),
             uses: HashMap::new(),
             done: HashMap::new(),
             leaves: HashMap::new(),
             weights: Vec::new(),
             segments: vec![Segment::default()],
+            complete: HashMap::new(),
+            bottoms: 0,
             results: 0,
             free: Vec::new(),
             free_for_blends: Vec::new(),
@@ -168,6 +170,8 @@ fn view<K: Key, L: Link>(nodes: &[Node<K, L>], at: usize) -> View<K> {
 struct Compiler<'a, T: Scalar> {
     view: &'a dyn Fn(usize) -> View<T::Key>,
     quantiser: &'a Quantiser<T>,
+    /// How many levels a complete subtree may have: what fits into the registers. [`Segment`] knows those of one to three.
+    most_levels: u32,
     /// How often the result of a branch is still to be read, by its pair.
     uses: HashMap<usize, u32>,
     /// The results that there are, by pair.
@@ -176,10 +180,14 @@ struct Compiler<'a, T: Scalar> {
     leaves: HashMap<T::Key, u8>,
     weights: Vec<T>,
     segments: Vec<Segment>,
+    /// How many levels of branches the complete subtrees have that are not computed yet, by the pair of their root.
+    complete: HashMap<usize, u32>,
+    /// The complete subtrees of the segment.
+    bottoms: usize,
     results: u16,
     /// Places that are free from the beginning of the segment on.
     free: Vec<u16>,
-    /// Places that are free now; the quads and pairs of the segment come earlier.
+    /// Places that are free now; the complete subtrees of the segment come earlier.
     free_for_blends: Vec<u16>,
 }
 
@@ -189,7 +197,7 @@ impl<T: Scalar> Compiler<'_, T> {
         let order = self.order(root);
         // The leaves that are read from places come first, so that those are few.
         for &(_, pair) in &order {
-            if !self.is_bottom(pair) {
+            if self.is_leaf(pair) != self.is_leaf(pair + 1) {
                 for side in [pair, pair + 1] {
                     if let View::Leaf(key) = (self.view)(side) {
                         self.leaf(key)?;
@@ -249,39 +257,25 @@ impl<T: Scalar> Compiler<'_, T> {
         matches!((self.view)(at), View::Leaf(_))
     }
 
-    fn is_bottom(&self, pair: usize) -> bool {
-        self.is_leaf(pair) && self.is_leaf(pair + 1)
-    }
-
-    /// The pair below a bottom branch whose result only the branch above it reads.
-    fn own_bottom(&self, at: usize) -> Option<usize> {
+    /// How many levels of branches a node has below that are complete and that nobody else reads; 0 for a leaf.
+    fn levels(&self, at: usize) -> Option<u32> {
         match (self.view)(at) {
-            View::Branch { pair, .. } if self.is_bottom(pair) && self.uses.get(&pair) == Some(&1) => Some(pair),
-            _ => None,
+            View::Leaf(_) => Some(0),
+            View::Branch { pair, .. } if self.uses.get(&pair) == Some(&1) => self.complete.get(&pair).copied(),
+            View::Branch { .. } => None,
         }
     }
 
     fn branch(&mut self, at: usize, pair: usize, constants: u16) -> Option<()> {
+        if let (Some(levels), Some(other)) = (self.levels(pair), self.levels(pair + 1))
+            && levels == other
+            && levels < self.most_levels
+        {
+            // It may turn out to be a part of a larger one; else it is computed when it is read.
+            self.complete.insert(pair, levels + 1);
+            return Some(());
+        }
         let test = self.test(at)?;
-        if self.is_bottom(pair) {
-            // It may turn out to be a part of a quad; else it is computed when it is read.
-            return Some(());
-        }
-        if let (Some(yes), Some(no)) = (self.own_bottom(pair), self.own_bottom(pair + 1)) {
-            let quad = Quad {
-                tests: [test, self.test(pair)?, self.test(pair + 1)?],
-                leaves: [
-                    self.leaf_at(yes)?,
-                    self.leaf_at(yes + 1)?,
-                    self.leaf_at(no)?,
-                    self.leaf_at(no + 1)?,
-                ],
-                out: self.bottom_place(constants)?,
-            };
-            self.done.insert(pair, quad.out);
-            self.segments.last_mut()?.quads.push(quad);
-            return Some(());
-        }
         let (yes, no) = (self.operand(pair, constants)?, self.operand(pair + 1, constants)?);
         self.release(pair);
         self.release(pair + 1);
@@ -303,23 +297,60 @@ impl<T: Scalar> Compiler<'_, T> {
         if let Some(place) = self.done.get(&pair) {
             return Some(*place);
         }
-        let out = Pair {
-            test: self.test(at)?,
-            leaves: [self.leaf_at(pair)?, self.leaf_at(pair + 1)?],
-            out: self.bottom_place(constants)?,
-        };
-        self.done.insert(pair, out.out);
-        self.segments.last_mut()?.pairs.push(out);
-        Some(out.out)
+        let levels = self.complete.remove(&pair)?;
+        let out = self.bottom_place(constants)?;
+        self.done.insert(pair, out);
+        match levels {
+            1 => {
+                let subtree = self.subtree(at, out)?;
+                self.segments.last_mut()?.of_two.push(subtree);
+            }
+            2 => {
+                let subtree = self.subtree(at, out)?;
+                self.segments.last_mut()?.of_four.push(subtree);
+            }
+            _ => {
+                let subtree = self.subtree(at, out)?;
+                self.segments.last_mut()?.of_eight.push(subtree);
+            }
+        }
+        Some(out)
     }
 
-    /// A place for the result of a quad or a pair, in a new segment when this one has enough of them.
+    fn subtree<const BRANCHES: usize, const LEAVES: usize>(
+        &mut self,
+        root: usize,
+        out: u16,
+    ) -> Option<Complete<BRANCHES, LEAVES>> {
+        let mut tests = [Test { column: 0, limit: 0 }; BRANCHES];
+        // The nodes of a complete tree: those below the node i are 2 i + 1 and 2 i + 2.
+        let mut nodes = vec![root];
+        for (index, test) in tests.iter_mut().enumerate() {
+            let at = *nodes.get(index)?;
+            let View::Branch { pair, .. } = (self.view)(at) else {
+                return None;
+            };
+            *test = self.test(at)?;
+            nodes.extend([pair, pair + 1]);
+        }
+        let mut leaves = [0; LEAVES];
+        for (leaf, at) in leaves.iter_mut().zip(nodes.split_off(BRANCHES)) {
+            let View::Leaf(key) = (self.view)(at) else {
+                return None;
+            };
+            *leaf = self.leaf(key)?;
+        }
+        Some(Complete { tests, leaves, out })
+    }
+
+    /// A place for the result of a complete subtree, in a new segment when this one has enough of them.
     fn bottom_place(&mut self, constants: u16) -> Option<u16> {
-        let segment = self.segments.last()?;
-        if segment.quads.len() + segment.pairs.len() == MAX_BOTTOMS {
+        if self.bottoms == MAX_BOTTOMS {
+            self.bottoms = 0;
             self.segments.push(Segment::default());
             self.free.append(&mut self.free_for_blends);
         }
+        self.bottoms += 1;
         match self.free.pop() {
             Some(place) => Some(place),
             None => self.place(constants),
@@ -353,13 +384,6 @@ impl<T: Scalar> Compiler<'_, T> {
             column: u16::try_from(column).ok()?,
             limit: self.quantiser.rank(column, key)?,
         })
-    }
-
-    fn leaf_at(&mut self, at: usize) -> Option<u8> {
-        match (self.view)(at) {
-            View::Leaf(key) => self.leaf(key),
-            View::Branch { .. } => None,
-        }
     }
 
     fn leaf(&mut self, key: T::Key) -> Option<u8> {

@@ -1,7 +1,7 @@
 //! Programs on rows.
 
 use super::SETS;
-use super::compile::{Program, Segment, Test};
+use super::compile::{Complete, Program, Segment};
 use super::lanes::{Bytes, Lanes, Numbers, ROWS, add_leaves};
 use super::quantise::Quantiser;
 use crate::Scalar;
@@ -86,33 +86,17 @@ fn run<L: Lanes, T: Scalar, const USED: usize>(task: &Task<'_, T>, workspace: &m
 
 #[inline(always)]
 fn run_segment<L: Lanes, const USED: usize>(segment: &Segment, ranks: &[Sets], places: &mut [Sets]) {
-    let read = |test: Test| (&ranks[usize::from(test.column)], L::splat(test.limit));
-    for quad in &segment.quads {
-        let [(top, top_limit), (yes, yes_limit), (no, no_limit)] = quad.tests.map(read);
-        let leaves = quad.leaves.map(L::splat);
-        let out = &mut places[usize::from(quad.out)];
-        for set in 0..USED {
-            for at in (0..ROWS).step_by(L::WIDTH) {
-                let yes = L::select(L::load(&yes[set], at), yes_limit, leaves[0], leaves[1]);
-                let no = L::select(L::load(&no[set], at), no_limit, leaves[2], leaves[3]);
-                let selected = L::select(L::load(&top[set], at), top_limit, yes, no);
-                L::store(selected, &mut out[set], at);
-            }
-        }
+    for subtree in &segment.of_eight {
+        run_complete::<L, USED, 7, 8>(subtree, ranks, places);
     }
-    for pair in &segment.pairs {
-        let (ranks, limit) = read(pair.test);
-        let [yes, no] = pair.leaves.map(L::splat);
-        let out = &mut places[usize::from(pair.out)];
-        for set in 0..USED {
-            for at in (0..ROWS).step_by(L::WIDTH) {
-                let selected = L::select(L::load(&ranks[set], at), limit, yes, no);
-                L::store(selected, &mut out[set], at);
-            }
-        }
+    for subtree in &segment.of_four {
+        run_complete::<L, USED, 3, 4>(subtree, ranks, places);
+    }
+    for subtree in &segment.of_two {
+        run_complete::<L, USED, 1, 2>(subtree, ranks, places);
     }
     for blend in &segment.blends {
-        let (ranks, limit) = read(blend.test);
+        let (ranks, limit) = (&ranks[usize::from(blend.test.column)], L::splat(blend.test.limit));
         let (yes, no, out) = (usize::from(blend.yes), usize::from(blend.no), usize::from(blend.out));
         for set in 0..USED {
             for at in (0..ROWS).step_by(L::WIDTH) {
@@ -120,6 +104,34 @@ fn run_segment<L: Lanes, const USED: usize>(segment: &Segment, ranks: &[Sets], p
                 let selected = L::select(L::load(&ranks[set], at), limit, yes, no);
                 L::store(selected, &mut places[out][set], at);
             }
+        }
+    }
+}
+
+#[inline(always)]
+fn run_complete<L: Lanes, const USED: usize, const BRANCHES: usize, const LEAVES: usize>(
+    subtree: &Complete<BRANCHES, LEAVES>,
+    ranks: &[Sets],
+    places: &mut [Sets],
+) {
+    let ranks = subtree.tests.map(|test| &ranks[usize::from(test.column)]);
+    let limits = subtree.tests.map(|test| L::splat(test.limit));
+    let leaves = subtree.leaves.map(L::splat);
+    let out = &mut places[usize::from(subtree.out)];
+    for set in 0..USED {
+        for at in (0..ROWS).step_by(L::WIDTH) {
+            // From the bottom up: the results of the branches i to 2 i come from those of 2 i + 1 to 4 i + 2, or from the leaves.
+            let mut results = leaves;
+            let mut level = LEAVES / 2;
+            while level > 0 {
+                for index in 0..level {
+                    let branch = level - 1 + index;
+                    let ranks = L::load(&ranks[branch][set], at);
+                    results[index] = L::select(ranks, limits[branch], results[2 * index], results[2 * index + 1]);
+                }
+                level /= 2;
+            }
+            L::store(results[0], &mut out[set], at);
         }
     }
 }
