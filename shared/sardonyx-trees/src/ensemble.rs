@@ -5,7 +5,7 @@ use super::canonicalise::Column;
 use super::encode::Encoder;
 use super::instruction_set::InstructionSet;
 use super::lockstep::{LANES, Nodes};
-use super::ranked::Ranked;
+use super::ranked::{Ranked, Single};
 use super::scalar::Key;
 
 /// A tree in the node list of its ensemble.
@@ -48,6 +48,8 @@ pub struct Ensemble<T: Scalar> {
     instruction_set: InstructionSet,
     /// Made when the first batch comes that is large enough; `None` where it would not pay.
     ranked: OnceLock<Option<Box<Ranked<T>>>>,
+    /// Like `ranked`, for rows that come alone or in small batches.
+    single: OnceLock<Option<Box<Single<T>>>>,
 }
 
 /// What a target of a row has so far.
@@ -87,6 +89,7 @@ impl<T: Scalar> Ensemble<T> {
             targets,
             instruction_set: InstructionSet::detect(),
             ranked: OnceLock::new(),
+            single: OnceLock::new(),
         }
     }
 
@@ -99,6 +102,7 @@ impl<T: Scalar> Ensemble<T> {
             InstructionSet::Portable
         };
         self.ranked = OnceLock::new();
+        self.single = OnceLock::new();
         self
     }
 
@@ -146,9 +150,19 @@ impl<T: Scalar> Ensemble<T> {
                 score.is_given = *is_given;
             }
         }
-        match self.ranked(count) {
-            Some(ranked) => ranked.sum(self.instruction_set, rows, width, scores),
-            None => self.sum_singles(rows, width, scores),
+        if let Some(ranked) = self.ranked(count) {
+            ranked.sum(self.instruction_set, rows, width, scores);
+        } else if let Some(single) = self.single(count) {
+            let mut sums = vec![T::ZERO; self.targets];
+            for (row, scores) in rows.chunks_exact(width).zip(scores.chunks_exact_mut(self.targets)) {
+                sums.fill(T::ZERO);
+                single.sum(self.instruction_set, row, &mut sums);
+                for (score, sum) in scores.iter_mut().zip(&sums) {
+                    score.value = *sum;
+                }
+            }
+        } else {
+            self.sum_singles(rows, width, scores);
         }
     }
 
@@ -210,6 +224,14 @@ impl<T: Scalar> Ensemble<T> {
             .ranked
             .get_or_init(|| Ranked::new(self, self.instruction_set).map(Box::new));
         ranked.as_deref()
+    }
+
+    fn single(&self, rows: usize) -> Option<&Single<T>> {
+        if rows >= self.instruction_set.least_ranked_rows() || !self.instruction_set.has_single_rows() {
+            return None;
+        }
+        let single = self.single.get_or_init(|| Single::new(self).map(Box::new));
+        single.as_deref()
     }
 
     fn count_rows(&self, rows: &[T], width: usize) -> usize {

@@ -11,7 +11,7 @@ pub enum InstructionSet {
     /// x86-64 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// x86-64 with AVX-512 F, BW, VL and DQ.
+    /// x86-64 with AVX-512 F, BW, VL, DQ and VBMI.
     #[cfg(target_arch = "x86_64")]
     Avx512,
     /// arm64.
@@ -70,6 +70,8 @@ impl InstructionSet {
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vbmi")
+                    && is_x86_feature_detected!("bmi1")
                     && is_x86_feature_detected!("popcnt")
             }
             #[cfg(target_arch = "aarch64")]
@@ -84,9 +86,18 @@ impl InstructionSet {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => 16,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 12,
+            Self::Avx512 => 24,
             #[cfg(target_arch = "aarch64")]
             Self::Neon => 16,
+        }
+    }
+
+    /// Whether all tests of a tree can be made at once, which takes a register of 64 bytes.
+    pub(crate) fn has_single_rows(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => true,
+            _ => false,
         }
     }
 

@@ -9,6 +9,7 @@ mod compile;
 mod lanes;
 mod quantise;
 mod run;
+mod single;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -24,6 +25,7 @@ use super::instruction_set::InstructionSet;
 use compile::Program;
 use lanes::ROWS;
 use quantise::Quantiser;
+pub(super) use single::Single;
 
 /// How many sets of 64 rows an instruction of a program is applied to, so that reading it costs little.
 const SETS: usize = 4;

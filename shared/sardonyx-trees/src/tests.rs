@@ -1,5 +1,6 @@
 //! Random ensembles against the plainest possible evaluation, and what cannot be an ensemble.
 
+use super::ranked::Single;
 use super::{Aggregate, Classifier, Ensemble, EnsembleAttributes, InstructionSet, NodeMode, PostTransform, Regressor};
 
 const MODES: [NodeMode; 6] = [
@@ -249,6 +250,29 @@ fn trees_of_every_size_are_evaluated_alike() {
             for (name, regressor) in variants(&attributes, 1) {
                 let got = regressor.predict(&rows, 5);
                 assert_eq!(bits(&got), bits(&expected), "{leaves} leaves, chain {is_chain}, {name}");
+                let alone: Vec<f32> = rows.chunks(5).flat_map(|row| regressor.predict(row, 5)).collect();
+                assert_eq!(
+                    bits(&alone),
+                    bits(&expected),
+                    "{leaves} leaves, chain {is_chain}, {name}, rows alone"
+                );
+            }
+            let single = Single::new(&Ensemble::new(&attributes, 1).expect("a good ensemble"));
+            assert_eq!(
+                single.is_some(),
+                leaves <= if is_chain { 33 } else { 64 },
+                "{leaves} leaves, chain {is_chain}"
+            );
+            for (row, expected) in rows.chunks(5).zip(&expected) {
+                let mut sums = [0.0];
+                if let Some(single) = &single {
+                    single.sum(InstructionSet::Portable, row, &mut sums);
+                    assert_eq!(
+                        sums[0].to_bits(),
+                        expected.to_bits(),
+                        "{leaves} leaves, chain {is_chain}"
+                    );
+                }
             }
         }
     }

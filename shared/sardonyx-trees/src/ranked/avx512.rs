@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 
 use super::lanes::{Bytes, Lanes, ROWS};
 use super::run::{Task, Workspace, sum as run};
+use super::single::{Branches, COLUMNS, Conditions, Single};
 use crate::Scalar;
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
@@ -17,6 +18,17 @@ fn with_avx512<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     run::<Avx512, T>(task, workspace);
 }
 
+/// [`Single::sum`] with AVX-512.
+pub(super) fn sum_row<T: Scalar>(trees: &Single<T>, row: &[T], sums: &mut [T]) {
+    // SAFETY: as in `sum`.
+    unsafe { row_with_avx512(trees, row, sums) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,popcnt,bmi1")]
+fn row_with_avx512<T: Scalar>(trees: &Single<T>, row: &[T], sums: &mut [T]) {
+    trees.sum_with::<Avx512>(row, sums);
+}
+
 struct Avx512;
 
 impl Lanes for Avx512 {
@@ -26,7 +38,7 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn load(bytes: &Bytes, _at: usize) -> __m512i {
-        // SAFETY: this is inlined into `with_avx512` alone; `Bytes` are 64 bytes that are aligned to 64.
+        // SAFETY: this is inlined into the functions above alone; `Bytes` are 64 bytes that are aligned to 64.
         unsafe { _mm512_load_si512(bytes.0.as_ptr().cast()) }
     }
 
@@ -38,20 +50,20 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn splat(byte: u8) -> __m512i {
-        // SAFETY: this is inlined into `with_avx512` alone.
+        // SAFETY: this is inlined into the functions above alone.
         unsafe { _mm512_set1_epi8(byte as i8) }
     }
 
     #[inline(always)]
     fn select(ranks: __m512i, limit: __m512i, yes: __m512i, no: __m512i) -> __m512i {
-        // SAFETY: this is inlined into `with_avx512` alone.
+        // SAFETY: this is inlined into the functions above alone.
         unsafe { _mm512_mask_blend_epi8(_mm512_cmple_epu8_mask(ranks, limit), no, yes) }
     }
 
     #[inline(always)]
     fn add_leaves(sums: &mut [f32; ROWS], leaves: &Bytes, weights: &[f32; 256], count: usize) {
         for (sums, leaves) in sums.chunks_exact_mut(16).zip(leaves.0.chunks_exact(16)) {
-            // SAFETY: this is inlined into `with_avx512` alone. The chunks have 16 numbers and 16 bytes, and the weights are 256, so
+            // SAFETY: this is inlined into the functions above alone. The chunks have 16 numbers and 16 bytes, and the weights are 256, so
             // that any byte is the position of one.
             unsafe {
                 let leaves = _mm512_cvtepu8_epi32(_mm_loadu_si128(leaves.as_ptr().cast()));
@@ -75,8 +87,39 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn test(branches: &Branches, ranks: &[u8; COLUMNS]) -> u64 {
+        // SAFETY: this is inlined into the functions above alone; there are 64 columns, 64 limits and twice 64 ranks.
+        unsafe {
+            let columns = _mm512_loadu_si512(branches.columns.as_ptr().cast());
+            let first = _mm512_loadu_si512(ranks.as_ptr().cast());
+            let second = _mm512_loadu_si512(ranks.as_ptr().add(64).cast());
+            let limits = _mm512_loadu_si512(branches.limits.as_ptr().cast());
+            let picked = _mm512_permutex2var_epi8(first, columns, second);
+            _mm512_cmple_epu8_mask(picked, limits)
+        }
+    }
+
+    #[inline(always)]
+    fn reached(bits: u32, conditions: &Conditions) -> usize {
+        // SAFETY: this is inlined into the functions above alone; there are twice 16 numbers in either list.
+        let leaves = unsafe {
+            let bits = _mm512_set1_epi32(bits as i32);
+            let mut leaves = 0;
+            for half in 0..2 {
+                let above = _mm512_loadu_si512(conditions.above.as_ptr().add(half * 16).cast());
+                let holding = _mm512_loadu_si512(conditions.holding.as_ptr().add(half * 16).cast());
+                // (bits ^ holding) & above
+                let wrong = _mm512_ternarylogic_epi32::<0x28>(bits, holding, above);
+                leaves |= u32::from(_mm512_testn_epi32_mask(wrong, wrong)) << (half * 16);
+            }
+            leaves
+        };
+        leaves.trailing_zeros() as usize
+    }
+
+    #[inline(always)]
     fn count_below(value: f32, numbers: &[f32; 16]) -> usize {
-        // SAFETY: this is inlined into `with_avx512` alone, and there are 16 numbers.
+        // SAFETY: this is inlined into the functions above alone, and there are 16 numbers.
         let below = unsafe {
             let numbers = _mm512_loadu_ps(numbers.as_ptr());
             _mm512_cmp_ps_mask::<_CMP_GT_OQ>(_mm512_set1_ps(value), numbers)

@@ -98,7 +98,7 @@ pub(super) fn pays<T: Scalar>(ensemble: &Ensemble<T>, instruction_set: Instructi
 }
 
 /// The nodes of the largest tree. Trees are laid out one after the other.
-fn largest_tree<T: Scalar>(ensemble: &Ensemble<T>) -> usize {
+pub(super) fn largest_tree<T: Scalar>(ensemble: &Ensemble<T>) -> usize {
     let starts = ensemble.trees.iter().map(|tree| tree.root as usize);
     let ends = starts.clone().skip(1).chain([ensemble.nodes.len()]);
     starts.zip(ends).map(|(start, end)| end - start).max().unwrap_or(0)

@@ -1,5 +1,6 @@
 //! What the programs need of an instruction set.
 
+use super::single::{Branches, COLUMNS, Conditions, reached, test};
 use crate::Scalar;
 
 /// How many rows are one value of a program: a byte for each.
@@ -49,6 +50,18 @@ pub(super) trait Lanes {
     fn add_leaves(sums: &mut [f32; ROWS], leaves: &Bytes, weights: &[f32; 256], count: usize) {
         let _ = count;
         add_leaves(sums, leaves, weights);
+    }
+
+    /// A bit for each branch: whether its test of a row's ranks holds.
+    #[inline(always)]
+    fn test(branches: &Branches, ranks: &[u8; COLUMNS]) -> u64 {
+        test(branches, ranks)
+    }
+
+    /// The first leaf whose conditions the bits of the branches fulfil.
+    #[inline(always)]
+    fn reached(bits: u32, conditions: &Conditions) -> usize {
+        reached(bits, conditions)
     }
 
     /// How many of the numbers `value` is greater than.

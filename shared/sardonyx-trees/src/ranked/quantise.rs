@@ -1,6 +1,7 @@
 //! Numbers as their ranks among the thresholds of a column.
 
 use super::lanes::{Bytes, Lanes, ROWS, Thresholds, count_below};
+use super::single::COLUMNS;
 use crate::Scalar;
 use crate::ensemble::Ensemble;
 use crate::lockstep::{Link, with_nodes};
@@ -22,6 +23,16 @@ struct Feature<T> {
     thresholds: Box<Thresholds<T>>,
     /// Where missing values are below everything, and where they are above.
     columns: [Option<usize>; 2],
+}
+
+impl<T: Scalar> Feature<T> {
+    /// How many thresholds the value is greater than; 0 for NaN.
+    #[inline(always)]
+    fn rank<L: Lanes>(&self, value: T) -> u8 {
+        let stretch = below::<L, T>(value, &self.thresholds.last) & 15;
+        let within = below::<L, T>(value, &self.thresholds.stretches[stretch]);
+        (stretch * 16 + within) as u8
+    }
 }
 
 impl<T: Scalar> Quantiser<T> {
@@ -99,9 +110,7 @@ impl<T: Scalar> Quantiser<T> {
             let mut missing = Bytes([0; ROWS]);
             let values = rows.chunks_exact(width).map(|row| row[feature.feature]);
             for (row, value) in values.enumerate().take(ROWS) {
-                let stretch = below::<L, T>(value, &feature.thresholds.last) & 15;
-                let within = below::<L, T>(value, &feature.thresholds.stretches[stretch]);
-                plain.0[row] = (stretch * 16 + within) as u8;
+                plain.0[row] = feature.rank::<L>(value);
                 missing.0[row] = if value.is_nan() { MISSING } else { 0 };
             }
             if let Some(column) = feature.columns[0] {
@@ -112,6 +121,22 @@ impl<T: Scalar> Quantiser<T> {
                     *plain |= missing;
                 }
                 write(column, plain);
+            }
+        }
+    }
+
+    /// The ranks of one row by column, of which there are few enough.
+    #[inline(always)]
+    pub(super) fn quantise_row<L: Lanes>(&self, row: &[T], ranks: &mut [u8; COLUMNS]) {
+        for feature in &self.features {
+            let value = row[feature.feature];
+            let rank = feature.rank::<L>(value);
+            let [holds, fails] = feature.columns;
+            if let Some(column) = holds {
+                ranks[column % COLUMNS] = rank;
+            }
+            if let Some(column) = fails {
+                ranks[column % COLUMNS] = if value.is_nan() { MISSING } else { rank };
             }
         }
     }

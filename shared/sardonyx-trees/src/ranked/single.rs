@@ -1,0 +1,195 @@
+//! One row through small trees without walking: all tests of a tree are made at once, and the leaf is the one whose conditions hold.
+//!
+//! The row is replaced by its ranks, a byte for each column. For each tree the ranks that its branches test are picked and compared with
+//! their limits, which gives a bit for each branch. A leaf is reached when the bits of the branches above it are as they must be.
+
+use super::lanes::Lanes;
+use super::quantise::Quantiser;
+use crate::Scalar;
+use crate::ensemble::{Ensemble, Leaves};
+use crate::instruction_set::InstructionSet;
+use crate::lockstep::{Link, Node, with_nodes};
+
+/// How many columns a row may have.
+pub(super) const COLUMNS: usize = 128;
+
+/// How many branches a tree may have.
+pub(super) const BRANCHES: usize = 64;
+
+/// How many leaves there may be on either side of a tree's root.
+pub(super) const LEAVES: usize = 32;
+
+/// The branches of a tree, its root first: `rank[column] <= limit`.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub(super) struct Branches {
+    pub(super) columns: [u8; BRANCHES],
+    pub(super) limits: [u8; BRANCHES],
+}
+
+/// One side of a tree's root. For each leaf which branches of the side are above it, and which of those must hold. Places behind the last
+/// leaf may seem to be reached, but one before them always is.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub(super) struct Conditions {
+    pub(super) above: [u32; LEAVES],
+    pub(super) holding: [u32; LEAVES],
+}
+
+/// Where the branches of a side begin among those of its tree, what its leaves give, and when they are reached.
+#[derive(Clone, Debug)]
+struct Side<T> {
+    conditions: Conditions,
+    weights: [T; LEAVES],
+    first_branch: u32,
+}
+
+/// An ensemble of small trees whose leaves have one weight each.
+#[derive(Clone, Debug)]
+pub(crate) struct Single<T> {
+    quantiser: Quantiser<T>,
+    trees: Vec<Tree<T>>,
+}
+
+#[derive(Clone, Debug)]
+struct Tree<T> {
+    branches: Branches,
+    /// Where the root's test holds, and where it fails.
+    sides: [Side<T>; 2],
+    target: u32,
+}
+
+impl<T: Scalar> Single<T> {
+    /// `None` where a tree or a row is too large.
+    pub(crate) fn new(ensemble: &Ensemble<T>) -> Option<Self> {
+        if matches!(ensemble.leaves, Leaves::Many { .. })
+            || ensemble.columns.len() >= COLUMNS
+            || super::compile::largest_tree(ensemble) >= 2 * BRANCHES
+        {
+            return None;
+        }
+        let quantiser = Quantiser::new(ensemble)?;
+        let trees = ensemble.trees.iter().map(
+            |tree| with_nodes!(&ensemble.nodes, nodes => read(nodes, tree.root as usize, tree.target, &quantiser)),
+        );
+        Some(Self {
+            trees: trees.collect::<Option<_>>()?,
+            quantiser,
+        })
+    }
+
+    /// Adds the row's leaves in the order of the trees to `sums`, one for each target.
+    pub(crate) fn sum(&self, instruction_set: InstructionSet, row: &[T], sums: &mut [T]) {
+        match instruction_set {
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => super::avx512::sum_row(self, row, sums),
+            _ => self.sum_with::<super::portable::Portable>(row, sums),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn sum_with<L: Lanes>(&self, row: &[T], sums: &mut [T]) {
+        let mut ranks = [0; COLUMNS];
+        self.quantiser.quantise_row::<L>(row, &mut ranks);
+        for tree in &self.trees {
+            let bits = L::test(&tree.branches, &ranks);
+            let side = &tree.sides[usize::from(bits & 1 == 0)];
+            let leaf = L::reached((bits >> side.first_branch) as u32, &side.conditions);
+            sums[tree.target as usize] += side.weights[leaf % LEAVES];
+        }
+    }
+}
+
+/// [`Lanes::test`] on any CPU.
+pub(super) fn test(branches: &Branches, ranks: &[u8; COLUMNS]) -> u64 {
+    let tests = branches.columns.iter().zip(&branches.limits).enumerate();
+    tests.fold(0, |bits, (branch, (column, limit))| {
+        bits | u64::from(ranks[usize::from(*column) % COLUMNS] <= *limit) << branch
+    })
+}
+
+/// [`Lanes::reached`] on any CPU.
+pub(super) fn reached(bits: u32, conditions: &Conditions) -> usize {
+    let mut leaves = conditions.above.iter().zip(&conditions.holding);
+    leaves
+        .position(|(above, holding)| bits & *above == *holding)
+        .unwrap_or(0)
+}
+
+/// `None` where a side has too many leaves.
+fn read<T: Scalar, L: Link>(
+    nodes: &[Node<T::Key, L>],
+    root: usize,
+    target: u32,
+    quantiser: &Quantiser<T>,
+) -> Option<Tree<T>> {
+    let mut reader = Reader {
+        nodes,
+        quantiser,
+        // Branches that are not there hold: a leaf that is the root is on the side where they do.
+        branches: Branches {
+            columns: [0; BRANCHES],
+            limits: [u8::MAX; BRANCHES],
+        },
+        count: 0,
+    };
+    let sides = match reader.branch(root)? {
+        Some(pair) => [reader.side(pair)?, reader.side(pair + 1)?],
+        None => [reader.side(root)?, reader.side(root)?],
+    };
+    Some(Tree {
+        branches: reader.branches,
+        sides,
+        target,
+    })
+}
+
+struct Reader<'a, T: Scalar, L> {
+    nodes: &'a [Node<T::Key, L>],
+    quantiser: &'a Quantiser<T>,
+    branches: Branches,
+    /// How many branches there are so far.
+    count: usize,
+}
+
+impl<T: Scalar, L: Link> Reader<'_, T, L> {
+    /// Adds the branch of a node, and gives the pair that it leads to; nothing for a leaf.
+    fn branch(&mut self, at: usize) -> Option<Option<usize>> {
+        let node = &self.nodes[at];
+        let column = node.link.column();
+        if column == 0 {
+            return Some(None);
+        }
+        *self.branches.columns.get_mut(self.count)? = u8::try_from(column).ok()?;
+        self.branches.limits[self.count] = self.quantiser.rank(column, node.key)?;
+        self.count += 1;
+        Some(Some(at.wrapping_add_signed(node.link.delta())))
+    }
+
+    fn side(&mut self, start: usize) -> Option<Side<T>> {
+        let first_branch = self.count;
+        let mut side = Side {
+            conditions: Conditions {
+                above: [0; LEAVES],
+                holding: [0; LEAVES],
+            },
+            weights: [T::ZERO; LEAVES],
+            first_branch: first_branch as u32,
+        };
+        let mut leaves = 0;
+        let mut stack = vec![(start, 0_u32, 0_u32)];
+        while let Some((at, above, holding)) = stack.pop() {
+            let branch = self.count;
+            if let Some(pair) = self.branch(at)? {
+                let bit = 1_u32.checked_shl((branch - first_branch) as u32)?;
+                stack.extend([(pair + 1, above | bit, holding), (pair, above | bit, holding | bit)]);
+                continue;
+            }
+            *side.conditions.above.get_mut(leaves)? = above;
+            side.conditions.holding[leaves] = holding;
+            side.weights[leaves] = T::from_bits(self.nodes[at].key);
+            leaves += 1;
+        }
+        Some(side)
+    }
+}
