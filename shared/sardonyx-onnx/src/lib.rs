@@ -6,6 +6,7 @@
 mod agreement;
 mod convert;
 mod dense;
+mod elementwise;
 mod error;
 mod golden;
 mod graph;

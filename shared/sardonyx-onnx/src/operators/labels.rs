@@ -59,11 +59,16 @@ impl Labels {
 
 /// Where the greatest score is: the first of equals, and the first of all when that is a NaN.
 pub(super) fn greatest(scores: &[f32]) -> usize {
-    let mut greatest = 0;
-    for (position, score) in scores.iter().enumerate().skip(1) {
-        if *score > scores[greatest] {
-            greatest = position;
-        }
+    let Some((first, rest)) = scores.split_first() else {
+        return 0;
+    };
+    let mut greatest = *first;
+    let mut position = 0;
+    // Without branches, since nobody can predict them.
+    for (index, score) in rest.iter().enumerate() {
+        let is_greater = *score > greatest;
+        greatest = if is_greater { *score } else { greatest };
+        position = if is_greater { index + 1 } else { position };
     }
-    greatest
+    position
 }

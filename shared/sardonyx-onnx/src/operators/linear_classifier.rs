@@ -37,7 +37,7 @@ pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<
     let intercepts = floats(node, "intercepts")?;
     node.expect_attr("intercepts", !intercepts.is_empty(), "one number for each score")?;
     let post_transform = parse_or_default(node, "post_transform")?;
-    let Some(scores) = Dense::new(floats(node, "coefficients")?, intercepts) else {
+    let Some(scores) = Dense::new(&floats(node, "coefficients")?, intercepts) else {
         return node.bail_attr("coefficients", "one for each feature and intercept");
     };
     let labels = Labels::read_optional(node, "classlabels_ints")?;

@@ -41,7 +41,7 @@ pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<
         intercepts = vec![0.0; targets];
     }
     node.expect_attr("intercepts", intercepts.len() == targets, "one number for each target")?;
-    let Some(targets) = Dense::new(coefficients, intercepts) else {
+    let Some(targets) = Dense::new(&coefficients, intercepts) else {
         return node.bail_attr("coefficients", "one for each feature and target");
     };
     Ok(Arc::new(LinearRegressor {

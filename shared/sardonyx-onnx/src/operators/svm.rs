@@ -7,6 +7,7 @@ use tract_onnx::tract_hir::internal::TractResult;
 
 use super::attributes::{floats, parse_or_default};
 use crate::dense::Dense;
+use crate::elementwise;
 
 const ROWS_IN_BLOCK: usize = 64;
 
@@ -90,7 +91,7 @@ impl SupportVectors {
             vectors.len() >= count,
             "at least one number for each vector",
         )?;
-        match Dense::new(vectors, vec![0.0; count]) {
+        match Dense::new(&vectors, vec![0.0; count]) {
             Some(vectors) => Ok(Self { function, vectors }),
             None => node.bail_attr("support_vectors", "as many numbers for each vector"),
         }
@@ -109,7 +110,8 @@ impl SupportVectors {
     fn compare(&self, rows: &[f32]) -> Vec<f32> {
         if let KernelFunction::Rbf { gamma } = self.function {
             let mut distances = self.vectors.square_distances(rows);
-            distances.iter_mut().for_each(|value| *value = (-gamma * *value).exp());
+            distances.iter_mut().for_each(|value| *value *= -gamma);
+            elementwise::exp(&mut distances);
             return distances;
         }
         let mut values = self.vectors.multiply(rows);

@@ -83,7 +83,7 @@ fn linear(node: &NodeProto, classes: usize) -> TractResult<Mode> {
     let rho = floats(node, "rho")?.first().copied();
     let bias = vec![rho.unwrap_or_default(); classes];
     node.expect_attr("rho", rho.is_some(), "at least one number")?;
-    let Some(scores) = Dense::new(coefficients, bias) else {
+    let Some(scores) = Dense::new(&coefficients, bias) else {
         return node.bail_attr("coefficients", "one for each feature and class");
     };
     Ok(Mode::Linear {

@@ -38,7 +38,7 @@ pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<
     };
     let rho = floats(node, "rho")?.first().copied();
     node.expect_attr("rho", rho.is_some(), "one number")?;
-    let Some(sum) = Dense::new(coefficients, rho.into_iter().collect()) else {
+    let Some(sum) = Dense::new(&coefficients, rho.into_iter().collect()) else {
         return node.bail_attr("coefficients", "at least one number");
     };
     Ok(Arc::new(SvmRegressor {

@@ -1,0 +1,139 @@
+use fearless_simd::prelude::*;
+
+use super::{Combine, rows};
+
+/// Rows and outputs that are computed together.
+const ROWS: usize = 4;
+const OUTPUTS: usize = 2;
+
+/// Each output as a dot product along the features.
+#[derive(Clone, Debug)]
+pub(super) struct Dots {
+    features: usize,
+    /// `[outputs, vectors * lanes]`. The last vector holds the last features; those that the one before it holds are zero.
+    weights: Vec<f32>,
+    /// One for each lane of the last vector that holds a feature which no vector before it does.
+    is_new: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Dots {
+    /// At least as many features as lanes.
+    pub(super) fn new(weights: &[f32], bias: Vec<f32>, features: usize, lanes: usize) -> Self {
+        let rest = features % lanes;
+        Self {
+            features,
+            weights: weights
+                .chunks_exact(features)
+                .flat_map(|weights| pack(weights, lanes))
+                .collect(),
+            is_new: (0..lanes)
+                .map(|lane| f32::from(u8::from(lane + rest >= lanes)))
+                .collect(),
+            bias,
+        }
+    }
+
+    /// How long a row takes, in some unit: the sum over the lanes at the end costs as much as some vectors.
+    pub(super) fn cost(features: usize, outputs: usize, lanes: usize) -> usize {
+        outputs * (features.div_ceil(lanes) + 10)
+    }
+
+    #[inline(always)]
+    pub(super) fn combine<S: Simd, V: SimdFloat<S, Element = f32>, C: Combine>(
+        &self,
+        simd: S,
+        values: &[f32],
+        out: &mut [f32],
+    ) {
+        let count = values.len() / self.features;
+        let stride = self.features.next_multiple_of(V::LEN);
+        for first in (0..count).step_by(ROWS) {
+            let rows = rows::<ROWS>(values, self.features, first, count);
+            let mut output = 0;
+            while output < self.bias.len() {
+                if output + OUTPUTS <= self.bias.len() {
+                    let sums = self.tile::<S, V, C, OUTPUTS>(simd, rows, &self.weights[output * stride..]);
+                    self.store(&sums, first, output, count, out);
+                } else {
+                    let sums = self.tile::<S, V, C, 1>(simd, rows, &self.weights[output * stride..]);
+                    self.store(&sums, first, output, count, out);
+                }
+                output += OUTPUTS;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn store<const O: usize>(
+        &self,
+        sums: &[[f32; O]; ROWS],
+        first: usize,
+        output: usize,
+        count: usize,
+        out: &mut [f32],
+    ) {
+        let bias = &self.bias[output..output + O];
+        for (row, sums) in (first..count).zip(sums) {
+            let at = row * self.bias.len() + output;
+            for (out, (sum, bias)) in out[at..at + O].iter_mut().zip(sums.iter().zip(bias)) {
+                *out = sum + bias;
+            }
+        }
+    }
+
+    // There are no closures in here: they would not be compiled for the vectors of S.
+    #[inline(always)]
+    fn tile<S: Simd, V: SimdFloat<S, Element = f32>, C: Combine, const O: usize>(
+        &self,
+        simd: S,
+        rows: [&[f32]; ROWS],
+        weights: &[f32],
+    ) -> [[f32; O]; ROWS] {
+        let weights = super::rows::<O>(weights, self.features.next_multiple_of(V::LEN), 0, O);
+        let zeros = V::splat(simd, 0.0);
+        let mut sums = [[zeros; O]; ROWS];
+        let whole = self.features / V::LEN * V::LEN;
+        let mut at = 0;
+        while at < whole {
+            let mut w = [zeros; O];
+            for (w, weights) in w.iter_mut().zip(weights) {
+                *w = V::from_slice(simd, &weights[at..at + V::LEN]);
+            }
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                let x = V::from_slice(simd, &row[at..at + V::LEN]);
+                for (sum, w) in sums.iter_mut().zip(w) {
+                    *sum = C::add(x, w, *sum);
+                }
+            }
+            at += V::LEN;
+        }
+        if whole < self.features {
+            let is_new = V::from_slice(simd, &self.is_new).simd_gt(zeros);
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                // An infinity that was there already must not come again, as infinity times zero.
+                let x = is_new.select(V::from_slice(simd, &row[self.features - V::LEN..]), zeros);
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = C::add(x, V::from_slice(simd, &weights[whole..]), *sum);
+                }
+            }
+        }
+        let mut out = [[0.0; O]; ROWS];
+        for (out, sums) in out.iter_mut().zip(sums) {
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = sum.reduce_sum();
+            }
+        }
+        out
+    }
+}
+
+fn pack(weights: &[f32], lanes: usize) -> Vec<f32> {
+    let (whole, rest) = weights.split_at(weights.len() / lanes * lanes);
+    let mut packed = whole.to_vec();
+    if !rest.is_empty() {
+        packed.resize(whole.len() + lanes - rest.len(), 0.0);
+        packed.extend_from_slice(rest);
+    }
+    packed
+}

@@ -1,0 +1,139 @@
+//! Rows times a fixed matrix, in whatever vectors the processor has.
+//!
+//! There are two ways, and the matrix is laid out for the better one when it is made: [`dots`] goes along the features, which suits few
+//! outputs of many features, and [`columns`] along the outputs. In either, several rows are computed together, so that what is loaded
+//! is used more than once and no addition waits for the one before it. The order of the additions follows the width of the vectors:
+//! results differ between processors by rounding.
+
+mod columns;
+mod dots;
+
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, f32x4};
+
+use columns::Columns;
+use dots::Dots;
+
+/// `X W + b` in single precision.
+#[derive(Clone, Debug)]
+pub(crate) struct Dense {
+    features: usize,
+    level: Level,
+    layout: Layout,
+    outputs: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Layout {
+    /// With vectors of four when there are fewer features than lanes.
+    Dots {
+        dots: Dots,
+        is_narrow: bool,
+    },
+    Columns(Columns),
+}
+
+impl Dense {
+    /// `weights` are `[outputs, features]`; there is one `bias` for each output. `None` when the lengths do not fit, or nothing is there.
+    pub(crate) fn new(weights: &[f32], bias: Vec<f32>) -> Option<Self> {
+        let outputs = bias.len();
+        if outputs == 0 || weights.is_empty() || !weights.len().is_multiple_of(outputs) {
+            return None;
+        }
+        let features = weights.len() / outputs;
+        let level = Level::new();
+        let lanes = dispatch!(level, simd => lanes(simd));
+        let is_narrow = features < lanes;
+        let dots_lanes = if is_narrow { 4 } else { lanes };
+        let layout = if features < dots_lanes
+            || Columns::cost(features, outputs, lanes) < Dots::cost(features, outputs, lanes)
+        {
+            Layout::Columns(Columns::new(weights, bias, features, lanes))
+        } else {
+            let dots = Dots::new(weights, bias, features, dots_lanes);
+            Layout::Dots { dots, is_narrow }
+        };
+        Some(Self {
+            features,
+            level,
+            layout,
+            outputs,
+        })
+    }
+
+    pub(crate) fn features(&self) -> usize {
+        self.features
+    }
+
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// `[N, outputs]` for `rows` of `[N, features]`.
+    pub(crate) fn multiply(&self, rows: &[f32]) -> Vec<f32> {
+        self.combine::<Product>(rows)
+    }
+
+    /// The squares of the distances between each row and each row of the weights, `[N, outputs]` for `rows` of `[N, features]`.
+    pub(crate) fn square_distances(&self, rows: &[f32]) -> Vec<f32> {
+        self.combine::<SquareDistance>(rows)
+    }
+
+    fn combine<C: Combine>(&self, rows: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; rows.len() / self.features * self.outputs];
+        dispatch!(self.level, simd => self.combine_with::<_, C>(simd, rows, &mut out));
+        out
+    }
+
+    #[inline(always)]
+    fn combine_with<S: Simd, C: Combine>(&self, simd: S, rows: &[f32], out: &mut [f32]) {
+        match &self.layout {
+            Layout::Columns(columns) => columns.combine::<S, S::f32s, C>(simd, rows, out),
+            Layout::Dots { dots, is_narrow: false } => dots.combine::<S, S::f32s, C>(simd, rows, out),
+            Layout::Dots { dots, is_narrow: true } => dots.combine::<S, f32x4<S>, C>(simd, rows, out),
+        }
+    }
+}
+
+#[inline(always)]
+fn lanes<S: Simd>(_simd: S) -> usize {
+    S::f32s::LEN
+}
+
+/// `N` rows of `features` from the `first` on. Where there are fewer, the last of the `count` comes again and again.
+#[inline(always)]
+fn rows<const N: usize>(values: &[f32], features: usize, first: usize, count: usize) -> [&[f32]; N] {
+    let mut rows = [values; N];
+    for (index, row) in rows.iter_mut().enumerate() {
+        let at = (first + index).min(count - 1) * features;
+        *row = &values[at..][..features];
+    }
+    rows
+}
+
+/// What is summed over the features.
+trait Combine {
+    fn add<S: Simd, V: SimdFloat<S, Element = f32>>(x: V, w: V, sum: V) -> V;
+}
+
+struct Product;
+
+impl Combine for Product {
+    #[inline(always)]
+    fn add<S: Simd, V: SimdFloat<S, Element = f32>>(x: V, w: V, sum: V) -> V {
+        x.mul_add(w, sum)
+    }
+}
+
+struct SquareDistance;
+
+impl Combine for SquareDistance {
+    #[inline(always)]
+    fn add<S: Simd, V: SimdFloat<S, Element = f32>>(x: V, w: V, sum: V) -> V {
+        let difference = x - w;
+        difference.mul_add(difference, sum)
+    }
+}
+
+#[cfg(test)]
+mod tests;

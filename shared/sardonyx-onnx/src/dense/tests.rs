@@ -1,0 +1,79 @@
+use super::Dense;
+
+fn numbers(seed: u32, count: usize) -> Vec<f32> {
+    let mut state = seed;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
+
+/// What each output of each row is, in double precision.
+fn naive(rows: &[f32], weights: &[f32], bias: &[f32], term: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    let features = weights.len() / bias.len();
+    let outputs = |row: &[f32]| {
+        let outputs = weights.chunks_exact(features).zip(bias).map(|(weights, bias)| {
+            let terms = row.iter().zip(weights);
+            f64::from(*bias) + terms.map(|(x, w)| term(f64::from(*x), f64::from(*w))).sum::<f64>()
+        });
+        outputs.collect::<Vec<_>>()
+    };
+    rows.chunks_exact(features).flat_map(outputs).collect()
+}
+
+#[test]
+fn products_and_distances_are_those_of_a_naive_evaluation_in_every_shape() {
+    for features in [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 30, 31, 32, 33, 100, 300] {
+        for outputs in [1, 2, 3, 4, 5, 8, 10, 16, 17, 40] {
+            for rows in [0, 1, 2, 3, 4, 5, 7, 8, 9, 19] {
+                let weights = numbers(1, features * outputs);
+                let bias = numbers(2, outputs);
+                let rows = numbers(3, features * rows);
+                let dense = Dense::new(&weights, bias.clone()).expect("the lengths fit");
+                let check = |got: Vec<f32>, expected: Vec<f64>| {
+                    assert_eq!(got.len(), expected.len());
+                    for (got, expected) in got.iter().zip(expected) {
+                        let error = (f64::from(*got) - expected).abs();
+                        assert!(
+                            error < 1e-5 * expected.abs().max(1.0),
+                            "{features} x {outputs}: {got}, not {expected}"
+                        );
+                    }
+                };
+                check(dense.multiply(&rows), naive(&rows, &weights, &bias, |x, w| x * w));
+                check(
+                    dense.square_distances(&rows),
+                    naive(&rows, &weights, &bias, |x, w| (x - w) * (x - w)),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_infinity_stays_with_its_row_and_does_not_become_nan() {
+    for features in [1, 3, 5, 17, 30, 33] {
+        for outputs in [1, 2, 5, 10] {
+            let dense = Dense::new(&vec![1.0; features * outputs], vec![0.0; outputs]).expect("the lengths fit");
+            for at in 0..features {
+                let mut rows = vec![1.0; 5 * features];
+                rows[2 * features + at] = f32::INFINITY;
+                let mut expected = vec![features as f32; 5 * outputs];
+                expected[2 * outputs..3 * outputs].fill(f32::INFINITY);
+                assert_eq!(
+                    dense.multiply(&rows),
+                    expected,
+                    "feature {at} of {features}, {outputs} outputs"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn lengths_that_do_not_fit_are_refused() {
+    for (weights, outputs) in [(0, 0), (0, 1), (1, 0), (3, 2), (1, 2)] {
+        assert!(Dense::new(&vec![0.0; weights], vec![0.0; outputs]).is_none());
+    }
+}
