@@ -8,6 +8,7 @@ mod binarizer;
 mod category_mapper;
 mod feature_vectorizer;
 mod imputer;
+mod is_nan;
 mod keys;
 mod label_encoder;
 mod labels;
@@ -21,6 +22,7 @@ mod post_transform;
 mod reduce_log_sum_exp;
 mod rows;
 mod scaler;
+mod sigmoid;
 mod standard;
 mod string_normalizer;
 mod svm;
@@ -63,6 +65,7 @@ const REGISTRY: &[Registration] = &[
     ml("CategoryMapper", category_mapper::parse),
     ml("FeatureVectorizer", feature_vectorizer::parse),
     ml("Imputer", imputer::parse),
+    default("IsNaN", is_nan::parse),
     ml("LabelEncoder", label_encoder::parse),
     ml("LinearClassifier", linear_classifier::parse),
     ml("LinearRegressor", linear_regressor::parse),
@@ -126,6 +129,7 @@ pub(crate) static TRACT: LazyLock<Onnx> = LazyLock::new(|| {
     for registration in REGISTRY {
         onnx.op_register.insert(registration.name, tract_adapter::parse);
     }
+    sigmoid::register(&mut onnx);
     onnx
 });
 

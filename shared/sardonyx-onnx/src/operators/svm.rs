@@ -132,6 +132,14 @@ impl SupportVectors {
     }
 }
 
+/// The sum of what each vector gives by its coefficient: products in single precision, as in ONNX Runtime, added in double precision.
+pub(super) fn weighted_sum(compared: &[f32], coefficients: &[f32]) -> f64 {
+    let products = compared.iter().zip(coefficients);
+    products
+        .map(|(value, coefficient)| f64::from(value * coefficient))
+        .sum()
+}
+
 fn power(base: f32, degree: f32) -> f32 {
     if degree == 2.0 {
         base * base

@@ -5,6 +5,7 @@ use tract_onnx::tract_hir::internal::TractResult;
 
 use super::attributes::floats;
 use super::labels::greatest;
+use super::svm::weighted_sum;
 
 /// The sums by which each pair of classes is told apart.
 #[derive(Debug)]
@@ -81,10 +82,7 @@ impl Pairs {
     fn weigh(&self, compared: &[f32], class: usize, row: usize) -> f64 {
         let range = self.starts[class]..self.starts[class + 1];
         let coefficients = &self.coefficients[row * self.vectors()..][range.clone()];
-        let products = coefficients.iter().zip(&compared[range]);
-        products
-            .map(|(coefficient, value)| f64::from(coefficient * value))
-            .sum()
+        weighted_sum(&compared[range], coefficients)
     }
 }
 

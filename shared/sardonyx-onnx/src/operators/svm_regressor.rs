@@ -8,7 +8,7 @@ use tract_onnx::tract_hir::internal::{ToDim, TractResult};
 use super::attributes::floats;
 use super::operator::{Fact, Kernel, Operator};
 use super::rows::{Rows, check_rows};
-use super::svm::SupportVectors;
+use super::svm::{SupportVectors, weighted_sum};
 use crate::dense::Dense;
 
 /// A support vector machine with one target: its sum over the support vectors, or a linear function where there are none.
@@ -22,37 +22,48 @@ use crate::dense::Dense;
 /// <https://onnx.ai/onnx/operators/onnx_aionnxml_SVMRegressor.html>
 #[derive(Debug)]
 struct SvmRegressor {
-    support_vectors: Option<SupportVectors>,
-    /// Of the comparisons with the support vectors, or of the features.
-    sum: Dense,
+    mode: Mode,
     is_one_class: bool,
+}
+
+#[derive(Debug)]
+enum Mode {
+    Linear(Dense),
+    Vectors {
+        vectors: SupportVectors,
+        coefficients: Vec<f32>,
+        rho: f32,
+    },
 }
 
 pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let coefficients = floats(node, "coefficients")?;
-    let n_supports = node.get_attr_opt::<i64>("n_supports")?.unwrap_or(0);
-    let support_vectors = match usize::try_from(n_supports) {
-        Ok(0) => None,
-        Ok(count) if count == coefficients.len() => Some(SupportVectors::read(node, count)?),
+    let Some(rho) = floats(node, "rho")?.first().copied() else {
+        return node.bail_attr("rho", "one number");
+    };
+    let mode = match node.get_attr_opt::<i64>("n_supports")?.unwrap_or(0) {
+        0 => match Dense::new(&coefficients, vec![rho]) {
+            Some(sum) => Mode::Linear(sum),
+            None => return node.bail_attr("coefficients", "at least one number"),
+        },
+        count if usize::try_from(count).ok() == Some(coefficients.len()) => Mode::Vectors {
+            vectors: SupportVectors::read(node, coefficients.len())?,
+            coefficients,
+            rho,
+        },
         _ => return node.bail_attr("n_supports", "as many as there are coefficients, or zero"),
     };
-    let rho = floats(node, "rho")?.first().copied();
-    node.expect_attr("rho", rho.is_some(), "one number")?;
-    let Some(sum) = Dense::new(&coefficients, rho.into_iter().collect()) else {
-        return node.bail_attr("coefficients", "at least one number");
-    };
     Ok(Arc::new(SvmRegressor {
-        support_vectors,
-        sum,
+        mode,
         is_one_class: node.get_attr_opt::<i64>("one_class")?.unwrap_or(0) != 0,
     }))
 }
 
 impl SvmRegressor {
     fn features(&self) -> usize {
-        match &self.support_vectors {
-            Some(vectors) => vectors.features(),
-            None => self.sum.features(),
+        match &self.mode {
+            Mode::Linear(sum) => sum.features(),
+            Mode::Vectors { vectors, .. } => vectors.features(),
         }
     }
 }
@@ -71,13 +82,21 @@ impl Operator for SvmRegressor {
 impl Kernel for SvmRegressor {
     fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
         let rows = Rows::read("SVMRegressor", inputs, self.features())?;
-        let mut values = match &self.support_vectors {
-            None => self.sum.multiply(&rows.values),
-            Some(vectors) => {
-                let blocks = vectors.blocks(&rows.values);
-                blocks.flat_map(|compared| self.sum.multiply(&compared)).collect()
+        let mut values;
+        match &self.mode {
+            Mode::Linear(sum) => values = sum.multiply(&rows.values),
+            Mode::Vectors {
+                vectors,
+                coefficients,
+                rho,
+            } => {
+                values = Vec::with_capacity(rows.count);
+                for compared in vectors.blocks(&rows.values) {
+                    let rows = compared.chunks_exact(coefficients.len());
+                    values.extend(rows.map(|row| (weighted_sum(row, coefficients) + f64::from(*rho)) as f32));
+                }
             }
-        };
+        }
         if self.is_one_class {
             for value in &mut values {
                 *value = if *value > 0.0 { 1.0 } else { -1.0 };

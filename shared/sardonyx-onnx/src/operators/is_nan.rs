@@ -1,0 +1,46 @@
+use std::sync::Arc;
+
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
+
+use super::operator::{Fact, Kernel, Operator, single};
+
+/// Whether each element is NaN. tract's own does not take doubles.
+///
+/// # Shapes
+/// X of any shape, of half floats, floats or doubles; the output is `bool` in the shape of X.
+///
+/// <https://onnx.ai/onnx/operators/onnx__IsNaN.html>
+#[derive(Debug)]
+struct IsNan;
+
+pub(super) fn parse(_context: &ParsingContext, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+    Ok(Arc::new(IsNan))
+}
+
+impl Operator for IsNan {
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+        let input = single("IsNaN", inputs)?;
+        ensure!(input.datatype.is_float(), "IsNaN does not take {}", input.datatype);
+        Ok(vec![Fact::new(Datatype::Bool, input.shape.iter().cloned())])
+    }
+
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+        Ok(self)
+    }
+}
+
+impl Kernel for IsNan {
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+        let input = single("IsNaN", inputs)?;
+        let data = match input.data() {
+            TensorData::Fp16(values) => values.iter().map(|value| value.is_nan()).collect(),
+            TensorData::Fp32(values) => values.iter().map(|value| value.is_nan()).collect(),
+            TensorData::Fp64(values) => values.iter().map(|value| value.is_nan()).collect(),
+            other => bail!("IsNaN does not take {}", other.datatype()),
+        };
+        Ok(vec![Tensor::new(input.shape().to_vec(), TensorData::Bool(data))?])
+    }
+}
