@@ -30,7 +30,7 @@ impl Operator for Binarizer {
     fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
         let input = single("Binarizer", inputs)?;
         check_is_number("Binarizer", input)?;
-        Ok(vec![input.clone()])
+        Ok(vec![Fact::new(input.datatype, input.shape.iter().cloned())])
     }
 
     fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {

@@ -61,7 +61,7 @@ impl Operator for Imputer {
         if let Ok(columns) = columns.to_usize() {
             self.check_columns(columns)?;
         }
-        Ok(vec![input.clone()])
+        Ok(vec![Fact::new(input.datatype, input.shape.iter().cloned())])
     }
 
     fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {

@@ -8,7 +8,7 @@ use tract_onnx::tract_hir::internal::{ToDim, TractResult};
 use super::attributes::{floats, parse_or_default};
 use super::labels::{Labels, greatest};
 use super::operator::{Fact, Kernel, Operator};
-use super::post_transform::apply;
+use super::post_transform::{apply, both_scores};
 use super::rows::{Rows, check_rows};
 use crate::dense::Dense;
 use crate::trees::PostTransform;
@@ -16,8 +16,8 @@ use crate::trees::PostTransform;
 /// `X coefficientsᵀ + intercepts`, and the label of the greatest score.
 ///
 /// As in ONNX Runtime, the intercepts say how many scores there are, and a single score is special: it means the second label when it
-/// is above zero, it becomes `1 - score, score` when there are two labels, and of the post transforms only PROBIT does anything to it.
-/// PROBIT of a single score with two labels is refused, since ONNX Runtime leaves half of the output unset.
+/// is above zero, with two labels it becomes two scores, see [`both_scores`], and without them only PROBIT does anything to it. PROBIT
+/// of a single score with two labels is refused, since ONNX Runtime leaves half of the output unset.
 ///
 /// # Shapes
 /// X `[N, C]` or `[C]` of floats, doubles or integers; the outputs are the labels, `i64` or strings `[N]`, and the scores, `f32`
@@ -105,7 +105,7 @@ impl Kernel for LinearClassifier {
                 .pick(scores.chunks_exact(self.scores.outputs()).map(greatest))
         };
         if self.is_expanded {
-            scores = scores.iter().flat_map(|score| [1.0 - score, *score]).collect();
+            scores = both_scores(self.post_transform, &scores);
         } else {
             apply(self.post_transform, &mut scores, self.scores.outputs());
         }

@@ -20,3 +20,15 @@ pub(super) fn apply(transform: PostTransform, scores: &mut [f32], columns: usize
         }
     }
 }
+
+/// The scores of both of two classes, from those of the second one alone.
+///
+/// As in ONNX Runtime, they add up to one, after LOGISTIC if that is asked for. The other transforms do nothing.
+pub(super) fn both_scores(transform: PostTransform, scores: &[f32]) -> Vec<f32> {
+    if transform != PostTransform::Logistic {
+        return scores.iter().flat_map(|score| [1.0 - score, *score]).collect();
+    }
+    let mut both: Vec<f32> = scores.iter().flat_map(|score| [-score, *score]).collect();
+    elementwise::logistic(&mut both);
+    both
+}

@@ -8,7 +8,7 @@ use tract_onnx::tract_hir::internal::{ToDim, TractResult};
 use super::attributes::{floats, integers, parse_or_default};
 use super::labels::{Labels, greatest};
 use super::operator::{Fact, Kernel, Operator};
-use super::post_transform::apply;
+use super::post_transform::{apply, both_scores};
 use super::rows::{Rows, check_rows};
 use super::svm::SupportVectors;
 use super::svm_pairs::{Pairs, Platt};
@@ -19,8 +19,8 @@ use crate::trees::PostTransform;
 ///
 /// As in ONNX Runtime:
 /// * With support vectors the label is the class with the most votes, the first of equals, also where there are probabilities.
-/// * Two classes have the scores `-score, score`, and `1 - score, score` when there is a post transform, which does nothing else then.
-///   PROBIT is refused there, since ONNX Runtime leaves half of its answer unset. More classes have a score for each pair.
+/// * Two classes have the scores `-score, score`, or with a post transform those of [`both_scores`]. PROBIT is refused there, since ONNX
+///   Runtime leaves half of its answer unset. More classes have a score for each pair.
 /// * Without support vectors only the first `rho` counts, and the kernel is LINEAR whatever the attribute says. The label of two classes
 ///   is the second one when the greater score is above zero, or at least 0.5 where no coefficient is negative; else the one with the
 ///   greater score, as it always is where there are `prob_a` and for more classes.
@@ -185,7 +185,7 @@ impl Kernel for SvmClassifier {
                             (None, &[score]) if self.post_transform == PostTransform::None => {
                                 scores.extend([-score, score]);
                             }
-                            (None, &[score]) => scores.extend([1.0 - score, score]),
+                            (None, &[_]) => scores.extend(both_scores(self.post_transform, &of_pairs)),
                             (None, _) => scores.extend_from_slice(&of_pairs),
                         }
                     }
