@@ -6,7 +6,7 @@ LOCAL = @command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; 
 REQUIRE_MODEL = @test -n "$(MODEL)" || { echo "error: which model? make $@ MODEL=fraud-detection"; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build watch invoke train bench fmt clean
+.PHONY: help run test build watch invoke train zoo bench fmt clean
 
 help: ## list what there is
 	@echo "usage: make TARGET [NAME=VALUE …]"; echo
@@ -37,6 +37,9 @@ train: ## train a model anew and write its artifact, manifest and samples: MODEL
 bench: ## time Sardonyx and its peers: [SUITE=trees] [CASE=xgb] [BATCH=256] [SUBJECT=sardonyx] [ROUNDS=9] [PROFILE=shipping]
 	$(LOCAL) bench $(if $(SUITE),--suite $(SUITE)) $(if $(PROFILE),--profile $(PROFILE)) -- $(if $(CASE),--case $(CASE)) $(if $(BATCH),--batch $(BATCH)) \
 		$(if $(SUBJECT),--subject $(SUBJECT)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+zoo: ## make the models of tests/zoo anew, run them, write what is covered [NETWORKS=1: with PyTorch's nets]
+	$(LOCAL) zoo $(if $(NETWORKS),--networks)
 
 fmt: ## format the Rust and TypeScript code
 	cargo fmt --all

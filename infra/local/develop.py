@@ -1,4 +1,4 @@
-"""What a model's developer does besides: run one function by hand, train a model anew."""
+"""What a model's developer does besides: run one function by hand, train a model anew, make the zoo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import local_aws
 import process
 import tools
 from console import Failure
-from workspace import LOCAL, ROOT, TOOLS, VENV, Model, cargo_environment, models
+from workspace import LOCAL, ROOT, TARGET, TOOLS, VENV, Model, cargo_environment, models
 
 _LOOPBACK = ["--invoke-address", "127.0.0.1"]  # by default it listens everywhere
 
@@ -50,6 +50,21 @@ def train(arguments: argparse.Namespace) -> int:
     what = f"what {arguments.model} trains with"
     python = tools.python_environment(venv, script / "requirements.txt", what)
     return process.foreground([python, script / "train.py"])
+
+
+def zoo(arguments: argparse.Namespace) -> int:
+    """Makes the models of the zoo anew, runs the conformance test on them, and writes the table of what is covered."""
+    folder = ROOT / "tests" / "zoo"
+    python = tools.python_environment(TOOLS / "zoo", folder / "requirements.txt", "what the zoo is made with", resolve=False)
+    generate, large = folder / "generate.py", TARGET / "zoo"
+    commands = [[python, generate], [python, generate, "--big", large]]
+    if arguments.networks:
+        pins = folder / "requirements-networks.txt"
+        with_torch = tools.python_environment(TOOLS / "zoo-networks", pins, "PyTorch and its exporters", resolve=False)
+        commands.append([with_torch, generate, "--networks"])
+    commands.append(["cargo", "test", "--package", "sardonyx-onnx", "--test", "conformance"])
+    environment = cargo_environment() | {"SARDONYX_ZOO": str(large), "UPDATE_COVERAGE": "1"}
+    return next((code for command in commands if (code := process.foreground(command, environment))), 0)
 
 
 def _model(name: str) -> Model:

@@ -132,6 +132,8 @@ def parse() -> argparse.Namespace:
     invoke.add_argument("model")
     invoke.add_argument("event", type=Path)
     command("train", develop.train, "train a model anew").add_argument("model")
+    zoo = command("zoo", develop.zoo, "make the zoo of models and run it")
+    zoo.add_argument("--networks", action="store_true", help="the nets too, with PyTorch")
     timed = command("bench", bench.bench, "time Sardonyx and its peers")
     timed.add_argument("--suite", help="one of the folder tests/bench/models/suites; all by default")
     timed.add_argument("--profile", default="release", help="cargo's profile")
