@@ -20,6 +20,7 @@ from workspace import INFRA, ROOT, TARGET, VENV, cargo_environment
 _LOGS = TARGET / "test-logs"
 _RUN = Path(__file__).with_name("run.py")
 _LIMIT_SECONDS = 45 * 60
+_ARM64 = "aarch64-unknown-linux-gnu"
 _TAIL_LINES = 60
 
 # The end of a log should show what is wrong; and a run of the tests changes no file of the project.
@@ -95,6 +96,7 @@ def _checks() -> list[Check]:
         ),
         Check("Rust tests", tests if nextest else [*tests, "--all-targets"]),
         Check("Rust documentation tests", ["cargo", "test", "--workspace", "--doc"]),
+        *_arm64_checks(),
         Check("Infrastructure types", ["npm", "run", "typecheck"], INFRA),
         Check("Infrastructure lints", ["npm", "run", "lint"], INFRA),
         Check("Infrastructure tests", ["npm", "test"], INFRA),
@@ -103,6 +105,14 @@ def _checks() -> list[Check]:
         Check("Local AWS tests", [python, "-m", "unittest", "discover", "--start-directory", "tests"], _RUN.parent),
         Check("End-to-end tests on the deployed stack", [sys.executable, _RUN, "exec", "--", *end_to_end]),
     ]
+
+
+def _arm64_checks() -> list[Check]:
+    """The vector code for the CPU that functions are deployed on, compiled where its standard library can be had."""
+    if not tools.add_rust_target(_ARM64):
+        say(f"· skipped: the NEON path, because Rust's standard library for {_ARM64} cannot be installed")
+        return []
+    return [Check("Rust for arm64", ["cargo", "check", "--package", "sardonyx-trees", "--tests", "--target", _ARM64])]
 
 
 def _has_nextest() -> bool:

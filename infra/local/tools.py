@@ -81,6 +81,18 @@ def python_environment(venv: Path, requirements: Path, what: str, *, resolve: bo
     return python
 
 
+def add_rust_target(target: str) -> bool:
+    """Whether Rust's standard library for another platform is there, or could be installed now."""
+    if shutil.which("rustup") is None:
+        return False
+    command = ["rustup", "target", "add", target]
+    try:
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return answer.returncode == 0
+
+
 def _current(stamp: Path, pins: Path) -> bool:
     return stamp.exists() and stamp.read_text() == _digest(pins)
 
