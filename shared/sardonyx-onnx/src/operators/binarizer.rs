@@ -64,3 +64,30 @@ impl Kernel for Binarizer {
         Ok(vec![Tensor::new(input.shape().to_vec(), data)?])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, floats, node, run, run_error};
+    use super::*;
+
+    #[test]
+    fn the_threshold_itself_is_not_above_it() {
+        let output = run(
+            &node("ai.onnx.ml", "Binarizer"),
+            vec![floats([2, 2], &[0.5, 0.0, -0.0, 1.5])],
+        );
+        assert_close(&output, [2, 2], &[1.0, 0.0, 0.0, 1.0]);
+        let integers = Tensor::new(vec![3], TensorData::Int64(vec![0, 1, 2])).expect("fits");
+        let output = run(
+            &node("ai.onnx.ml", "Binarizer").with("threshold", 1.0f32),
+            vec![integers],
+        );
+        assert_eq!(output.data(), &TensorData::Int64(vec![0, 0, 1]));
+    }
+
+    #[test]
+    fn a_nan_is_an_error() {
+        let error = run_error(&node("ai.onnx.ml", "Binarizer"), vec![floats([1], &[f32::NAN])]);
+        assert_eq!(error, "Binarizer takes no NaN");
+    }
+}

@@ -29,11 +29,7 @@ const MOST_COLUMNS: usize = 1 << 24;
 
 pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let dimensions = integers(node, "inputdimensions")?;
-    node.expect_attr(
-        "inputdimensions",
-        dimensions.len() == node.input.len() && !dimensions.is_empty(),
-        "one number for each input",
-    )?;
+    node.expect_attr("inputdimensions", !dimensions.is_empty(), "one number for each input")?;
     let dimensions: Option<Vec<usize>> = dimensions.iter().map(|size| usize::try_from(*size).ok()).collect();
     let columns = |dimensions: &Vec<usize>| {
         dimensions
@@ -94,5 +90,43 @@ impl Kernel for FeatureVectorizer {
             offset += dimension;
         }
         Ok(vec![Tensor::new(vec![count, self.columns], TensorData::Fp32(out))?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Node, assert_close, floats, node, parse_error, run, run_error};
+    use super::*;
+
+    fn vectorizer(dimensions: Vec<i64>) -> Node {
+        node("ai.onnx.ml", "FeatureVectorizer").with("inputdimensions", dimensions)
+    }
+
+    #[test]
+    fn wide_inputs_are_cut_and_narrow_ones_filled_up() {
+        let integers = Tensor::new(vec![2, 1], TensorData::Int64(vec![7, 8])).expect("fits");
+        let output = run(
+            &vectorizer(vec![1, 2]),
+            vec![floats([2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), integers],
+        );
+        assert_close(&output, [2, 3], &[1.0, 7.0, 0.0, 4.0, 8.0, 0.0]);
+    }
+
+    #[test]
+    fn dimensions_and_inputs_that_do_not_fit_are_refused() {
+        for dimensions in [vec![], vec![-1], vec![i64::MAX, i64::MAX], vec![1 << 40]] {
+            let error = parse_error(&vectorizer(dimensions));
+            assert!(error.contains("inputdimensions"), "{error}");
+        }
+        let error = run_error(
+            &vectorizer(vec![1]),
+            vec![floats([1, 1], &[0.0]), floats([1, 1], &[0.0])],
+        );
+        assert_eq!(error, "FeatureVectorizer has 1 inputdimensions, but 2 inputs");
+        let error = run_error(
+            &vectorizer(vec![1, 1]),
+            vec![floats([1, 1], &[0.0]), floats([2, 1], &[0.0; 2])],
+        );
+        assert_eq!(error, "FeatureVectorizer has inputs of 1 and of 2 rows");
     }
 }

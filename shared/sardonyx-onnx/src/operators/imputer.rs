@@ -127,3 +127,47 @@ fn impute<T: Copy>(values: &[T], columns: usize, is_replaced: impl Fn(T) -> bool
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Node, assert_close, floats, node, parse_error, run, run_error};
+    use super::*;
+
+    fn of_nan(imputed: Vec<f32>) -> Node {
+        node("ai.onnx.ml", "Imputer")
+            .with("imputed_value_floats", imputed)
+            .with("replaced_value_float", f32::NAN)
+    }
+
+    #[test]
+    fn a_nan_is_replaced_by_the_value_of_its_column() {
+        let output = run(
+            &of_nan(vec![5.0, 6.0]),
+            vec![floats([2, 2], &[f32::NAN, 1.0, 2.0, f32::NAN])],
+        );
+        assert_close(&output, [2, 2], &[5.0, 1.0, 2.0, 6.0]);
+        let doubles = Tensor::new(vec![2], TensorData::Fp64(vec![f64::NAN, 0.0])).expect("fits");
+        assert_eq!(
+            run(&of_nan(vec![5.0]), vec![doubles]).data(),
+            &TensorData::Fp64(vec![5.0, 0.0])
+        );
+    }
+
+    #[test]
+    fn integers_are_replaced_where_zero_is_missing() {
+        let node = node("ai.onnx.ml", "Imputer").with("imputed_value_int64s", vec![9i64]);
+        let integers = Tensor::new(vec![2, 2], TensorData::Int64(vec![0, 1, 2, 0])).expect("fits");
+        assert_eq!(run(&node, vec![integers]).data(), &TensorData::Int64(vec![9, 1, 2, 9]));
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_refused() {
+        let error = parse_error(&of_nan(vec![1.0]).with("imputed_value_int64s", vec![1i64]));
+        assert!(error.contains("exactly one of"), "{error}");
+        let error = run_error(&of_nan(vec![1.0, 2.0]), vec![floats([1, 3], &[0.0; 3])]);
+        assert_eq!(error, "Imputer has 2 imputed values, but its input has 3 columns");
+        let integers = Tensor::new(vec![1, 1], TensorData::Int64(vec![0])).expect("fits");
+        let error = run_error(&of_nan(vec![1.0]), vec![integers]);
+        assert!(error.contains("INT64"), "{error}");
+    }
+}

@@ -16,19 +16,12 @@ pub(super) enum Labels {
 impl Labels {
     /// Reads `classlabels_strings`, or else the attribute of this name, which the operators do not agree on.
     pub(super) fn read(node: &NodeProto, integers_name: &str) -> TractResult<Self> {
-        match Self::read_optional(node, integers_name)? {
-            Some(labels) => Ok(labels),
-            None => node.bail(&format!("needs one of {integers_name} and classlabels_strings")),
-        }
-    }
-
-    pub(super) fn read_optional(node: &NodeProto, integers_name: &str) -> TractResult<Option<Self>> {
         let integers = integers(node, integers_name)?;
         let texts = texts(node, "classlabels_strings")?;
         match (integers.is_empty(), texts.is_empty()) {
-            (true, true) => Ok(None),
-            (false, true) => Ok(Some(Self::Integers(integers))),
-            (true, false) => Ok(Some(Self::Texts(texts))),
+            (true, true) => node.bail(&format!("needs one of {integers_name} and classlabels_strings")),
+            (false, true) => Ok(Self::Integers(integers)),
+            (true, false) => Ok(Self::Texts(texts)),
             (false, false) => node.bail(&format!("has both {integers_name} and classlabels_strings")),
         }
     }

@@ -70,3 +70,46 @@ impl Kernel for LinearRegressor {
         Ok(vec![Tensor::new(shape, TensorData::Fp32(values))?])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Node, assert_close, floats, node, parse_error, run};
+
+    fn regressor() -> Node {
+        node("ai.onnx.ml", "LinearRegressor").with("coefficients", vec![0.5f32, -0.25])
+    }
+
+    #[test]
+    fn of_the_transforms_only_probit_changes_a_single_target() {
+        let rows = || vec![floats([3, 2], &[1.0, 2.0, -1.0, 0.5, 0.0, 0.0])];
+        for (transform, expected) in [
+            ("NONE", [0.25, -0.375, 0.25]),
+            ("LOGISTIC", [0.25, -0.375, 0.25]),
+            ("SOFTMAX", [0.25, -0.375, 0.25]),
+            ("PROBIT", [-0.6745743, f32::NAN, -0.6745743]),
+        ] {
+            let node = regressor()
+                .with("intercepts", vec![0.25f32])
+                .with("post_transform", transform);
+            assert_close(&run(&node, rows()), [3, 1], &expected);
+        }
+    }
+
+    #[test]
+    fn targets_have_coefficients_of_their_own_and_need_no_intercepts() {
+        let output = run(&regressor().with("targets", 2i64), vec![floats([2, 1], &[4.0, -2.0])]);
+        assert_close(&output, [2, 2], &[2.0, -1.0, -1.0, 0.5]);
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_refused_by_name() {
+        for targets in [0, -1, 3, i64::MAX] {
+            let error = parse_error(&regressor().with("targets", targets));
+            assert!(error.contains("targets"), "{error}");
+        }
+        let error = parse_error(&regressor().with("intercepts", vec![0.0f32; 2]));
+        assert!(error.contains("intercepts"), "{error}");
+        let error = parse_error(&regressor().with("coefficients", vec![0.0f32; 3]).with("targets", 2i64));
+        assert!(error.contains("coefficients"), "{error}");
+    }
+}

@@ -125,3 +125,70 @@ impl Normalizer {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, floats, node, parse_error, run};
+    use super::*;
+
+    const NAN: f32 = f32::NAN;
+
+    #[test]
+    fn norms_are_those_of_onnx_runtime() {
+        let rows = [-4.0, 2.0, 1.0, -1.0, -2.0, -3.0, 0.0, 0.0, 0.0, NAN, 2.0, -1.0];
+        let cases = [
+            ("MAX", [-2.0, 1.0, 0.5, 1.0, 2.0, 3.0, 0.0, 0.0, 0.0, NAN, 1.0, -0.5]),
+            (
+                "L1",
+                [
+                    -0.5714286,
+                    0.2857143,
+                    0.14285715,
+                    -0.16666667,
+                    -0.33333334,
+                    -0.5,
+                    0.0,
+                    0.0,
+                    0.0,
+                    NAN,
+                    NAN,
+                    NAN,
+                ],
+            ),
+            (
+                "L2",
+                [
+                    -0.8728716,
+                    0.4364358,
+                    0.2182179,
+                    -0.26726124,
+                    -0.5345225,
+                    -0.80178374,
+                    0.0,
+                    0.0,
+                    0.0,
+                    NAN,
+                    NAN,
+                    NAN,
+                ],
+            ),
+        ];
+        for (norm, expected) in cases {
+            let node = node("ai.onnx.ml", "Normalizer").with("norm", norm);
+            assert_close(&run(&node, vec![floats([4, 3], &rows)]), [4, 3], &expected);
+        }
+    }
+
+    #[test]
+    fn squares_of_integers_wrap_around_as_in_onnx_runtime() {
+        let row = Tensor::new(vec![1, 3], TensorData::Int64(vec![1 << 33, 3, -4])).expect("fits");
+        let node = node("ai.onnx.ml", "Normalizer").with("norm", "L2");
+        assert_close(&run(&node, vec![row]), [1, 3], &[0.0, 0.6, -0.8]);
+    }
+
+    #[test]
+    fn an_unknown_norm_is_refused() {
+        let error = parse_error(&node("ai.onnx.ml", "Normalizer").with("norm", "L3"));
+        assert!(error.contains("norm") && error.contains("L3"), "{error}");
+    }
+}

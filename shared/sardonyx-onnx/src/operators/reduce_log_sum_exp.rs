@@ -167,3 +167,65 @@ fn targets(shape: &[usize], is_reduced: &[bool]) -> Vec<usize> {
     }
     targets
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Node, assert_close, floats, node, run, run_error};
+
+    fn reduce() -> Node {
+        node("", "ReduceLogSumExp")
+    }
+
+    #[test]
+    fn great_values_do_not_overflow_and_infinities_stay() {
+        let infinity = f32::INFINITY;
+        let rows = [
+            1000.0,
+            1000.0,
+            -1000.0,
+            -1000.0,
+            -infinity,
+            -infinity,
+            infinity,
+            0.0,
+            0.0,
+            f32::NAN,
+        ];
+        let ln_2 = std::f32::consts::LN_2;
+        let output = run(&reduce().with("axes", vec![-1i64]), vec![floats([5, 2], &rows)]);
+        let expected = [1000.0 + ln_2, -1000.0 + ln_2, -infinity, infinity, f32::NAN];
+        assert_close(&output, [5, 1], &expected);
+    }
+
+    #[test]
+    fn any_axes_are_reduced_and_kept_or_not() {
+        let values: Vec<f32> = (0..24).map(|value| value as f32 / 8.0).collect();
+        let log_sum = |indices: &[usize]| indices.iter().map(|index| values[*index].exp()).sum::<f32>().ln();
+        let input = || vec![floats([2, 3, 4], &values)];
+        let expected: Vec<f32> = (0..3)
+            .map(|middle| log_sum(&[0, 1, 2, 3, 12, 13, 14, 15].map(|index| index + 4 * middle)))
+            .collect();
+        assert_close(
+            &run(&reduce().with("axes", vec![0i64, 2]), input()),
+            [1, 3, 1],
+            &expected,
+        );
+        let node = reduce().with("axes", vec![-1i64, 0]).with("keepdims", 0i64);
+        assert_close(&run(&node, input()), [3], &expected);
+        let all: Vec<usize> = (0..24).collect();
+        assert_close(&run(&reduce().with("keepdims", 0i64), input()), [], &[log_sum(&all)]);
+        let node = reduce().with("noop_with_empty_axes", 1i64);
+        assert_close(&run(&node, input()), [2, 3, 4], &values);
+    }
+
+    #[test]
+    fn an_axis_that_is_not_there_is_refused() {
+        for axis in [2, -3, i64::MIN, i64::MAX] {
+            let error = run_error(&reduce().with("axes", vec![axis]), vec![floats([1, 1], &[0.0])]);
+            assert_eq!(
+                error,
+                format!("ReduceLogSumExp reduces the axis {axis}, but its input has 2")
+            );
+        }
+    }
+}

@@ -91,3 +91,40 @@ impl Scaler {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Node, assert_close, node, parse_error, run};
+    use super::*;
+
+    fn scaler(offset: f32) -> Node {
+        node("ai.onnx.ml", "Scaler")
+            .with("offset", vec![offset, 1.0])
+            .with("scale", vec![2.0f32, 0.5])
+    }
+
+    #[test]
+    fn doubles_are_scaled_as_doubles_and_integers_as_floats() {
+        let row = |data| vec![Tensor::new(vec![1, 2], data).expect("fits")];
+        assert_close(
+            &run(&scaler(1e10), row(TensorData::Fp64(vec![1e10 + 0.25, 3.0]))),
+            [1, 2],
+            &[0.5, 1.0],
+        );
+        // Odd, and too great for a float.
+        for data in [
+            TensorData::Int64(vec![16_777_217, 3]),
+            TensorData::Int32(vec![16_777_217, 3]),
+        ] {
+            assert_close(&run(&scaler(1.0), row(data)), [1, 2], &[33_554_430.0, 1.0]);
+        }
+    }
+
+    #[test]
+    fn offsets_and_scales_that_differ_are_refused() {
+        for scale in [vec![], vec![1.0f32]] {
+            let error = parse_error(&scaler(0.0).with("scale", scale));
+            assert!(error.contains("scale"), "{error}");
+        }
+    }
+}

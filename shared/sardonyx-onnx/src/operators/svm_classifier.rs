@@ -201,3 +201,142 @@ impl Kernel for SvmClassifier {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Node, assert_close, floats, node, parse_error, run_all};
+    use super::*;
+
+    fn rows() -> Vec<Tensor> {
+        vec![floats([3, 2], &[1.0, 2.0, -1.0, 0.5, 0.0, 0.0])]
+    }
+
+    fn three_classes(kernel: &str) -> Node {
+        node("ai.onnx.ml", "SVMClassifier")
+            .with("kernel_type", kernel)
+            .with("kernel_params", vec![0.5f32, 0.25, 3.0])
+            .with("support_vectors", vec![1.0f32, 0.0, 0.0, 1.0, 1.0, 1.0, -1.0, 0.0])
+            .with("vectors_per_class", vec![2i64, 1, 1])
+            .with("coefficients", vec![0.5f32, -0.25, 1.0, -0.5, 0.75, 0.5, -1.0, 0.25])
+            .with("rho", vec![0.1f32, -0.2, 0.05])
+            .with("classlabels_ints", vec![3i64, 5, 9])
+    }
+
+    fn linear(coefficients: [f32; 4], rho: f32) -> Node {
+        node("ai.onnx.ml", "SVMClassifier")
+            .with("coefficients", coefficients.to_vec())
+            .with("rho", vec![rho])
+            .with("classlabels_ints", vec![3i64, 5])
+    }
+
+    #[test]
+    fn pairs_vote_and_have_the_scores_of_onnx_runtime() {
+        for (kernel, labels, expected) in [
+            (
+                "LINEAR",
+                [3, 5, 3],
+                [3.1, 2.05, -3.2, -1.025, -1.2, 0.8, 0.1, -0.2, 0.05],
+            ),
+            (
+                "RBF",
+                [3, 3, 3],
+                [
+                    0.68222845,
+                    0.076283365,
+                    -0.55195177,
+                    0.1453341,
+                    -0.284043,
+                    0.15119125,
+                    0.61951214,
+                    0.254898,
+                    -0.16624679,
+                ],
+            ),
+        ] {
+            let outputs = run_all(&three_classes(kernel), rows());
+            assert_eq!(outputs[0].data(), &TensorData::Int64(labels.to_vec()));
+            assert_close(&outputs[1], [3, 3], &expected);
+        }
+    }
+
+    #[test]
+    fn probabilities_are_coupled_as_in_onnx_runtime() {
+        let node = three_classes("POLY")
+            .with("prob_a", vec![-1.0f32, -2.0, -0.5])
+            .with("prob_b", vec![0.1f32, 0.0, 0.2]);
+        let outputs = run_all(&node, rows());
+        // By votes: in the other rows another class is more probable.
+        assert_eq!(outputs[0].data(), &TensorData::Int64(vec![3, 3, 3]));
+        let expected = [
+            0.8953496,
+            0.0056027155,
+            0.09904758,
+            0.24952629,
+            0.32653052,
+            0.42394337,
+            0.29025617,
+            0.31254995,
+            0.39719388,
+        ];
+        assert_close(&outputs[1], [3, 3], &expected);
+    }
+
+    #[test]
+    fn two_classes_have_scores_of_opposite_signs() {
+        let node = three_classes("LINEAR")
+            .with("support_vectors", vec![1.0f32, 0.0, 0.0, 1.0])
+            .with("vectors_per_class", vec![1i64, 1])
+            .with("coefficients", vec![1.0f32, -1.0])
+            .with("rho", vec![0.25f32])
+            .with("classlabels_ints", vec![3i64, 5]);
+        let outputs = run_all(&node, rows());
+        assert_eq!(outputs[0].data(), &TensorData::Int64(vec![5, 5, 3]));
+        assert_close(&outputs[1], [3, 2], &[0.75, -0.75, 1.25, -1.25, -0.25, 0.25]);
+    }
+
+    #[test]
+    fn without_vectors_two_classes_follow_the_sign_or_one_half() {
+        let outputs = run_all(&linear([1.0, -1.0, 0.5, 0.25], 0.25), rows());
+        assert_eq!(outputs[0].data(), &TensorData::Int64(vec![5, 5, 5]));
+        assert_close(&outputs[1], [3, 2], &[-0.75, 1.25, -1.25, -0.125, 0.25, 0.25]);
+        let outputs = run_all(&linear([1.0, 0.1, 0.25, 0.1], 0.0), rows());
+        assert_eq!(outputs[0].data(), &TensorData::Int64(vec![5, 5, 3]));
+        assert_close(&outputs[1], [3, 2], &[1.2, 0.45, -0.95, -0.2, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_by_name() {
+        let refused = |node: Node, named: &str| {
+            let error = parse_error(&node);
+            assert!(error.contains(named), "{error}");
+        };
+        let svm = || three_classes("RBF");
+        for counts in [vec![2i64, 2], vec![-1, 2, 3], vec![i64::MAX; 3], vec![2, 1, 2]] {
+            let error = parse_error(&svm().with("vectors_per_class", counts));
+            assert!(
+                error.contains("vectors_per_class") || error.contains("coefficients"),
+                "{error}"
+            );
+        }
+        refused(svm().with("coefficients", vec![1.0f32; 7]), "coefficients");
+        refused(svm().with("rho", vec![1.0f32; 2]), "rho");
+        refused(svm().with("support_vectors", vec![1.0f32; 7]), "support_vectors");
+        refused(svm().with("prob_a", vec![1.0f32; 3]), "prob_b");
+        refused(
+            svm().with("prob_a", vec![1.0f32]).with("prob_b", vec![1.0f32]),
+            "prob_a",
+        );
+        refused(svm().with("classlabels_ints", Vec::<i64>::new()), "classlabels_ints");
+        refused(
+            svm()
+                .with("classlabels_ints", vec![1i64])
+                .with("vectors_per_class", vec![4i64]),
+            "two classes",
+        );
+        refused(linear([0.0; 4], 0.0).with("rho", Vec::<f32>::new()), "rho");
+        refused(
+            linear([0.0; 4], 0.0).with("coefficients", vec![0.0f32; 3]),
+            "coefficients",
+        );
+    }
+}

@@ -105,3 +105,63 @@ impl Kernel for SvmRegressor {
         Ok(vec![Tensor::new(vec![rows.count, 1], TensorData::Fp32(values))?])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Node, assert_close, floats, node, parse_error, run};
+
+    fn regressor(kernel: &str) -> Node {
+        node("ai.onnx.ml", "SVMRegressor")
+            .with("kernel_type", kernel)
+            .with("kernel_params", vec![0.5f32, 0.25, 3.0])
+            .with("n_supports", 2i64)
+            .with("support_vectors", vec![1.0f32, 0.0, 0.0, 1.0])
+            .with("coefficients", vec![0.5f32, -0.75])
+            .with("rho", vec![0.125f32])
+    }
+
+    #[test]
+    fn every_kernel_gives_the_numbers_of_onnx_runtime() {
+        for (kernel, expected) in [
+            ("LINEAR", [-0.875, -0.75, 0.125]),
+            ("POLY", [-1.1289062, 0.0234375, 0.12109375]),
+            ("RBF", [-0.08324194, -0.21672961, -0.026632667]),
+            ("SIGMOID", [-0.19363824, -0.3440472, 0.06377034]),
+        ] {
+            let rows = floats([3, 2], &[1.0, 2.0, -1.0, 0.5, 0.0, 0.0]);
+            assert_close(&run(&regressor(kernel), vec![rows]), [3, 1], &expected);
+        }
+    }
+
+    #[test]
+    fn one_class_gives_signs_and_zero_is_outside() {
+        let node = node("ai.onnx.ml", "SVMRegressor")
+            .with("coefficients", vec![0.5f32, -0.25])
+            .with("rho", vec![0.0f32])
+            .with("one_class", 1i64);
+        let output = run(&node, vec![floats([3, 2], &[1.0, 2.0, -1.0, 0.5, 1.0, 0.0])]);
+        assert_close(&output, [3, 1], &[-1.0, -1.0, 1.0]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_by_name() {
+        let refused = |node: Node, named: &str| {
+            let error = parse_error(&node);
+            assert!(error.contains(named), "{error}");
+        };
+        refused(regressor("COSINE"), "COSINE");
+        refused(regressor("RBF").with("kernel_params", vec![1.0f32]), "kernel_params");
+        refused(regressor("RBF").with("rho", Vec::<f32>::new()), "rho");
+        refused(
+            regressor("RBF").with("support_vectors", vec![1.0f32; 3]),
+            "support_vectors",
+        );
+        refused(
+            regressor("RBF").with("support_vectors", vec![1.0f32]),
+            "support_vectors",
+        );
+        for n_supports in [-1, 1, 3, i64::MAX] {
+            refused(regressor("RBF").with("n_supports", n_supports), "n_supports");
+        }
+    }
+}

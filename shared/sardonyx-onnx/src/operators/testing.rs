@@ -80,9 +80,14 @@ impl Node {
     }
 }
 
+/// All that the node gives. It must keep the promises that it makes of types and shapes.
+pub(super) fn run_all(node: &Node, inputs: Vec<Tensor>) -> Vec<Tensor> {
+    node.outputs(&inputs).expect("runs")
+}
+
 /// What the node gives. It must keep the promises that it makes of types and shapes.
 pub(super) fn run(node: &Node, inputs: Vec<Tensor>) -> Tensor {
-    let mut outputs = node.outputs(&inputs).expect("runs");
+    let mut outputs = run_all(node, inputs);
     assert_eq!(outputs.len(), 1);
     outputs.remove(0)
 }
@@ -100,6 +105,25 @@ pub(super) fn parse_error(node: &Node) -> String {
 pub(super) fn texts<const RANK: usize, const LEN: usize>(shape: [usize; RANK], texts: [&str; LEN]) -> Tensor {
     let data = TensorData::Bytes(texts.map(str::to_owned).to_vec());
     Tensor::new(shape.to_vec(), data).expect("fits")
+}
+
+pub(super) fn floats<const RANK: usize>(shape: [usize; RANK], values: &[f32]) -> Tensor {
+    Tensor::new(shape.to_vec(), TensorData::Fp32(values.to_vec())).expect("fits")
+}
+
+/// Floats of this shape, within 1e-6; a NaN where one is expected.
+pub(super) fn assert_close<const RANK: usize>(output: &Tensor, shape: [usize; RANK], expected: &[f32]) {
+    let TensorData::Fp32(values) = output.data() else {
+        panic!("{} instead of FP32", output.datatype())
+    };
+    let is_close = |(got, expected): (&f32, &f32)| {
+        got == expected || got.is_nan() && expected.is_nan() || (got - expected).abs() < 1e-6 * expected.abs().max(1.0)
+    };
+    assert_eq!(output.shape(), shape);
+    assert!(
+        values.iter().zip(expected).all(is_close),
+        "{values:?} instead of {expected:?}"
+    );
 }
 
 /// A value that an attribute can have.
