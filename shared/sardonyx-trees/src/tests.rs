@@ -12,6 +12,11 @@ const MODES: [NodeMode; 6] = [
     NodeMode::BranchNeq,
 ];
 
+/// Miri takes some thousand times as long, so it gets less of everything.
+const fn scaled(natively: usize, with_miri: usize) -> usize {
+    if cfg!(miri) { with_miri } else { natively }
+}
+
 /// Reproducible pseudo-random numbers (SplitMix64).
 struct Random(u64);
 
@@ -171,7 +176,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 #[test]
 fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size_with_every_instruction_set() {
     let mut random = Random(1);
-    for round in 0..60 {
+    for round in 0..scaled(60, 3) {
         let (trees, features, targets) = (1 + random.below(40), 1 + random.below(6), 1 + random.below(3));
         let modes = match round % 3 {
             0 => &MODES[..1],
@@ -183,13 +188,16 @@ fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size_with_every_instr
             attributes.nodes_missing_value_tracks_true.clear();
         }
         let width = features + random.below(3);
-        let rows: Vec<f32> = (0..300 * width).map(|_| random.input()).collect();
+        let rows: Vec<f32> = (0..scaled(300, 65) * width).map(|_| random.input()).collect();
         let expected: Vec<f32> = rows
             .chunks(width)
             .flat_map(|row| naive_sums(&attributes, row, targets))
             .collect();
         for (name, regressor) in variants(&attributes, targets) {
-            for count in [0, 1, 15, 16, 17, 63, 64, 65, 129, 256, 300] {
+            for count in [0, 1, 15, 16, 17, 63, 64, 65, 129, 256, 300]
+                .into_iter()
+                .filter(|count| count * width <= rows.len())
+            {
                 let got = regressor.predict(&rows[..count * width], width);
                 let expected = &expected[..count * targets];
                 assert_eq!(bits(&got), bits(expected), "round {round}, {count} rows, {name}");
@@ -233,11 +241,12 @@ fn grown(random: &mut Random, leaves: usize, is_chain: bool, features: usize, tr
 #[test]
 fn trees_of_every_size_are_evaluated_alike() {
     let mut random = Random(2);
-    for leaves in [1, 2, 3, 4, 8, 16, 17, 31, 32, 33, 64, 65, 128, 255, 256, 257, 400] {
+    let sizes = [1, 2, 3, 4, 8, 16, 17, 31, 32, 33, 64, 65, 128, 255, 256, 257, 400];
+    for leaves in sizes.into_iter().step_by(scaled(1, 5)) {
         for is_chain in [false, true] {
-            let trees = if leaves > 100 { 3 } else { 20 };
+            let trees = if leaves > 100 { 3 } else { scaled(20, 2) as i64 };
             let attributes = grown(&mut random, leaves, is_chain, 5, trees);
-            let rows: Vec<f32> = (0..150 * 5)
+            let rows: Vec<f32> = (0..scaled(150, 40) * 5)
                 .map(|_| {
                     if random.below(9) == 0 {
                         f32::NAN
@@ -337,12 +346,12 @@ fn bytes_that_are_cut_off_or_changed_never_panic_and_never_lead_out_of_the_trees
     let mut random = Random(3);
     let attributes = random_ensemble(&mut random, 3, 3, 2, &MODES);
     let bytes = Ensemble::new(&attributes, 2).expect("a good ensemble").to_bytes();
-    for length in 0..bytes.len() {
+    for length in (0..bytes.len()).step_by(scaled(1, 211)) {
         assert!(Ensemble::<f32>::from_bytes(&bytes[..length]).is_err(), "{length}");
     }
     assert!(Ensemble::<f64>::from_bytes(&bytes).is_err());
     let rows: Vec<f32> = (0..40 * 3).map(|_| random.input()).collect();
-    for at in 0..bytes.len() {
+    for at in (0..bytes.len()).step_by(scaled(1, 211)) {
         for change in [1, 0x80, 0xff] {
             let mut changed = bytes.clone();
             changed[at] ^= change;
@@ -479,7 +488,7 @@ fn a_longer_cycle_is_refused_and_a_shared_node_is_not() {
 
 #[test]
 fn a_tree_deeper_than_any_stack_is_walked() {
-    let depth = 200_000;
+    let depth = scaled(200_000, 500) as i64;
     let mut attributes = EnsembleAttributes::default();
     for node in 0..=2 * depth {
         let is_leaf = node % 2 == 1 || node == 2 * depth;
