@@ -11,7 +11,7 @@ use crate::{CommandError, read_file};
 
 #[derive(Args)]
 pub(crate) struct InferArgs {
-    /// The ONNX file
+    /// The ONNX file, or what `sardonyx pack` made of it
     model: PathBuf,
     /// The request as JSON, in the form of the Open Inference Protocol V2; `-` is standard input
     #[arg(long)]

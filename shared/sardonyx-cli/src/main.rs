@@ -1,7 +1,8 @@
-//! The `sardonyx` command: check a model, publish it, load feature snapshots.
+//! The `sardonyx` command: check a model, pack it, publish it, load feature snapshots.
 
 mod features;
 mod infer;
+mod pack;
 mod publish;
 
 use std::error::Error;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Serverless ONNX inference on AWS: check models, publish them, load feature snapshots.
+/// Serverless ONNX inference on AWS: check models, pack and publish them, load feature snapshots.
 #[derive(Parser)]
 #[command(version, about)]
 struct Cli {
@@ -20,8 +21,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run one Open Inference Protocol request on a bare ONNX file
+    /// Run one Open Inference Protocol request on a bare ONNX file, or a packed one
     Infer(infer::InferArgs),
+    /// Make an ONNX file into one that loads many times faster
+    Pack(pack::PackArgs),
     /// Check a model folder and put it into the artifact bucket
     Publish(publish::PublishArgs),
     /// Feature snapshots
@@ -56,6 +59,7 @@ fn run(command: Command) -> Result<String, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match command {
         Command::Infer(args) => infer::run(&args),
+        Command::Pack(args) => pack::run(&args),
         Command::Publish(args) => runtime.block_on(publish::run(&args)),
         Command::Features(features::FeaturesCommand::Load(args)) => runtime.block_on(features::load(&args)),
     }

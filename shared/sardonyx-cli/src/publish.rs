@@ -11,7 +11,7 @@ use crate::{CommandError, read_file};
 
 #[derive(Args)]
 pub(crate) struct PublishArgs {
-    /// The folder with manifest.json and the ONNX file
+    /// The folder with manifest.json and the file that it names, an ONNX file or a packed one
     model_dir: PathBuf,
     /// The artifact bucket
     #[arg(long)]

@@ -13,6 +13,7 @@ mod graph;
 mod inputs;
 mod model;
 mod operators;
+mod packed;
 mod plan;
 
 /// The tree engine.
@@ -20,3 +21,4 @@ pub use sardonyx_trees as trees;
 
 pub use error::{LoadError, UnsupportedOperator};
 pub use model::OnnxModel;
+pub use packed::{PackError, pack};

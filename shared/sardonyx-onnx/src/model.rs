@@ -11,7 +11,7 @@ use crate::inputs::Inputs;
 use crate::plan::Plan;
 use crate::{agreement, golden};
 
-/// A model from an ONNX file.
+/// A model from an ONNX file, or from what [`pack`](crate::pack) made of one.
 pub struct OnnxModel {
     inputs: Inputs,
     plan: Plan,
@@ -64,6 +64,11 @@ impl OnnxModel {
             plan,
             classes: graph.classes,
         })
+    }
+
+    /// The trees of the graph's nodes in their flat form, by the first output of the node.
+    pub(crate) fn packed_trees(&self) -> HashMap<String, Vec<u8>> {
+        self.plan.packed_trees()
     }
 
     /// The class of each column of an output, where the graph says so by a ZipMap.

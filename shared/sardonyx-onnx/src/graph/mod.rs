@@ -11,9 +11,10 @@ use prost::Message;
 use serde_json::Value as Json;
 use tract_onnx::pb::ModelProto;
 
-pub(crate) use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration};
+pub(crate) use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration, datatype, width};
 
 use crate::error::LoadError;
+use crate::packed;
 
 /// A model that tract can parse.
 pub(crate) struct Graph {
@@ -25,7 +26,7 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Decodes and checks an ONNX file; `model` names it in errors.
+    /// Decodes and checks an ONNX file, or a packed one; `model` names it in errors.
     pub(crate) fn decode(model: &str, bytes: &[u8]) -> Result<Self, LoadError> {
         let corrupt = |problem: String| LoadError::Corrupt {
             model: model.to_owned(),
@@ -35,6 +36,11 @@ impl Graph {
         if bytes.is_empty() {
             return Err(corrupt("the file is empty".into()));
         }
+        let bytes = if packed::is_packed(bytes) {
+            packed::open(model, bytes)?
+        } else {
+            bytes
+        };
         let mut proto = ModelProto::decode(bytes).map_err(|error| LoadError::Corrupt {
             model: model.to_owned(),
             problem: "it is not an ONNX file".into(),

@@ -115,7 +115,7 @@ fn tensor_type(value: &ValueInfoProto) -> Option<&tract_onnx::pb::type_proto::Te
 }
 
 /// The datatype of a `TensorProto.DataType`.
-pub(super) fn datatype(element_type: i32) -> Option<Datatype> {
+pub(crate) fn datatype(element_type: i32) -> Option<Datatype> {
     use tract_onnx::pb::tensor_proto::DataType;
     Some(match DataType::try_from(element_type).ok()? {
         DataType::Bool => Datatype::Bool,
@@ -136,7 +136,7 @@ pub(super) fn datatype(element_type: i32) -> Option<Datatype> {
 }
 
 /// The bytes of an element; strings have no fixed number of them.
-pub(super) fn width(datatype: Datatype) -> Option<usize> {
+pub(crate) fn width(datatype: Datatype) -> Option<usize> {
     Some(match datatype {
         Datatype::Bool | Datatype::Uint8 | Datatype::Int8 => 1,
         Datatype::Uint16 | Datatype::Int16 | Datatype::Fp16 => 2,

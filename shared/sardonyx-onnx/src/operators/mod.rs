@@ -48,6 +48,8 @@ use tract_onnx::pb::ModelProto;
 
 use operator::Parse;
 pub(crate) use operator::{Fact, Kernel, Registration, UnacceptableValue};
+pub(crate) use tract_adapter::packed_trees;
+pub(crate) use tree_ensemble::PACKED_TREES;
 
 /// The domain of the operators for classical machine learning.
 pub(crate) const ML_DOMAIN: &str = "ai.onnx.ml";

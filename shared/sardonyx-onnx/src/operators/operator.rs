@@ -34,7 +34,6 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
     fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>>;
 
     /// The trees of a kernel in their flat form, which a packed model has in place of the attributes that list them.
-    #[expect(dead_code, reason = "packing is being written")]
     fn packed_trees(&self) -> Option<Vec<u8>> {
         None
     }

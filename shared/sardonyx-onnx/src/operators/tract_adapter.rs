@@ -1,5 +1,6 @@
 //! Our operators as tract's.
 
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -18,16 +19,26 @@ pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<(
     };
     let expansion = Untyped {
         name: registration.name,
+        output: node.output.first().cloned().unwrap_or_default(),
         operator: (registration.parse)(context, node)?,
         outputs: node.output.len(),
     };
     Ok((expand(expansion), vec![]))
 }
 
+/// The trees of the nodes of a compiled graph in their flat form, by the first output of the node.
+pub(crate) fn packed_trees(model: &TypedModel) -> HashMap<String, Vec<u8>> {
+    let ours = model.nodes().iter().filter_map(|node| node.op_as::<Typed>());
+    ours.filter_map(|op| Some((op.output.clone(), op.kernel.packed_trees()?)))
+        .collect()
+}
+
 /// An operator whose input types are not known yet.
 #[derive(Clone, Debug)]
 struct Untyped {
     name: &'static str,
+    /// The first output, which is the name of the node that no other node has.
+    output: String,
     operator: Arc<dyn Operator>,
     outputs: usize,
 }
@@ -72,6 +83,7 @@ impl Expansion for Untyped {
             .collect::<TractResult<Vec<_>>>()?;
         let op = Typed {
             name: self.name,
+            output: self.output.clone(),
             kernel: Arc::clone(&self.operator).kernel(&facts)?,
             operator: Arc::clone(&self.operator),
             outputs: self.outputs,
@@ -84,6 +96,7 @@ impl Expansion for Untyped {
 #[derive(Clone, Debug)]
 struct Typed {
     name: &'static str,
+    output: String,
     operator: Arc<dyn Operator>,
     kernel: Arc<dyn Kernel>,
     outputs: usize,

@@ -2,6 +2,7 @@
 
 mod compile;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Tensor, TensorSpec};
@@ -32,14 +33,20 @@ enum Place {
 }
 
 struct Step {
-    /// The node's name and operator, for errors.
-    node: String,
+    operator: String,
+    /// The first output, which is the name of the node that no other node has.
+    output: String,
     kernel: Arc<dyn Kernel>,
     inputs: TVec<Place>,
     /// The slot of each output; `None` where nobody reads it.
     outputs: TVec<Option<usize>>,
     /// Slots that nobody reads any more.
     finished: TVec<usize>,
+}
+
+/// A node in an error.
+fn title(operator: &str, output: &str) -> String {
+    format!("the {operator} that gives {output:?}")
 }
 
 impl Direct {
@@ -99,7 +106,9 @@ impl Strategy for Direct {
         slots.extend(inputs.into_iter().map(Some));
         slots.resize_with(self.slots, || None);
         for (index, step) in self.steps.iter().enumerate() {
-            let results = self.run_step(step, &slots).with_context(|| step.node.clone())?;
+            let results = self
+                .run_step(step, &slots)
+                .with_context(|| title(&step.operator, &step.output))?;
             if self.ends_with_step && index + 1 == self.steps.len() {
                 return Ok(results);
             }
@@ -113,6 +122,13 @@ impl Strategy for Direct {
             }
         }
         self.take_outputs(slots)
+    }
+
+    fn packed_trees(&self) -> HashMap<String, Vec<u8>> {
+        let steps = self.steps.iter();
+        steps
+            .filter_map(|step| Some((step.output.clone(), step.kernel.packed_trees()?)))
+            .collect()
     }
 
     fn output_shape(&self, output: usize, inputs: &[Tensor]) -> Option<Vec<usize>> {

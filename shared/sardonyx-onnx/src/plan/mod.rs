@@ -9,6 +9,8 @@ mod symbolic;
 mod tract;
 mod trial;
 
+use std::collections::HashMap;
+
 use sardonyx_core::tensor::{Tensor, TensorData, TensorSpec};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::internal::{SymbolScope, SymbolValues, TDim, TractResult};
@@ -28,6 +30,9 @@ pub(crate) struct Plan {
 trait Strategy: Send + Sync {
     /// Runs on inputs that fit the declarations.
     fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>>;
+
+    /// The trees of the nodes in their flat form, by the first output of the node; not all that there are, where tract hides them.
+    fn packed_trees(&self) -> HashMap<String, Vec<u8>>;
 
     /// The shape of an output for these inputs, where it is known without running on them.
     fn output_shape(&self, output: usize, inputs: &[Tensor]) -> Option<Vec<usize>>;
@@ -73,6 +78,11 @@ impl Plan {
     /// Runs on inputs that fit the declarations.
     pub(crate) fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
         self.strategy.run(inputs)
+    }
+
+    /// The trees of the nodes in their flat form, by the first output of the node.
+    pub(crate) fn packed_trees(&self) -> HashMap<String, Vec<u8>> {
+        self.strategy.packed_trees()
     }
 
     /// Outputs without elements, for inputs without rows. `None` when an output has elements all the same.

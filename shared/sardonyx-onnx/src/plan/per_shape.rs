@@ -1,5 +1,6 @@
 //! A plan of tract's for each shape that comes: tract compiles some graphs only for known dimensions.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sardonyx_core::tensor::{Tensor, TensorSpec};
@@ -9,7 +10,7 @@ use tract_onnx::tract_hir::internal::{ToDim, anyhow, ensure};
 use super::tract::{self, Runnable};
 use super::{Strategy, trial};
 use crate::graph::{InputDeclaration, OutputDeclaration};
-use crate::operators::UnacceptableValue;
+use crate::operators::{UnacceptableValue, packed_trees};
 
 /// How many shapes stay compiled. Batches of a queue come in a few sizes; memory must not grow with every new one.
 const CACHED_SHAPES: usize = 8;
@@ -88,6 +89,14 @@ impl Strategy for PerShape {
     fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
         let shapes: Shapes = inputs.iter().map(|input| input.shape().to_vec()).collect();
         tract::run(&self.for_shapes(shapes)?, inputs)
+    }
+
+    fn packed_trees(&self) -> HashMap<String, Vec<u8>> {
+        let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = compiled.last();
+        newest
+            .map(|(_, runnable)| packed_trees(runnable.model()))
+            .unwrap_or_default()
     }
 
     fn output_shape(&self, _output: usize, _inputs: &[Tensor]) -> Option<Vec<usize>> {

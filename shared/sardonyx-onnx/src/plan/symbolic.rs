@@ -1,5 +1,7 @@
 //! One plan of tract's for all shapes, in which the open dimensions have names.
 
+use std::collections::HashMap;
+
 use sardonyx_core::tensor::{Tensor, TensorSpec};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::{DimLike, anyhow};
@@ -8,7 +10,7 @@ use super::tract::{self, Runnable};
 use super::{Strategy, sizes, symbol_values, symbolic_shape, trial};
 use crate::convert::to_datatype;
 use crate::graph::{InputDeclaration, OutputDeclaration};
-use crate::operators::UnacceptableValue;
+use crate::operators::{UnacceptableValue, packed_trees};
 
 pub(super) struct Symbolic {
     inputs: Vec<InputDeclaration>,
@@ -60,6 +62,10 @@ impl Symbolic {
 impl Strategy for Symbolic {
     fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
         tract::run(&self.runnable, inputs)
+    }
+
+    fn packed_trees(&self) -> HashMap<String, Vec<u8>> {
+        packed_trees(self.runnable.model())
     }
 
     fn output_shape(&self, output: usize, inputs: &[Tensor]) -> Option<Vec<usize>> {

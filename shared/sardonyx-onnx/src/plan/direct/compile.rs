@@ -9,7 +9,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 use tract_onnx::tract_hir::internal::{SymbolScope, TDim, TVec, TractErrorContext, TractResult, anyhow, bail, ensure};
 
 use super::super::symbolic_shape;
-use super::{Direct, Place, Step};
+use super::{Direct, Place, Step, title};
 use crate::convert::{from_tract, to_datatype};
 use crate::graph::{InputDeclaration, OutputDeclaration};
 use crate::operators::{self, Fact, Registration};
@@ -35,7 +35,7 @@ impl Direct {
         for (node, registration) in nodes {
             compiler
                 .add(node, registration)
-                .with_context(|| format!("the node {}", title(node)))?;
+                .with_context(|| title(&node.op_type, first_output(node)))?;
         }
         compiler.finish(inputs, outputs)
     }
@@ -119,7 +119,8 @@ impl<'a> Compiler<'a> {
             self.slots += 1;
         }
         self.steps.push(Step {
-            node: title(node),
+            operator: node.op_type.clone(),
+            output: first_output(node).to_owned(),
             kernel,
             inputs: places,
             outputs,
@@ -223,13 +224,8 @@ fn registration(node: &NodeProto) -> TractResult<&'static Registration> {
         .ok_or_else(|| anyhow!("{} ({}) is not an operator of ours", node.op_type, node.name))
 }
 
-fn title(node: &NodeProto) -> String {
-    let name = if node.name.is_empty() {
-        node.output.first().map_or("", String::as_str)
-    } else {
-        &node.name
-    };
-    format!("{name:?} ({})", node.op_type)
+fn first_output(node: &NodeProto) -> &str {
+    node.output.first().map_or("", String::as_str)
 }
 
 fn is_small(fact: &Fact) -> bool {

@@ -1,0 +1,72 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::{CommandError, read_file};
+
+#[derive(Args)]
+pub(crate) struct PackArgs {
+    /// The ONNX file
+    model: PathBuf,
+    /// Where the packed model goes
+    #[arg(short, long)]
+    output: PathBuf,
+}
+
+/// Packs an ONNX file that can be run here; what comes out answers like it to the bit. What is said is the `artifact` of its manifest.
+pub(crate) fn run(args: &PackArgs) -> Result<String, CommandError> {
+    let packed = sardonyx_onnx::pack(&read_file(&args.model)?)?;
+    std::fs::write(&args.output, &packed).map_err(|error| format!("{}: {error}", args.output.display()))?;
+    let artifact = json!({"artifact": artifact(&args.output, &packed)});
+    Ok(serde_json::to_string_pretty(&artifact)?)
+}
+
+fn artifact(path: &Path, bytes: &[u8]) -> serde_json::Value {
+    let digest = Sha256::digest(bytes);
+    json!({
+        "file": path.file_name().unwrap_or_default().to_string_lossy(),
+        "sha256": digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        "size_bytes": bytes.len(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sardonyx_core::manifest::Manifest;
+    use sardonyx_onnx::OnnxModel;
+    use serde_json::Value as Json;
+
+    #[test]
+    fn a_packed_model_loads_under_the_manifest_that_the_command_writes() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../functions/fraud-detection/model");
+        let output = std::env::temp_dir().join(format!("sardonyx-pack-{}.sdx", std::process::id()));
+        let said = run(&PackArgs {
+            model: Path::new(folder).join("model.onnx"),
+            output: output.clone(),
+        });
+        let packed = std::fs::read(&output).expect("was written");
+        std::fs::remove_file(&output).expect("is there");
+        let said: Json = serde_json::from_str(&said.expect("packs")).expect("is JSON");
+
+        let manifest = std::fs::read(format!("{folder}/manifest.json")).expect("is committed");
+        let mut manifest: Json = serde_json::from_slice(&manifest).expect("is JSON");
+        manifest["artifact"] = said["artifact"].clone();
+        let manifest = Manifest::from_json(manifest.to_string().as_bytes()).expect("is valid");
+        assert!(OnnxModel::load(&manifest, &packed).is_ok());
+    }
+
+    #[test]
+    fn a_model_that_cannot_be_run_writes_nothing() {
+        let output = std::env::temp_dir().join(format!("sardonyx-pack-nothing-{}.sdx", std::process::id()));
+        let args = PackArgs {
+            model: concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into(),
+            output: output.clone(),
+        };
+        let error = run(&args).expect_err("is no model").to_string();
+        assert!(error.contains("not an ONNX file"), "{error}");
+        assert!(!output.exists());
+    }
+}

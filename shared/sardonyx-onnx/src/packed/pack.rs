@@ -1,0 +1,79 @@
+use std::collections::HashMap;
+
+use prost::Message;
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto};
+
+use super::{close, compact, compare, is_packed};
+use crate::error::LoadError;
+use crate::model::OnnxModel;
+use crate::operators::PACKED_TREES;
+
+/// Why an ONNX file was not packed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// There is nothing to do.
+    #[error("the model is packed already")]
+    Packed,
+    /// The file is no model that can be run here.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The packed model would answer differently. It was not written.
+    #[error("the packed model does not answer like the original: {0}")]
+    Differs(String),
+}
+
+/// Packs an ONNX file: trees in the form in which they are evaluated, tensors as raw bytes, and nothing that is only for people.
+///
+/// What comes out is the same for the same file. It answers like the original, to the bit: that is tried before it is given.
+///
+/// # Errors
+/// [`PackError::Load`] for a model that cannot be run here.
+pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, PackError> {
+    if is_packed(onnx) {
+        return Err(PackError::Packed);
+    }
+    let original = OnnxModel::from_bytes(onnx)?;
+    let mut proto = ModelProto::decode(onnx).map_err(|error| LoadError::Corrupt {
+        model: "the model".into(),
+        problem: "it is not an ONNX file".into(),
+        source: Some(error.into()),
+    })?;
+    if let Some(graph) = &mut proto.graph {
+        replace_trees(graph, original.packed_trees());
+    }
+    compact::model(&mut proto);
+    let file = close(&proto.encode_to_vec());
+    drop(proto);
+    let packed = OnnxModel::from_bytes(&file)?;
+    compare::check(&original, &packed).map_err(PackError::Differs)?;
+    Ok(file)
+}
+
+/// Puts the flat form of trees in the place of the attributes that list them. `trees` are by the first output of their node.
+fn replace_trees(graph: &mut GraphProto, mut trees: HashMap<String, Vec<u8>>) {
+    for node in &mut graph.node {
+        let Some(bytes) = node.output.first().and_then(|output| trees.remove(output)) else {
+            continue;
+        };
+        node.attribute.retain(|attribute| !lists_trees(&attribute.name));
+        node.attribute.push(AttributeProto {
+            name: PACKED_TREES.into(),
+            r#type: AttributeType::String as i32,
+            s: bytes,
+            ..Default::default()
+        });
+    }
+}
+
+/// The attributes of the tree ensemble operators, of all versions, that the flat form stands for.
+fn lists_trees(attribute: &str) -> bool {
+    let name = attribute.strip_suffix("_as_tensor").unwrap_or(attribute);
+    name.starts_with("nodes_")
+        || name.starts_with("leaf_")
+        || matches!(name, "tree_roots" | "membership_values")
+        || name
+            .strip_prefix("class_")
+            .or_else(|| name.strip_prefix("target_"))
+            .is_some_and(|list| matches!(list, "treeids" | "nodeids" | "ids" | "weights"))
+}

@@ -1,0 +1,189 @@
+//! Packed models answer like the files that they were made from, and a damaged or hostile one is an error.
+
+#[expect(dead_code, reason = "what ONNX Runtime answered is for the conformance test")]
+mod zoo;
+
+use std::collections::HashMap;
+
+use sardonyx_core::ports::Model;
+use sardonyx_core::tensor::{Tensor, TensorData};
+use sardonyx_onnx::{LoadError, OnnxModel, PackError, pack};
+
+const HEADER_BYTES: usize = 24;
+
+fn models() -> HashMap<String, Vec<u8>> {
+    zoo::all()
+        .into_iter()
+        .map(|specimen| (specimen.name.clone(), specimen.model))
+        .collect()
+}
+
+fn packed(model: &str) -> Vec<u8> {
+    pack(&models()[model]).expect("packs")
+}
+
+/// Sets the checksum to what it must be.
+fn seal(file: &mut [u8]) {
+    let checksum = crc32fast::hash(&file[HEADER_BYTES..]);
+    file[12..16].copy_from_slice(&checksum.to_le_bytes());
+}
+
+fn error(file: &[u8]) -> LoadError {
+    OnnxModel::from_bytes(file).err().expect("is refused")
+}
+
+#[test]
+fn every_model_of_the_zoo_packs_and_answers_alike() {
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for specimen in zoo::all() {
+        let Ok(original) = OnnxModel::from_bytes(&specimen.model) else {
+            continue;
+        };
+        count += 1;
+        let file = match pack(&specimen.model) {
+            Ok(file) => file,
+            Err(error) => {
+                failures.push(format!("{}: {error:?}", specimen.name));
+                continue;
+            }
+        };
+        let packed = OnnxModel::from_bytes(&file).expect("was loaded by pack");
+        let inputs = specimen.inputs(&original).expect("has inputs");
+        let expected = original.infer(inputs.clone()).expect("runs");
+        let outputs = packed.infer(inputs).expect("runs");
+        for (spec, (expected, output)) in original.outputs().iter().zip(expected.iter().zip(&outputs)) {
+            if format!("{expected:?}") != format!("{output:?}") {
+                failures.push(format!("{}: {} differs", specimen.name, spec.name));
+            }
+            let classes = [&original, &packed].map(|model| model.output_classes(&spec.name).map(<[_]>::to_vec));
+            assert_eq!(classes[0], classes[1], "{}", specimen.name);
+        }
+    }
+    assert!(count > 150, "only {count} models");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn trees_take_less_room() {
+    let models = models();
+    for name in ["xgboost-multiclass", "random-forest-regressor", "lightgbm-categorical"] {
+        let file = pack(&models[name]).expect("packs");
+        assert!(
+            file.len() * 2 < models[name].len(),
+            "{name}: {} of {} bytes",
+            file.len(),
+            models[name].len()
+        );
+    }
+}
+
+#[test]
+fn the_same_model_gives_the_same_bytes() {
+    for name in [
+        "voting",
+        "scaler-mlp-multiclass-strings",
+        "random-forest-strings-zipmap",
+    ] {
+        assert_eq!(packed(name), packed(name), "{name}");
+    }
+}
+
+#[test]
+fn packing_twice_is_refused() {
+    assert!(matches!(pack(&packed("decision-tree-stump")), Err(PackError::Packed)));
+}
+
+#[test]
+fn what_cannot_be_run_is_not_packed() {
+    assert!(matches!(
+        pack(b"not a model"),
+        Err(PackError::Load(LoadError::Corrupt { .. }))
+    ));
+}
+
+#[test]
+fn a_file_of_another_version_says_which_one_is_read() {
+    let mut file = packed("decision-tree-stump");
+    file[8] = 2;
+    let message = error(&file).to_string();
+    assert!(
+        message.contains("a packed model of version 2, and this build reads version 1"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_file_that_is_cut_off_or_longer_is_corrupt() {
+    for name in ["decision-tree-stump", "logistic-regression-binary"] {
+        let file = packed(name);
+        for len in 0..file.len() {
+            let error = error(&file[..len]);
+            assert!(matches!(error, LoadError::Corrupt { .. }), "{name} cut to {len} bytes");
+        }
+        let longer = [&file[..], &[0]].concat();
+        assert!(matches!(error(&longer), LoadError::Corrupt { .. }), "{name}");
+    }
+}
+
+#[test]
+fn every_changed_byte_is_found() {
+    let mut file = packed("decision-tree-stump");
+    for at in 0..file.len() {
+        let original = file[at];
+        let changes: Vec<u8> = match at {
+            // Only the checksum looks at the others, and it finds every change of one byte.
+            0..HEADER_BYTES => (1..=u8::MAX).collect(),
+            _ => vec![0x01, 0x80, 0xff],
+        };
+        for change in changes {
+            file[at] = original ^ change;
+            let error = error(&file);
+            assert!(
+                matches!(error, LoadError::Corrupt { .. }),
+                "byte {at} changed by {change}: {error}"
+            );
+        }
+        file[at] = original;
+    }
+}
+
+#[test]
+fn a_hostile_file_with_the_right_checksum_is_an_error_or_a_model() {
+    for name in [
+        "decision-tree-stump",
+        "logistic-regression-strings",
+        "lightgbm-categorical",
+    ] {
+        let mut file = packed(name);
+        for at in (HEADER_BYTES..file.len()).step_by(file.len() / 800 + 1) {
+            let original = file[at];
+            for change in [0x01, 0x04, 0x80, 0xff] {
+                file[at] = original ^ change;
+                seal(&mut file);
+                if let Ok(model) = OnnxModel::from_bytes(&file)
+                    && let Some(zeros) = zeros(&model)
+                {
+                    // Whatever the answer is, there is one, or an error.
+                    drop(model.infer(zeros));
+                }
+            }
+            file[at] = original;
+        }
+    }
+}
+
+/// One row of zeros; `None` where a changed model wants impossibly large ones.
+fn zeros(model: &OnnxModel) -> Option<Vec<Tensor>> {
+    let inputs = model.inputs().iter();
+    inputs
+        .map(|input| {
+            let shape: Vec<usize> = input.shape.iter().flatten().map(|size| size.unwrap_or(1)).collect();
+            let elements = shape
+                .iter()
+                .try_fold(1usize, |product, size| product.checked_mul(*size))?;
+            let data = (elements < 1 << 20).then(|| TensorData::zeros(input.datatype, elements))?;
+            Tensor::new(shape, data).ok()
+        })
+        .collect()
+}
