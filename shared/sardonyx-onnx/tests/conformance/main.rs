@@ -4,6 +4,7 @@
 //! `UPDATE_COVERAGE=1` takes out of it what loads by now, and writes `COVERAGE.md`. `SARDONYX_ZOO=folder` adds the models of that folder, as `make zoo` does with those that are too large to commit.
 
 mod coverage;
+mod packed;
 mod zoo;
 
 use std::collections::{BTreeMap, BTreeSet};
