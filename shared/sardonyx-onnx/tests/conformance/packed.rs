@@ -42,6 +42,17 @@ fn every_model_of_the_zoo_packs_and_answers_alike() {
                 continue;
             }
         };
+        let packed = OnnxModel::from_bytes(&file).expect("was loaded by pack");
+        let inputs = specimen.inputs(original.inputs()).expect("has inputs");
+        let expected = original.infer(inputs.clone()).expect("runs");
+        let outputs = packed.infer(inputs).expect("runs");
+        for (spec, (expected, output)) in original.outputs().iter().zip(expected.iter().zip(&outputs)) {
+            if format!("{expected:?}") != format!("{output:?}") {
+                failures.push(format!("{}: {} differs", specimen.name, spec.name));
+            }
+            let classes = [&original, &packed].map(|model| model.output_classes(&spec.name).map(<[_]>::to_vec));
+            assert_eq!(classes[0], classes[1], "{}", specimen.name);
+        }
     }
     assert!(count > 500, "only {count} models");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
