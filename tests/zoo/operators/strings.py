@@ -40,7 +40,9 @@ def vectorizers():
             shortest, longest, skips = lengths
             given = {
                 "mode": mode, "min_gram_length": shortest, "max_gram_length": longest, "max_skip_count": skips,
-                "ngram_counts": [0, 4], "ngram_indexes": [5, 0, 1, 2, 3, 6], f"pool_{text}": pool[text],
+                "ngram_counts": [0, 4], f"pool_{text}": pool[text],
+                # A column without an n-gram has no weight.
+                "ngram_indexes": [5, 0, 1, 2, 3, 4 if weighted else 6],
             }
             if weighted:
                 given["weights"] = [0.5, 2.0, 1.5, 0.25, 3.0, 1.25]

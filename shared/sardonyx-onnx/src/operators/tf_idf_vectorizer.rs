@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::iter;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -31,14 +32,19 @@ struct TfIdfVectorizer {
     items: Keys,
     /// From a node of the tree of n-grams and the number of an item to the next node. The root is node 0.
     children: HashMap<(u32, u32), u32, RandomState>,
-    /// The column that each node counts for, where an n-gram ends there.
-    columns: Vec<Option<u32>>,
+    /// What each node counts for, where an n-gram ends there.
+    grams: Vec<Option<Gram>>,
     lengths: std::ops::RangeInclusive<usize>,
     most_skipped: usize,
     mode: Mode,
-    /// By column; none where all weights are one.
-    weights: Vec<f32>,
     output_columns: usize,
+}
+
+/// An n-gram of the pool.
+#[derive(Clone, Copy, Debug)]
+struct Gram {
+    column: u32,
+    weight: f32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,20 +88,21 @@ pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<
     let weights = floats(node, "weights")?;
     node.expect_attr(
         "weights",
-        weights.is_empty() || weights.len() == columns.len() && weights.len() >= output_columns,
-        "one for each of ngram_indexes, and for each column",
+        weights.is_empty() || weights.len() == columns.len(),
+        "one for each of ngram_indexes",
     )?;
     let mut vectorizer = TfIdfVectorizer {
         items,
         children: HashMap::default(),
-        columns: vec![None],
+        grams: vec![None],
         lengths: shortest..=longest,
         most_skipped: node.get_attr("max_skip_count")?,
         mode,
-        weights,
         output_columns,
     };
-    vectorizer.plant(node, &starts, &numbers, &columns)?;
+    let weights = weights.into_iter().chain(iter::repeat(1.0));
+    let grams = iter::zip(columns, weights).map(|(column, weight)| Gram { column, weight });
+    vectorizer.plant(node, &starts, &numbers, grams)?;
     Ok(Arc::new(vectorizer))
 }
 
@@ -140,8 +147,13 @@ fn output_columns(node: &NodeProto) -> TractResult<Vec<u32>> {
 
 impl TfIdfVectorizer {
     /// Makes the tree of the n-grams of the pool: first all of one item, then all of two, and so on, from where `ngram_counts` says.
-    fn plant(&mut self, node: &NodeProto, starts: &[i64], numbers: &[usize], columns: &[u32]) -> TractResult<()> {
-        let mut columns = columns.iter();
+    fn plant(
+        &mut self,
+        node: &NodeProto,
+        starts: &[i64],
+        numbers: &[usize],
+        mut grams: impl Iterator<Item = Gram>,
+    ) -> TractResult<()> {
         for (index, start) in starts.iter().enumerate() {
             let length = index + 1;
             let end = starts.get(length).copied().unwrap_or(numbers.len() as i64);
@@ -149,37 +161,37 @@ impl TfIdfVectorizer {
             let Some(part) = part.and_then(|(start, end)| numbers.get(start..end)) else {
                 return node.bail_attr("ngram_counts", "is no ascending list of places in the pool");
             };
-            let grams = part.chunks_exact(length);
-            node.expect_attr("ngram_counts", grams.remainder().is_empty(), || {
+            let parts = part.chunks_exact(length);
+            node.expect_attr("ngram_counts", parts.remainder().is_empty(), || {
                 format!("to leave whole n-grams of {length} items")
             })?;
-            for gram in grams {
-                let Some(&column) = columns.next() else {
+            for items in parts {
+                let Some(gram) = grams.next() else {
                     return node.bail_attr("ngram_indexes", "has fewer columns than there are n-grams");
                 };
                 if self.lengths.contains(&length) {
-                    self.plant_one(gram, column)?;
+                    self.plant_one(items, gram)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn plant_one(&mut self, gram: &[usize], column: u32) -> TractResult<()> {
+    fn plant_one(&mut self, items: &[usize], gram: Gram) -> TractResult<()> {
         let mut at = 0;
-        for &number in gram {
-            let next = u32::try_from(self.columns.len())?;
+        for &number in items {
+            let next = u32::try_from(self.grams.len())?;
             let found = *self.children.entry((at, number as u32)).or_insert(next);
             if found == next {
-                self.columns.push(None);
+                self.grams.push(None);
             }
             at = found;
         }
-        let known = self.columns[at as usize].replace(column);
+        let known = self.grams[at as usize].replace(gram);
         ensure!(
             known.is_none(),
             "TfIdfVectorizer has an n-gram of {} items twice in its pool",
-            gram.len()
+            items.len()
         );
         Ok(())
     }
@@ -201,10 +213,10 @@ impl TfIdfVectorizer {
                         break;
                     };
                     node = next;
-                    if let Some(column) = self.columns[node as usize]
+                    if let Some(gram) = self.grams[node as usize]
                         && index + 1 >= shortest
                     {
-                        self.count(column as usize, counts);
+                        self.count(gram, counts);
                     }
                 }
             }
@@ -218,14 +230,12 @@ impl TfIdfVectorizer {
         }
     }
 
-    fn count(&self, column: usize, counts: &mut [f32]) {
-        let weight = match self.mode {
-            Mode::Tf => 1.0,
-            Mode::Idf | Mode::TfIdf => self.weights.get(column).copied().unwrap_or(1.0),
-        };
+    fn count(&self, gram: Gram, counts: &mut [f32]) {
+        let count = &mut counts[gram.column as usize];
         match self.mode {
-            Mode::Tf | Mode::TfIdf => counts[column] += weight,
-            Mode::Idf => counts[column] = weight,
+            Mode::Tf => *count += 1.0,
+            Mode::TfIdf => *count += gram.weight,
+            Mode::Idf => *count = gram.weight,
         }
     }
 }
@@ -340,21 +350,21 @@ mod tests {
     }
 
     #[test]
-    fn weights_belong_to_columns() {
+    fn weights_belong_to_the_n_grams_of_the_pool() {
         let weighted = |mode| {
             example(mode, [1, 2], 5)
                 .with("ngram_indexes", vec![6, 5, 4, 3, 2, 1, 0])
                 .with("weights", vec![0.1f32, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
         };
         let first = |weight: f32| [0.0, 0.0, 0.0, 0.0, 0.0, weight, 0.0];
-        let second = [0.1, 0.2, 0.3, 0.0, 0.5, 0.0, 0.0];
+        let second = [0.7, 0.6, 0.5, 0.0, 0.3, 0.0, 0.0];
         let expected = |first: [f32; 7], second: [f32; 7]| [first, second].concat();
         assert_eq!(
             counts(&weighted("TF"), rows()),
             expected(first(3.0), second.map(|weight| f32::from(weight > 0.0)))
         );
-        assert_eq!(counts(&weighted("IDF"), rows()), expected(first(0.6), second));
-        let thrice = 0.6f32 + 0.6 + 0.6;
+        assert_eq!(counts(&weighted("IDF"), rows()), expected(first(0.2), second));
+        let thrice = 0.2f32 + 0.2 + 0.2;
         assert_eq!(counts(&weighted("TFIDF"), rows()), expected(first(thrice), second));
     }
 
