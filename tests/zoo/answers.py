@@ -90,6 +90,19 @@ def _distance(got, expected):
     return float(np.max(np.where(np.isnan(off), np.inf, off)))
 
 
+def _vocabulary(model_bytes):
+    for node in onnx.load_from_string(model_bytes).graph.node:
+        if node.op_type == "DictVectorizer":
+            [keys] = [onnx.helper.get_attribute_value(attribute) for attribute in node.attribute]
+            return [key.decode() if isinstance(key, bytes) else key for key in keys]
+    return []
+
+
+def _columns(entries, vocabulary):
+    """A dictionary as Sardonyx takes it: a row with a column for each entry of the vocabulary."""
+    return np.array([[entries.get(key, 0) for key in vocabulary]], dtype=np.float32)
+
+
 def write(folder, name, model_bytes, inputs, library):
     """Writes the three files of a model; returns a remark on it."""
     runtime = Runtime(model_bytes)
@@ -106,7 +119,8 @@ def write(folder, name, model_bytes, inputs, library):
             # The exporter or ONNX Runtime is at fault; what this project promises is ONNX Runtime's answer.
             expected["library_is_off_by"] = _element(float(f"{off:.1e}"))
             remarks.append(f"the library is off by {off:.1e}")
-    tensors = {name: values for name, values in inputs.items() if isinstance(values, np.ndarray)}
+    vocabulary = _vocabulary(model_bytes)
+    tensors = {name: values if isinstance(values, np.ndarray) else _columns(values, vocabulary) for name, values in inputs.items()}
     request = {"inputs": [_tensor(input_name, values) for input_name, values in tensors.items()]}
     (folder / f"{name}.onnx").write_bytes(model_bytes)
     for kind, content in [("request", request), ("expected", expected)]:

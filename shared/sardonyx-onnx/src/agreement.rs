@@ -3,6 +3,7 @@
 use sardonyx_core::manifest::{InputSpec, Manifest};
 use sardonyx_core::ports::Model;
 use sardonyx_core::tensor::TensorSpec;
+use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use crate::error::LoadError;
@@ -67,6 +68,9 @@ pub(crate) fn inputs(model: &str, manifest: &Manifest, graph: &Graph) -> Result<
             );
             return Err(contradiction(model, problem));
         }
+        if let Some(vocabulary) = graph.vocabularies.get(name) {
+            check_vocabulary(model, spec, vocabulary)?;
+        }
         let dimension = |size: &i64| match usize::try_from(*size) {
             Ok(size) => Dimension::Fixed(size),
             Err(_) => Dimension::Named(BATCH.into()),
@@ -80,6 +84,23 @@ pub(crate) fn inputs(model: &str, manifest: &Manifest, graph: &Graph) -> Result<
     manifest.inputs.iter().map(declaration).collect()
 }
 
+/// The columns of an input that was a dictionary have names, which must be the features'.
+fn check_vocabulary(model: &str, spec: &InputSpec, vocabulary: &[Json]) -> Result<(), LoadError> {
+    let names = vocabulary
+        .iter()
+        .map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned));
+    let expected: Vec<String> = names.collect();
+    if spec.features.iter().map(|feature| &feature.name).eq(&expected) {
+        return Ok(());
+    }
+    let problem = format!(
+        "the features of {:?} must be the entries of its dictionary in the graph, in this order: {}",
+        spec.name,
+        expected.join(", ")
+    );
+    Err(contradiction(model, problem))
+}
+
 /// The manifest's outputs as the graph declares them. The manifest may leave out outputs of the graph; they are not computed then.
 pub(crate) fn outputs(model: &str, manifest: &Manifest, graph: &Graph) -> Result<Vec<OutputDeclaration>, LoadError> {
     let outputs = manifest.outputs.iter();
@@ -91,8 +112,8 @@ pub(crate) fn outputs(model: &str, manifest: &Manifest, graph: &Graph) -> Result
                 let problem = format!(
                     "the classes of {:?} are {} in the graph, not {}",
                     spec.name,
-                    serde_json::Value::from(classes.clone()),
-                    serde_json::Value::from(expected.clone())
+                    Json::from(classes.clone()),
+                    Json::from(expected.clone())
                 );
                 return Err(contradiction(model, problem));
             }

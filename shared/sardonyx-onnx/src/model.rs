@@ -16,6 +16,7 @@ pub struct OnnxModel {
     inputs: Inputs,
     plan: Plan,
     classes: HashMap<String, Vec<Json>>,
+    vocabularies: HashMap<String, Vec<Json>>,
 }
 
 impl OnnxModel {
@@ -63,6 +64,7 @@ impl OnnxModel {
             inputs: Inputs::new(inputs),
             plan,
             classes: graph.classes,
+            vocabularies: graph.vocabularies,
         })
     }
 
@@ -74,6 +76,11 @@ impl OnnxModel {
     /// The class of each column of an output, where the graph says so by a ZipMap.
     pub fn output_classes(&self, output: &str) -> Option<&[Json]> {
         self.classes.get(output).map(Vec::as_slice)
+    }
+
+    /// The key of each column of an input, where the graph takes a dictionary there.
+    pub fn input_keys(&self, input: &str) -> Option<&[Json]> {
+        self.vocabularies.get(input).map(Vec::as_slice)
     }
 }
 

@@ -1,15 +1,18 @@
 //! The protobuf of a model, checked and brought into a form that tract takes.
 
 mod check;
+mod dictionaries;
+mod sequences;
 mod signature;
 mod support;
-mod zip_map;
+mod wire;
+mod zip_maps;
 
 use std::collections::HashMap;
 
 use prost::Message;
 use serde_json::Value as Json;
-use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::{ModelProto, NodeProto};
 
 pub(crate) use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration, datatype, width};
 
@@ -23,6 +26,8 @@ pub(crate) struct Graph {
     pub(crate) outputs: Vec<OutputDeclaration>,
     /// For each output that was a ZipMap's, the class of each column.
     pub(crate) classes: HashMap<String, Vec<Json>>,
+    /// For each input that was a dictionary, the key of each column.
+    pub(crate) vocabularies: HashMap<String, Vec<Json>>,
 }
 
 impl Graph {
@@ -46,20 +51,23 @@ impl Graph {
             problem: "it is not an ONNX file".into(),
             source: Some(error.into()),
         })?;
+        let left_out = wire::LeftOut::decode(bytes).map_err(|error| corrupt(error.to_string()))?;
         let operator_sets: Vec<String> = proto.opset_import.iter().map(|set| set.domain.clone()).collect();
         let graph = proto
             .graph
             .as_mut()
             .ok_or_else(|| corrupt("it is not an ONNX file: there is no graph".into()))?;
         check::check(graph, &operator_sets).map_err(corrupt)?;
-        let unsupported = support::unsupported(graph);
+        let unsupported = support::unsupported(graph, &left_out);
         if !unsupported.is_empty() {
             return Err(LoadError::Unsupported {
                 model: model.to_owned(),
                 operators: unsupported,
             });
         }
-        let classes = zip_map::replace(graph);
+        let classes = zip_maps::find(graph);
+        let vocabularies = dictionaries::replace(graph, &left_out);
+        sequences::replace(graph);
         let inputs = signature::inputs(graph).map_err(corrupt)?;
         let outputs = signature::outputs(graph);
         Ok(Self {
@@ -67,6 +75,22 @@ impl Graph {
             inputs,
             outputs,
             classes,
+            vocabularies,
         })
+    }
+}
+
+/// The list of keys that one of two attributes gives. `None` where none or both do.
+fn keys(node: &NodeProto, integers: &str, texts: &str) -> Option<Vec<Json>> {
+    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
+    let integers = attribute(integers).map_or(&[][..], |attribute| &attribute.ints);
+    let texts = attribute(texts).map_or(&[][..], |attribute| &attribute.strings);
+    match (integers.is_empty(), texts.is_empty()) {
+        (false, true) => Some(integers.iter().copied().map(Json::from).collect()),
+        (true, false) => {
+            let texts = texts.iter().map(|text| std::str::from_utf8(text).ok().map(Json::from));
+            texts.collect()
+        }
+        _ => None,
     }
 }

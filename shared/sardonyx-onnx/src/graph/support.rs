@@ -2,7 +2,8 @@
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-use super::zip_map;
+use super::wire::LeftOut;
+use super::{dictionaries, sequences, zip_maps};
 use crate::error::UnsupportedOperator;
 use crate::operators;
 
@@ -20,15 +21,10 @@ const CONTRIB_OPERATORS: [&str; 9] = [
 ];
 
 /// Every node whose operator is missing or known to be wrong, in this graph and in those inside of it.
-pub(super) fn unsupported(graph: &GraphProto) -> Vec<UnsupportedOperator> {
+pub(super) fn unsupported(graph: &GraphProto, left_out: &LeftOut) -> Vec<UnsupportedOperator> {
     let mut found = Vec::new();
     for node in &graph.node {
-        let reason = if is_registered(node) {
-            wrong(graph, node)
-        } else {
-            Some(None)
-        };
-        if let Some(reason) = reason {
+        if let Some(reason) = problem(graph, node, left_out) {
             found.push(UnsupportedOperator {
                 operator: format!("{}.{}", domain(node), node.op_type),
                 node: node_name(node).to_owned(),
@@ -37,7 +33,7 @@ pub(super) fn unsupported(graph: &GraphProto) -> Vec<UnsupportedOperator> {
         }
         for attribute in &node.attribute {
             for inner in attribute.g.iter().chain(&attribute.graphs) {
-                found.extend(unsupported(inner));
+                found.extend(unsupported(inner, left_out));
             }
         }
     }
@@ -59,6 +55,24 @@ fn domain(node: &NodeProto) -> &str {
     }
 }
 
+/// Why a node cannot be computed right, if so: `Some(None)` when nobody here knows its operator.
+fn problem(graph: &GraphProto, node: &NodeProto, left_out: &LeftOut) -> Option<Option<String>> {
+    if left_out.has_function(&node.domain, &node.op_type) {
+        let reason = "it is a function of the model; inline it with onnx.inliner.inline_local_functions";
+        return Some(Some(reason.into()));
+    }
+    if zip_maps::is_zip_map(node) {
+        return zip_maps::problem(graph, node).map(Some);
+    }
+    if sequences::is_construction(node) {
+        return sequences::problem(graph, node).map(Some);
+    }
+    if dictionaries::is_dict_vectorizer(node) {
+        return dictionaries::problem(graph, node).map(Some);
+    }
+    (!is_registered(node)).then_some(None)
+}
+
 fn is_registered(node: &NodeProto) -> bool {
     let name = node.op_type.as_str();
     if operators::find_direct(&node.domain, name).is_some() {
@@ -71,16 +85,7 @@ fn is_registered(node: &NodeProto) -> bool {
     };
     match domain(node) {
         "ai.onnx" => operators::TRACT.op_register.0.contains_key(name) && !is_of_another_domain(name),
-        operators::ML_DOMAIN => name == "ZipMap",
-        "com.microsoft" => CONTRIB_OPERATORS.contains(&name),
+        operators::CONTRIB_DOMAIN => CONTRIB_OPERATORS.contains(&name),
         _ => false,
-    }
-}
-
-/// `Some(Some(reason))` for what is known to come out wrong.
-fn wrong(graph: &GraphProto, node: &NodeProto) -> Option<Option<String>> {
-    match node.op_type.as_str() {
-        "ZipMap" => zip_map::problem(graph, node).map(Some),
-        _ => None,
     }
 }

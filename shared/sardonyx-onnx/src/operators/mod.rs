@@ -39,6 +39,7 @@ mod tree_ensemble_classifier;
 mod tree_ensemble_regressor;
 mod tree_ensemble_v5;
 mod values;
+mod zip_map;
 
 use std::sync::LazyLock;
 
@@ -83,6 +84,7 @@ const REGISTRY: &[Registration] = &[
     ml("TreeEnsemble", tree_ensemble_v5::parse),
     ml("TreeEnsembleClassifier", tree_ensemble_classifier::parse),
     ml("TreeEnsembleRegressor", tree_ensemble_regressor::parse),
+    ml("ZipMap", zip_map::parse),
 ];
 
 const fn ml(name: &'static str, parse: Parse) -> Registration {

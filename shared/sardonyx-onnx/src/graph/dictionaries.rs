@@ -1,0 +1,66 @@
+//! DictVectorizer reads a dictionary for each row. The Open Inference Protocol knows tensors only, so that here the input is the tensor
+//! with a column for each entry of the vocabulary, and the vocabulary is known beside it. What a dictionary would not have is 0, or an empty
+//! string.
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+use tract_onnx::pb::type_proto::{Tensor, Value};
+use tract_onnx::pb::{GraphProto, NodeProto, TensorShapeProto, TypeProto};
+
+use super::keys;
+use super::wire::LeftOut;
+use crate::operators::ML_DOMAIN;
+
+pub(super) fn is_dict_vectorizer(node: &NodeProto) -> bool {
+    node.domain == ML_DOMAIN && node.op_type == "DictVectorizer"
+}
+
+/// Why the input of this DictVectorizer cannot be a tensor, if so.
+pub(super) fn problem(graph: &GraphProto, node: &NodeProto) -> Option<String> {
+    if vocabulary(node).is_none() {
+        return Some("it needs one of string_vocabulary and int64_vocabulary".into());
+    }
+    let is_input = |name: &String| graph.input.iter().any(|input| input.name == *name);
+    let reads = |name: &String| graph.node.iter().filter(|other| other.input.contains(name)).count();
+    match &node.input[..] {
+        [dictionary] if is_input(dictionary) && reads(dictionary) == 1 => None,
+        _ => Some("it can only read an input of the graph that nothing else reads; vectorize before the model".into()),
+    }
+}
+
+/// Makes a tensor of each dictionary, and gives its vocabulary by the name of the input.
+pub(super) fn replace(graph: &mut GraphProto, left_out: &LeftOut) -> HashMap<String, Vec<Json>> {
+    let mut found = HashMap::new();
+    for node in graph.node.iter_mut().filter(|node| is_dict_vectorizer(node)) {
+        let (Some(vocabulary), Some(name)) = (vocabulary(node), node.input.first()) else {
+            continue;
+        };
+        if let Some(input) = graph.input.iter_mut().find(|input| input.name == *name) {
+            let columns = dimension::Value::DimValue(vocabulary.len() as i64);
+            let dimensions = [None, Some(columns)].map(|value| Dimension {
+                value,
+                ..Default::default()
+            });
+            input.r#type = Some(TypeProto {
+                value: Some(Value::TensorType(Tensor {
+                    elem_type: left_out.value_type(name),
+                    shape: Some(TensorShapeProto {
+                        dim: dimensions.to_vec(),
+                    }),
+                })),
+                ..Default::default()
+            });
+        }
+        found.insert(name.clone(), vocabulary);
+        node.op_type = "Identity".into();
+        node.domain.clear();
+        node.attribute.clear();
+    }
+    found
+}
+
+fn vocabulary(node: &NodeProto) -> Option<Vec<Json>> {
+    keys(node, "int64_vocabulary", "string_vocabulary")
+}
