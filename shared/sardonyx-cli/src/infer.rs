@@ -147,7 +147,7 @@ mod tests {
         assert!(answer(forest, b"{").is_err_and(|error| error.contains("not valid JSON")));
         assert_eq!(
             error("feature-hasher", input(json!({}))),
-            r#"the model uses operators that are not supported: com.microsoft.MurmurHash3 (node "FeatureHasher")"#
+            r#"the model uses operators that are not supported: com.microsoft.MurmurHash3 (node "N0")"#
         );
     }
 }
