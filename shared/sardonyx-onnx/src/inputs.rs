@@ -1,9 +1,10 @@
 //! Whether tensors are what a model takes.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use sardonyx_core::ports::ModelError;
-use sardonyx_core::tensor::{Tensor, TensorSpec};
+use sardonyx_core::tensor::{Tensor, TensorData, TensorSpec};
 
 use crate::graph::{Dimension, InputDeclaration};
 
@@ -13,6 +14,8 @@ pub(crate) struct Inputs {
     specs: Vec<TensorSpec>,
     /// For each input, what its dimensions must be.
     sizes: Vec<Option<Vec<Size>>>,
+    /// For each input, whether a NaN in it would be swallowed.
+    swallows_nan: Vec<bool>,
 }
 
 /// What a dimension must be.
@@ -26,7 +29,8 @@ enum Size {
 }
 
 impl Inputs {
-    pub(crate) fn new(declarations: Vec<InputDeclaration>) -> Self {
+    /// The inputs as declared; NaNs are refused in those that are named by `swallowing`.
+    pub(crate) fn new(declarations: Vec<InputDeclaration>, swallowing: &HashSet<String>) -> Self {
         let shapes = || declarations.iter().map(|input| input.shape.as_deref());
         let first_of_name = |name: &str| {
             shapes().enumerate().find_map(|(input, shape)| {
@@ -42,6 +46,10 @@ impl Inputs {
         let sizes = shapes().map(|shape| shape.and_then(|shape| shape.iter().map(size).collect()));
         Self {
             sizes: sizes.collect(),
+            swallows_nan: declarations
+                .iter()
+                .map(|input| swallowing.contains(&input.name))
+                .collect(),
             specs: declarations.iter().map(InputDeclaration::spec).collect(),
             declarations,
         }
@@ -70,6 +78,11 @@ impl Inputs {
             }
             if let Some(sizes) = &self.sizes[index] {
                 self.check_shape(index, sizes, tensors)?;
+            }
+            if self.swallows_nan[index] && has_nan(tensor.data()) {
+                let problem =
+                    "has a NaN, which an operator of the graph would swallow; put an imputer before it".into();
+                return Err(error(spec, problem));
             }
         }
         Ok(())
@@ -109,6 +122,15 @@ impl Inputs {
             Some(Dimension::Named(name)) => name,
             _ => "",
         }
+    }
+}
+
+fn has_nan(data: &TensorData) -> bool {
+    match data {
+        TensorData::Fp16(values) => values.iter().any(|value| value.is_nan()),
+        TensorData::Fp32(values) => values.iter().any(|value| value.is_nan()),
+        TensorData::Fp64(values) => values.iter().any(|value| value.is_nan()),
+        _ => false,
     }
 }
 

@@ -1,9 +1,11 @@
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{Model, ModelError};
 use sardonyx_core::tensor::{Tensor, TensorSpec};
 use serde_json::Value as Json;
+use tract_onnx::tract_hir::internal::bail;
 
 use crate::error::LoadError;
 use crate::graph::{Graph, InputDeclaration, OutputDeclaration};
@@ -56,12 +58,15 @@ impl OnnxModel {
         inputs: Vec<InputDeclaration>,
         outputs: &[OutputDeclaration],
     ) -> Result<Self, LoadError> {
-        let plan = Plan::compile(graph.proto, &inputs, outputs).map_err(|error| LoadError::Compile {
+        // tract panics on some graphs that it does not expect; nothing that it leaves half done is kept.
+        let compile = AssertUnwindSafe(|| Plan::compile(graph.proto, &inputs, outputs));
+        let compiled = catch_unwind(compile).unwrap_or_else(|_| bail!("it makes tract panic"));
+        let plan = compiled.map_err(|error| LoadError::Compile {
             model: model.to_owned(),
             source: error.into(),
         })?;
         Ok(Self {
-            inputs: Inputs::new(inputs),
+            inputs: Inputs::new(inputs, &graph.swallowing),
             plan,
             classes: graph.classes,
             vocabularies: graph.vocabularies,

@@ -1,25 +1,15 @@
 //! Bytes that are not a model, and models that contradict their manifest, give errors that say what to do.
 
-use prost::Message;
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{Model, ModelError};
 use sardonyx_core::tensor::{Tensor, TensorData};
 use sardonyx_onnx::{LoadError, OnnxModel};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto};
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = format!("{}/../../tests/zoo/models/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(path).expect("the fixture")
-}
-
-/// A fixture whose graph is changed by `change`.
-fn changed(name: &str, change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
-    let mut model = ModelProto::decode(&fixture(name)[..]).expect("a model");
-    change(model.graph.as_mut().expect("a graph"));
-    model.encode_to_vec()
 }
 
 /// A manifest for the fixture `random-forest-binary`, changed by `change`.
@@ -156,178 +146,6 @@ fn golden_rows_that_do_not_come_out_name_row_output_and_values() {
     let error = load_error(|json| json["golden"]["rows"][0]["outputs"]["label"] = json!(7));
     assert!(
         error.to_string().contains(r#"output "label": expected 7, got ["#),
-        "{error}"
-    );
-}
-
-#[test]
-fn every_unsupported_operator_is_named_with_its_node() {
-    let bytes = changed("isolation-forest", |graph| {
-        for node in graph.node.iter_mut().filter(|node| node.op_type == "LabelEncoder") {
-            node.op_type = "LabelDecoder".into();
-        }
-    });
-    let Err(LoadError::Unsupported { operators, .. }) = OnnxModel::from_bytes(&bytes) else {
-        panic!("was not refused")
-    };
-    assert!(operators.len() > 4);
-    assert!(
-        operators
-            .iter()
-            .all(|found| found.operator == "ai.onnx.ml.LabelDecoder" && !found.node.is_empty())
-    );
-}
-
-#[test]
-fn a_zip_map_gives_its_classes() {
-    let model = OnnxModel::from_bytes(&fixture("random-forest-strings-zipmap")).expect("loads");
-    let output = &model.outputs()[1].name;
-    assert_eq!(
-        model.output_classes(output),
-        Some(&[json!("blue"), json!("green"), json!("red")][..])
-    );
-    assert_eq!(model.output_classes("label"), None);
-}
-
-fn refusal(bytes: &[u8]) -> String {
-    match OnnxModel::from_bytes(bytes) {
-        Err(error) => error.to_string(),
-        Ok(_) => panic!("was not refused"),
-    }
-}
-
-fn node(domain: &str, operator: &str, inputs: &[&str], output: &str) -> NodeProto {
-    NodeProto {
-        domain: domain.into(),
-        op_type: operator.into(),
-        input: inputs.iter().map(|&name| name.into()).collect(),
-        output: vec![output.into()],
-        ..Default::default()
-    }
-}
-
-fn texts(name: &str, texts: &[&str]) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        r#type: AttributeType::Strings as i32,
-        strings: texts.iter().map(|text| text.as_bytes().to_vec()).collect(),
-        ..Default::default()
-    }
-}
-
-/// A logistic regression behind a sequence of its own outputs.
-fn with_sequence(change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
-    changed("random-forest-binary", |graph| {
-        graph.node.push(node(
-            "",
-            "SequenceConstruct",
-            &["probabilities", "probabilities"],
-            "both",
-        ));
-        graph.output[1].name = "both".into();
-        change(graph);
-    })
-}
-
-#[test]
-fn each_tensor_of_a_sequence_is_an_output() {
-    let model = OnnxModel::from_bytes(&with_sequence(|_| {})).expect("loads");
-    let names: Vec<&str> = model.outputs().iter().map(|output| output.name.as_str()).collect();
-    assert_eq!(names, ["label", "both_0", "both_1"]);
-    let zeros = Tensor::new(vec![2, 5], TensorData::Fp32(vec![0.0; 10])).expect("fits");
-    let outputs = model.infer(vec![zeros]).expect("runs");
-    assert_eq!(outputs[1].shape(), [2, 2]);
-    assert_eq!(outputs[1], outputs[2]);
-}
-
-#[test]
-fn a_sequence_within_a_graph_is_refused() {
-    let error = refusal(&with_sequence(|graph| {
-        graph.node.push(node("", "SequenceLength", &["both"], "length"));
-    }));
-    assert!(
-        error.contains("ai.onnx.SequenceConstruct") && error.contains("last step of a graph"),
-        "{error}"
-    );
-    assert!(error.contains("ai.onnx.SequenceLength"), "{error}");
-}
-
-/// A graph of a DictVectorizer whose dictionary has doubles.
-fn dictionary(change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
-    let mut vectorizer = node("ai.onnx.ml", "DictVectorizer", &["X"], "columns");
-    vectorizer.attribute.push(texts("string_vocabulary", &["a", "b", "c"]));
-    let named = |name: &str| ValueInfoProto {
-        name: name.into(),
-        ..Default::default()
-    };
-    let mut graph = GraphProto {
-        node: vec![vectorizer],
-        output: vec![named("columns")],
-        ..Default::default()
-    };
-    change(&mut graph);
-    let model = ModelProto {
-        opset_import: vec![OperatorSetIdProto {
-            domain: "ai.onnx.ml".into(),
-            version: 1,
-        }],
-        graph: Some(graph),
-        ..Default::default()
-    };
-    let mut bytes = model.encode_to_vec();
-    // tract's messages have no dictionaries: {graph: {input: {name: "X", type: {map: {key: STRING, value: {tensor: DOUBLE}}}}}}.
-    let input = b"\x0a\x01X\x12\x0a\x2a\x08\x08\x08\x12\x04\x0a\x02\x08\x0b";
-    bytes.extend([0x3a, input.len() as u8 + 2, 0x5a, input.len() as u8]);
-    bytes.extend(input);
-    bytes
-}
-
-#[test]
-fn a_dictionary_is_a_tensor_of_the_entries_of_the_vocabulary() {
-    let model = OnnxModel::from_bytes(&dictionary(|_| {})).expect("loads");
-    assert_eq!(model.input_keys("X"), Some(&[json!("a"), json!("b"), json!("c")][..]));
-    let input = Tensor::new(vec![2, 3], TensorData::Fp64(vec![1.0, 0.0, 3.0, 0.0, 5.0, 0.0])).expect("fits");
-    assert_eq!(model.infer(vec![input.clone()]).expect("runs"), [input]);
-}
-
-#[test]
-fn a_dictionary_that_something_else_reads_is_refused() {
-    let error = refusal(&dictionary(|graph| {
-        graph.node.push(node("ai.onnx.ml", "CastMap", &["X"], "other"));
-    }));
-    assert!(
-        error.contains("ai.onnx.ml.DictVectorizer") && error.contains("nothing else reads"),
-        "{error}"
-    );
-    assert!(error.contains("ai.onnx.ml.CastMap"), "{error}");
-}
-
-#[test]
-fn a_zip_map_within_a_graph_is_refused() {
-    let error = refusal(&changed("random-forest-strings-zipmap", |graph| {
-        let dictionaries = graph.output[1].name.clone();
-        graph.node.push(node("", "Identity", &[&dictionaries], "again"));
-    }));
-    assert!(
-        error.contains("ai.onnx.ml.ZipMap") && error.contains("zipmap=False"),
-        "{error}"
-    );
-}
-
-#[test]
-fn a_function_of_the_model_is_refused() {
-    let mut bytes = changed("random-forest-binary", |graph| {
-        graph.node[0].domain = "mine".into();
-    });
-    // {opset_import: {domain: "mine", version: 1}, functions: {name: "TreeEnsembleClassifier", domain: "mine"}}
-    bytes.extend(b"\x42\x08\x0a\x04mine\x10\x01");
-    let name = b"TreeEnsembleClassifier";
-    bytes.extend([0xca, 0x01, name.len() as u8 + 8, 0x0a, name.len() as u8]);
-    bytes.extend(name);
-    bytes.extend(b"\x52\x04mine");
-    let error = refusal(&bytes);
-    assert!(
-        error.contains("mine.TreeEnsembleClassifier") && error.contains("inline_local_functions"),
         "{error}"
     );
 }

@@ -54,7 +54,10 @@ pub(super) fn check(graph: &GraphProto, operator_sets: &[String]) -> Result<(), 
     }
     for attribute in graph.node.iter().flat_map(|node| &node.attribute) {
         for tensor in attribute.t.iter().chain(&attribute.tensors) {
-            check_tensor(tensor)?;
+            // Some exporters leave an attribute empty that has no value.
+            if *tensor != TensorProto::default() {
+                check_tensor(tensor)?;
+            }
         }
     }
     Ok(())

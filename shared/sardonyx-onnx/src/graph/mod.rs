@@ -2,13 +2,16 @@
 
 mod check;
 mod dictionaries;
+mod nans;
 mod sequences;
 mod signature;
 mod support;
+mod versions;
 mod wire;
+mod wrong;
 mod zip_maps;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use prost::Message;
 use serde_json::Value as Json;
@@ -28,6 +31,8 @@ pub(crate) struct Graph {
     pub(crate) classes: HashMap<String, Vec<Json>>,
     /// For each input that was a dictionary, the key of each column.
     pub(crate) vocabularies: HashMap<String, Vec<Json>>,
+    /// The inputs in which a NaN would be swallowed.
+    pub(crate) swallowing: HashSet<String>,
 }
 
 impl Graph {
@@ -58,7 +63,8 @@ impl Graph {
             .as_mut()
             .ok_or_else(|| corrupt("it is not an ONNX file: there is no graph".into()))?;
         check::check(graph, &operator_sets).map_err(corrupt)?;
-        let unsupported = support::unsupported(graph, &left_out);
+        let mut unsupported = support::unsupported(graph, &left_out);
+        unsupported.extend(versions::unknown(&proto.opset_import, graph));
         if !unsupported.is_empty() {
             return Err(LoadError::Unsupported {
                 model: model.to_owned(),
@@ -68,6 +74,7 @@ impl Graph {
         let classes = zip_maps::find(graph);
         let vocabularies = dictionaries::replace(graph, &left_out);
         sequences::replace(graph);
+        let swallowing = nans::unacceptable(graph);
         let inputs = signature::inputs(graph).map_err(corrupt)?;
         let outputs = signature::outputs(graph);
         Ok(Self {
@@ -76,6 +83,7 @@ impl Graph {
             outputs,
             classes,
             vocabularies,
+            swallowing,
         })
     }
 }

@@ -3,7 +3,7 @@
 use tract_onnx::pb::{GraphProto, NodeProto};
 
 use super::wire::LeftOut;
-use super::{dictionaries, sequences, zip_maps};
+use super::{dictionaries, sequences, wrong, zip_maps};
 use crate::error::UnsupportedOperator;
 use crate::operators;
 
@@ -40,14 +40,14 @@ pub(super) fn unsupported(graph: &GraphProto, left_out: &LeftOut) -> Vec<Unsuppo
     found
 }
 
-fn node_name(node: &NodeProto) -> &str {
+pub(super) fn node_name(node: &NodeProto) -> &str {
     match (node.name.as_str(), node.output.first()) {
         ("", Some(output)) => output,
         (name, _) => name,
     }
 }
 
-fn domain(node: &NodeProto) -> &str {
+pub(super) fn domain(node: &NodeProto) -> &str {
     if node.domain.is_empty() {
         "ai.onnx"
     } else {
@@ -70,7 +70,13 @@ fn problem(graph: &GraphProto, node: &NodeProto, left_out: &LeftOut) -> Option<O
     if dictionaries::is_dict_vectorizer(node) {
         return dictionaries::problem(graph, node).map(Some);
     }
-    (!is_registered(node)).then_some(None)
+    if !is_registered(node) {
+        return Some(None);
+    }
+    if operators::find_direct(&node.domain, &node.op_type).is_some() {
+        return None;
+    }
+    wrong::reason(graph, node).map(|reason| Some(reason.to_owned()))
 }
 
 fn is_registered(node: &NodeProto) -> bool {

@@ -23,6 +23,7 @@ mod reduce_log_sum_exp;
 mod rows;
 mod scaler;
 mod sigmoid;
+mod softplus;
 mod standard;
 mod string_normalizer;
 mod svm;
@@ -76,6 +77,7 @@ const REGISTRY: &[Registration] = &[
     ml("OneHotEncoder", one_hot_encoder::parse),
     default("ReduceLogSumExp", reduce_log_sum_exp::parse),
     ml("Scaler", scaler::parse),
+    default("Softplus", softplus::parse),
     default("StringNormalizer", string_normalizer::parse),
     ml("SVMClassifier", svm_classifier::parse),
     ml("SVMRegressor", svm_regressor::parse),

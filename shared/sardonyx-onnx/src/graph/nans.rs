@@ -1,0 +1,77 @@
+//! Where a NaN would be swallowed: tract takes the greater of 0 and NaN for 0, where ONNX Runtime says NaN.
+
+use std::collections::HashSet;
+
+use tract_onnx::pb::{GraphProto, NodeProto};
+
+use crate::operators;
+
+/// Operators of tract that make a number of a NaN.
+const SWALLOWING: [&str; 18] = [
+    "ArgMin",
+    "Celu",
+    "Clip",
+    "GRU",
+    "HardSigmoid",
+    "Hardmax",
+    "LSTM",
+    "Max",
+    "MaxPool",
+    "Min",
+    "QLinearConv",
+    "QuantizeLinear",
+    "RNN",
+    "ReduceMax",
+    "ReduceMin",
+    "Relu",
+    "Tanh",
+    "TopK",
+];
+
+/// Operators that make something else of a NaN on purpose, and rightly.
+const ENDING: [&str; 23] = [
+    "And",
+    "ArgMax",
+    "Binarizer",
+    "Equal",
+    "Greater",
+    "GreaterOrEqual",
+    "Imputer",
+    "IsInf",
+    "IsNaN",
+    "LabelEncoder",
+    "Less",
+    "LessOrEqual",
+    "NonZero",
+    "Not",
+    "OneHotEncoder",
+    "Or",
+    "Shape",
+    "Size",
+    "TreeEnsemble",
+    "TreeEnsembleClassifier",
+    "TreeEnsembleRegressor",
+    "Where",
+    "Xor",
+];
+
+/// The inputs from which a NaN could come to an operator that swallows it.
+pub(super) fn unacceptable(graph: &GraphProto) -> HashSet<String> {
+    // Backwards from the operators: nodes are sorted.
+    let mut forbidden: HashSet<&str> = HashSet::new();
+    for node in graph.node.iter().rev() {
+        let passes_on = node.output.iter().any(|output| forbidden.contains(output.as_str()));
+        if swallows(node) || passes_on && !ENDING.contains(&node.op_type.as_str()) {
+            forbidden.extend(node.input.iter().map(String::as_str));
+        }
+    }
+    let inputs = graph.input.iter().map(|input| &input.name);
+    inputs
+        .filter(|name| forbidden.contains(name.as_str()))
+        .cloned()
+        .collect()
+}
+
+fn swallows(node: &NodeProto) -> bool {
+    SWALLOWING.contains(&node.op_type.as_str()) && operators::find_direct(&node.domain, &node.op_type).is_none()
+}

@@ -1,0 +1,320 @@
+//! Graphs that are not taken as they are: what is refused, with what to do, and what is brought into another form.
+
+use prost::Message;
+use sardonyx_core::ports::Model;
+use sardonyx_core::tensor::{Tensor, TensorData};
+use sardonyx_onnx::{LoadError, OnnxModel};
+use serde_json::json;
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+use tract_onnx::pb::type_proto::{Tensor as TensorType, Value};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TypeProto, ValueInfoProto,
+};
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = format!("{}/../../tests/zoo/models/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).expect("the fixture")
+}
+
+/// A fixture whose graph is changed by `change`.
+fn changed(name: &str, change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
+    let mut model = ModelProto::decode(&fixture(name)[..]).expect("a model");
+    change(model.graph.as_mut().expect("a graph"));
+    model.encode_to_vec()
+}
+
+#[test]
+fn every_unsupported_operator_is_named_with_its_node() {
+    let bytes = changed("isolation-forest", |graph| {
+        for node in graph.node.iter_mut().filter(|node| node.op_type == "LabelEncoder") {
+            node.op_type = "LabelDecoder".into();
+        }
+    });
+    let Err(LoadError::Unsupported { operators, .. }) = OnnxModel::from_bytes(&bytes) else {
+        panic!("was not refused")
+    };
+    assert!(operators.len() > 4);
+    assert!(
+        operators
+            .iter()
+            .all(|found| found.operator == "ai.onnx.ml.LabelDecoder" && !found.node.is_empty())
+    );
+}
+
+#[test]
+fn a_zip_map_gives_its_classes() {
+    let model = OnnxModel::from_bytes(&fixture("random-forest-strings-zipmap")).expect("loads");
+    let output = &model.outputs()[1].name;
+    assert_eq!(
+        model.output_classes(output),
+        Some(&[json!("blue"), json!("green"), json!("red")][..])
+    );
+    assert_eq!(model.output_classes("label"), None);
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    match OnnxModel::from_bytes(bytes) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("was not refused"),
+    }
+}
+
+fn node(domain: &str, operator: &str, inputs: &[&str], output: &str) -> NodeProto {
+    NodeProto {
+        domain: domain.into(),
+        op_type: operator.into(),
+        input: inputs.iter().map(|&name| name.into()).collect(),
+        output: vec![output.into()],
+        ..Default::default()
+    }
+}
+
+fn texts(name: &str, texts: &[&str]) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Strings as i32,
+        strings: texts.iter().map(|text| text.as_bytes().to_vec()).collect(),
+        ..Default::default()
+    }
+}
+
+/// A logistic regression behind a sequence of its own outputs.
+fn with_sequence(change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
+    changed("random-forest-binary", |graph| {
+        graph.node.push(node(
+            "",
+            "SequenceConstruct",
+            &["probabilities", "probabilities"],
+            "both",
+        ));
+        graph.output[1].name = "both".into();
+        change(graph);
+    })
+}
+
+#[test]
+fn each_tensor_of_a_sequence_is_an_output() {
+    let model = OnnxModel::from_bytes(&with_sequence(|_| {})).expect("loads");
+    let names: Vec<&str> = model.outputs().iter().map(|output| output.name.as_str()).collect();
+    assert_eq!(names, ["label", "both_0", "both_1"]);
+    let zeros = Tensor::new(vec![2, 5], TensorData::Fp32(vec![0.0; 10])).expect("fits");
+    let outputs = model.infer(vec![zeros]).expect("runs");
+    assert_eq!(outputs[1].shape(), [2, 2]);
+    assert_eq!(outputs[1], outputs[2]);
+}
+
+#[test]
+fn a_sequence_within_a_graph_is_refused() {
+    let error = refusal(&with_sequence(|graph| {
+        graph.node.push(node("", "SequenceLength", &["both"], "length"));
+    }));
+    assert!(
+        error.contains("ai.onnx.SequenceConstruct") && error.contains("last step of a graph"),
+        "{error}"
+    );
+    assert!(error.contains("ai.onnx.SequenceLength"), "{error}");
+}
+
+/// A graph of a DictVectorizer whose dictionary has doubles.
+fn dictionary(change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
+    let mut vectorizer = node("ai.onnx.ml", "DictVectorizer", &["X"], "columns");
+    vectorizer.attribute.push(texts("string_vocabulary", &["a", "b", "c"]));
+    let named = |name: &str| ValueInfoProto {
+        name: name.into(),
+        ..Default::default()
+    };
+    let mut graph = GraphProto {
+        node: vec![vectorizer],
+        output: vec![named("columns")],
+        ..Default::default()
+    };
+    change(&mut graph);
+    let model = ModelProto {
+        opset_import: vec![OperatorSetIdProto {
+            domain: "ai.onnx.ml".into(),
+            version: 1,
+        }],
+        graph: Some(graph),
+        ..Default::default()
+    };
+    let mut bytes = model.encode_to_vec();
+    // tract's messages have no dictionaries: {graph: {input: {name: "X", type: {map: {key: STRING, value: {tensor: DOUBLE}}}}}}.
+    let input = b"\x0a\x01X\x12\x0a\x2a\x08\x08\x08\x12\x04\x0a\x02\x08\x0b";
+    bytes.extend([0x3a, input.len() as u8 + 2, 0x5a, input.len() as u8]);
+    bytes.extend(input);
+    bytes
+}
+
+#[test]
+fn a_dictionary_is_a_tensor_of_the_entries_of_the_vocabulary() {
+    let model = OnnxModel::from_bytes(&dictionary(|_| {})).expect("loads");
+    assert_eq!(model.input_keys("X"), Some(&[json!("a"), json!("b"), json!("c")][..]));
+    let input = Tensor::new(vec![2, 3], TensorData::Fp64(vec![1.0, 0.0, 3.0, 0.0, 5.0, 0.0])).expect("fits");
+    assert_eq!(model.infer(vec![input.clone()]).expect("runs"), [input]);
+}
+
+#[test]
+fn a_dictionary_that_something_else_reads_is_refused() {
+    let error = refusal(&dictionary(|graph| {
+        graph.node.push(node("ai.onnx.ml", "CastMap", &["X"], "other"));
+    }));
+    assert!(
+        error.contains("ai.onnx.ml.DictVectorizer") && error.contains("nothing else reads"),
+        "{error}"
+    );
+    assert!(error.contains("ai.onnx.ml.CastMap"), "{error}");
+}
+
+#[test]
+fn a_zip_map_within_a_graph_is_refused() {
+    let error = refusal(&changed("random-forest-strings-zipmap", |graph| {
+        let dictionaries = graph.output[1].name.clone();
+        graph.node.push(node("", "Identity", &[&dictionaries], "again"));
+    }));
+    assert!(
+        error.contains("ai.onnx.ml.ZipMap") && error.contains("zipmap=False"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_function_of_the_model_is_refused() {
+    let mut bytes = changed("random-forest-binary", |graph| {
+        graph.node[0].domain = "mine".into();
+    });
+    // {opset_import: {domain: "mine", version: 1}, functions: {name: "TreeEnsembleClassifier", domain: "mine"}}
+    bytes.extend(b"\x42\x08\x0a\x04mine\x10\x01");
+    let name = b"TreeEnsembleClassifier";
+    bytes.extend([0xca, 0x01, name.len() as u8 + 8, 0x0a, name.len() as u8]);
+    bytes.extend(name);
+    bytes.extend(b"\x52\x04mine");
+    let error = refusal(&bytes);
+    assert!(
+        error.contains("mine.TreeEnsembleClassifier") && error.contains("inline_local_functions"),
+        "{error}"
+    );
+}
+
+/// A graph of one node of `ai.onnx` on an input `x` of three columns.
+fn single(node: NodeProto, version: i64) -> Vec<u8> {
+    let input = ValueInfoProto {
+        name: "x".into(),
+        r#type: Some(TypeProto {
+            value: Some(Value::TensorType(TensorType {
+                elem_type: DataType::Float as i32,
+                shape: Some(TensorShapeProto {
+                    dim: [None, Some(dimension::Value::DimValue(3))]
+                        .map(|value| Dimension {
+                            value,
+                            ..Default::default()
+                        })
+                        .to_vec(),
+                }),
+            })),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let output = ValueInfoProto {
+        name: node.output[0].clone(),
+        ..Default::default()
+    };
+    let model = ModelProto {
+        opset_import: vec![OperatorSetIdProto {
+            domain: String::new(),
+            version,
+        }],
+        graph: Some(GraphProto {
+            node: vec![node],
+            input: vec![input],
+            output: vec![output],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    model.encode_to_vec()
+}
+
+fn with_attribute(mut node: NodeProto, attribute: AttributeProto) -> NodeProto {
+    node.attribute.push(attribute);
+    node
+}
+
+fn integer(name: &str, value: i64) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Int as i32,
+        i: value,
+        ..Default::default()
+    }
+}
+
+fn text(name: &str, value: &str) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::String as i32,
+        s: value.as_bytes().to_vec(),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn operators_of_other_versions_are_refused_with_those_that_are_known() {
+    let too_new = refusal(&single(node("", "Relu", &["x"], "y"), 99));
+    let expected = r#"ai.onnx.Relu (node "y": version 99 of the operator set ai.onnx is not known; export the model with 24 or an older one)"#;
+    assert!(too_new.contains(expected), "{too_new}");
+    let too_old = refusal(&single(node("", "Add", &["x", "x"], "y"), 6));
+    let expected =
+        r#"ai.onnx.Add (node "y": its version 6 is not supported; export the model with version 7 or a newer one)"#;
+    assert!(too_old.contains(expected), "{too_old}");
+    for (operator, version) in [("Add", 7), ("Relu", 6)] {
+        let inputs = &["x", "x"][..if operator == "Add" { 2 } else { 1 }];
+        assert!(OnnxModel::from_bytes(&single(node("", operator, inputs, "y"), version)).is_ok());
+    }
+}
+
+#[test]
+fn what_tract_computes_wrongly_is_refused_with_what_to_do() {
+    let recurrent = |operator, attribute| with_attribute(node("", operator, &["x", "x", "x"], "y"), attribute);
+    for (node, hint) in [
+        (node("", "RandomNormalLike", &["x"], "y"), "random"),
+        (node("", "GlobalLpPool", &["x"], "y"), "ReduceL2"),
+        (node("", "Rsqrt", &["x"], "y"), "no operator of ONNX"),
+        (
+            with_attribute(
+                node("", "BatchNormalization", &["x", "x", "x", "x", "x"], "y"),
+                integer("training_mode", 1),
+            ),
+            "model.eval()",
+        ),
+        (recurrent("GRU", text("direction", "reverse")), "direction=reverse"),
+        (recurrent("LSTM", integer("input_forget", 1)), "input_forget"),
+        (recurrent("LSTM", integer("layout", 1)), "layout=1"),
+        (recurrent("RNN", texts("activations", &["Relu"])), "activations"),
+        (
+            recurrent("GRU", texts("activations", &["Sigmoid", "Tanh", "Tanh"])),
+            "activations",
+        ),
+    ] {
+        let error = refusal(&single(node, 13));
+        assert!(error.contains("ai.onnx.") && error.contains(hint), "{hint}: {error}");
+    }
+}
+
+#[test]
+fn a_nan_that_would_be_swallowed_is_refused_as_an_input() {
+    let model = OnnxModel::from_bytes(&single(node("", "Relu", &["x"], "y"), 13)).expect("loads");
+    let input = |value: f32| Tensor::new(vec![1, 3], TensorData::Fp32(vec![1.0, value, -1.0])).expect("fits");
+    let outputs = model.infer(vec![input(2.0)]).expect("runs");
+    assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![1.0, 2.0, 0.0]));
+    let error = model.infer(vec![input(f32::NAN)]).expect_err("refused");
+    assert_eq!(
+        error.to_string(),
+        "the input x has a NaN, which an operator of the graph would swallow; put an imputer before it"
+    );
+    let model = OnnxModel::from_bytes(&single(node("", "IsNaN", &["x"], "y"), 13)).expect("loads");
+    let outputs = model.infer(vec![input(f32::NAN)]).expect("runs");
+    assert_eq!(outputs[0].data(), &TensorData::Bool(vec![false, true, false]));
+}
