@@ -30,14 +30,14 @@ pub(super) fn problem(graph: &GraphProto, node: &NodeProto) -> Option<String> {
     }
 }
 
-/// Makes a tensor of each dictionary, and gives its vocabulary by the name of the input.
-pub(super) fn replace(graph: &mut GraphProto, left_out: &LeftOut) -> HashMap<String, Vec<Json>> {
-    let mut found = HashMap::new();
-    for node in graph.node.iter_mut().filter(|node| is_dict_vectorizer(node)) {
+/// Declares a tensor in the place of each dictionary.
+pub(super) fn declare(graph: &mut GraphProto, left_out: &LeftOut) {
+    for node in graph.node.iter().filter(|node| is_dict_vectorizer(node)) {
         let (Some(vocabulary), Some(name)) = (vocabulary(node), node.input.first()) else {
             continue;
         };
-        if let Some(input) = graph.input.iter_mut().find(|input| input.name == *name) {
+        let inputs = graph.input.iter_mut();
+        for input in inputs.filter(|input| input.name == *name && left_out.value_type(name) != 0) {
             let columns = dimension::Value::DimValue(vocabulary.len() as i64);
             let dimensions = [None, Some(columns)].map(|value| Dimension {
                 value,
@@ -53,6 +53,16 @@ pub(super) fn replace(graph: &mut GraphProto, left_out: &LeftOut) -> HashMap<Str
                 ..Default::default()
             });
         }
+    }
+}
+
+/// Lets the tensors through, and gives the vocabulary of each by the name of the input.
+pub(super) fn replace(graph: &mut GraphProto) -> HashMap<String, Vec<Json>> {
+    let mut found = HashMap::new();
+    for node in graph.node.iter_mut().filter(|node| is_dict_vectorizer(node)) {
+        let (Some(vocabulary), Some(name)) = (vocabulary(node), node.input.first()) else {
+            continue;
+        };
         found.insert(name.clone(), vocabulary);
         node.op_type = "Identity".into();
         node.domain.clear();

@@ -18,6 +18,7 @@ use serde_json::Value as Json;
 use tract_onnx::pb::{ModelProto, NodeProto};
 
 pub(crate) use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration, datatype, width};
+use wire::LeftOut;
 
 use crate::error::LoadError;
 use crate::packed;
@@ -51,12 +52,7 @@ impl Graph {
         } else {
             bytes
         };
-        let mut proto = ModelProto::decode(bytes).map_err(|error| LoadError::Corrupt {
-            model: model.to_owned(),
-            problem: "it is not an ONNX file".into(),
-            source: Some(error.into()),
-        })?;
-        let left_out = wire::LeftOut::decode(bytes).map_err(|error| corrupt(error.to_string()))?;
+        let (mut proto, left_out) = decode(model, bytes)?;
         let operator_sets: Vec<String> = proto.opset_import.iter().map(|set| set.domain.clone()).collect();
         let graph = proto
             .graph
@@ -72,7 +68,7 @@ impl Graph {
             });
         }
         let classes = zip_maps::find(graph);
-        let vocabularies = dictionaries::replace(graph, &left_out);
+        let vocabularies = dictionaries::replace(graph);
         sequences::replace(graph);
         let swallowing = nans::unacceptable(graph);
         let inputs = signature::inputs(graph).map_err(corrupt)?;
@@ -86,6 +82,21 @@ impl Graph {
             swallowing,
         })
     }
+}
+
+/// The protobuf of an ONNX file, in which dictionaries are declared as the tensors that stand for them, and what tract's messages leave out.
+pub(crate) fn decode(model: &str, bytes: &[u8]) -> Result<(ModelProto, LeftOut), LoadError> {
+    let corrupt = |error: prost::DecodeError| LoadError::Corrupt {
+        model: model.to_owned(),
+        problem: "it is not an ONNX file".into(),
+        source: Some(error.into()),
+    };
+    let mut proto = ModelProto::decode(bytes).map_err(corrupt)?;
+    let left_out = LeftOut::decode(bytes).map_err(corrupt)?;
+    if let Some(graph) = &mut proto.graph {
+        dictionaries::declare(graph, &left_out);
+    }
+    Ok((proto, left_out))
 }
 
 /// The list of keys that one of two attributes gives. `None` where none or both do.

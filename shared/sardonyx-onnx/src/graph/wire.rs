@@ -5,7 +5,7 @@
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct LeftOut {
+pub(crate) struct LeftOut {
     #[prost(message, optional, tag = "7")]
     graph: Option<Graph>,
     #[prost(message, repeated, tag = "25")]

@@ -2,10 +2,11 @@ use std::collections::HashMap;
 
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto};
+use tract_onnx::pb::{AttributeProto, GraphProto};
 
 use super::{close, compact, compare, is_packed};
 use crate::error::LoadError;
+use crate::graph;
 use crate::model::OnnxModel;
 use crate::operators::PACKED_TREES;
 
@@ -34,11 +35,7 @@ pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, PackError> {
         return Err(PackError::Packed);
     }
     let original = OnnxModel::from_bytes(onnx)?;
-    let mut proto = ModelProto::decode(onnx).map_err(|error| LoadError::Corrupt {
-        model: "the model".into(),
-        problem: "it is not an ONNX file".into(),
-        source: Some(error.into()),
-    })?;
+    let (mut proto, _) = graph::decode("the model", onnx)?;
     if let Some(graph) = &mut proto.graph {
         replace_trees(graph, original.packed_trees());
     }

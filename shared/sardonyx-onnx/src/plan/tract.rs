@@ -1,12 +1,13 @@
 //! What both ways through tract share.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use sardonyx_core::tensor::Tensor;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
-use tract_onnx::tract_hir::internal::{InferenceFact, TDim, anyhow, ensure};
+use tract_onnx::tract_hir::internal::{InferenceFact, TDim, anyhow, bail, ensure};
 
 use crate::convert::{from_tract, to_datum_type, to_tract};
 use crate::graph::{InputDeclaration, OutputDeclaration};
@@ -55,5 +56,8 @@ pub(super) fn compile(
 
 pub(super) fn run(runnable: &Runnable, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
     let inputs = inputs.into_iter().map(to_tract).collect::<TractResult<_>>()?;
-    runnable.run(inputs)?.iter().map(from_tract).collect()
+    // tract panics on some values that it does not expect, such as an index out of range. A run has a state of its own, which is lost.
+    let run = AssertUnwindSafe(|| runnable.run(inputs));
+    let outputs = catch_unwind(run).unwrap_or_else(|_| bail!("these inputs make tract panic"))?;
+    outputs.iter().map(from_tract).collect()
 }
