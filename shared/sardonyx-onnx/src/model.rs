@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sardonyx_core::manifest::Manifest;
@@ -65,8 +65,13 @@ impl OnnxModel {
             model: model.to_owned(),
             source: error.into(),
         })?;
+        let swallowing = if plan.is_tracts() {
+            graph.swallowing
+        } else {
+            HashSet::new()
+        };
         Ok(Self {
-            inputs: Inputs::new(inputs, &graph.swallowing),
+            inputs: Inputs::new(inputs, &swallowing),
             plan,
             classes: graph.classes,
             vocabularies: graph.vocabularies,

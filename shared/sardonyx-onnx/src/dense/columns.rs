@@ -2,8 +2,8 @@ use fearless_simd::prelude::*;
 
 use super::{Combine, rows};
 
-/// Rows that are computed together.
-const ROWS: usize = 8;
+/// Rows that stay in the cache while the weights of all outputs pass by.
+const ROWS_IN_BLOCK: usize = 192;
 
 /// A vector of outputs at a time: each feature of a row is multiplied with the weights of them all.
 #[derive(Clone, Debug)]
@@ -35,34 +35,70 @@ impl Columns {
         }
     }
 
+    pub(super) fn bias_mut(&mut self) -> &mut [f32] {
+        &mut self.bias
+    }
+
     /// How long a row takes, in the unit of the other layout.
     pub(super) fn cost(features: usize, outputs: usize, lanes: usize) -> usize {
         outputs.div_ceil(lanes) * features
     }
 
-    // There are no closures in here: they would not be compiled for the vectors of S.
     #[inline(always)]
     pub(super) fn combine<S: Simd, V: SimdFloat<S, Element = f32>, C: Combine>(
         &self,
         simd: S,
         values: &[f32],
+        has_relu: bool,
         out: &mut [f32],
     ) {
         let count = values.len() / self.features;
-        for first in (0..count).step_by(ROWS) {
-            let rows = rows::<ROWS>(values, self.features, first, count);
-            for (panel, bias) in self.bias.chunks_exact(V::LEN).enumerate() {
-                let weights = &self.weights[panel * self.features * V::LEN..][..self.features * V::LEN];
-                let mut sums = [V::from_slice(simd, bias); ROWS];
-                for feature in 0..self.features {
-                    let w = V::from_slice(simd, &weights[feature * V::LEN..][..V::LEN]);
-                    for (sum, row) in sums.iter_mut().zip(rows) {
-                        *sum = C::add(V::splat(simd, row[feature]), w, *sum);
-                    }
+        let panels = self.bias.len() / V::LEN;
+        for first in (0..count).step_by(ROWS_IN_BLOCK) {
+            let block = Block {
+                values,
+                first,
+                end: count.min(first + ROWS_IN_BLOCK),
+                has_relu,
+            };
+            let is_small = block.end - first < 3;
+            let mut panel = 0;
+            while panel < panels {
+                panel += match panels - panel {
+                    4.. if is_small => self.strip::<S, V, C, 1, 4>(simd, &block, panel, out),
+                    2.. if is_small => self.strip::<S, V, C, 1, 2>(simd, &block, panel, out),
+                    _ if is_small => self.strip::<S, V, C, 1, 1>(simd, &block, panel, out),
+                    2.. => self.strip::<S, V, C, 6, 2>(simd, &block, panel, out),
+                    _ => self.strip::<S, V, C, 8, 1>(simd, &block, panel, out),
+                };
+            }
+        }
+    }
+
+    /// So many panels of all rows of a block. Gives how many panels.
+    #[inline(always)]
+    fn strip<S: Simd, V: SimdFloat<S, Element = f32>, C: Combine, const ROWS: usize, const PANELS: usize>(
+        &self,
+        simd: S,
+        block: &Block<'_>,
+        panel: usize,
+        out: &mut [f32],
+    ) -> usize {
+        for first in (block.first..block.end).step_by(ROWS) {
+            let rows = rows::<ROWS>(block.values, self.features, first, block.end);
+            let mut sums = self.tile::<S, V, C, ROWS, PANELS>(simd, rows, panel);
+            if block.has_relu {
+                let zeros = V::splat(simd, 0.0);
+                for sum in sums.iter_mut().flatten() {
+                    // A NaN stays one.
+                    *sum = sum.simd_lt(zeros).select(zeros, *sum);
                 }
-                let wanted = (self.outputs - panel * V::LEN).min(V::LEN);
-                for (row, sums) in (first..count).zip(&sums) {
-                    let at = row * self.outputs + panel * V::LEN;
+            }
+            for (row, sums) in (first..block.end).zip(&sums) {
+                for (index, sums) in sums.iter().enumerate() {
+                    let output = (panel + index) * V::LEN;
+                    let at = row * self.outputs + output;
+                    let wanted = (self.outputs - output).min(V::LEN);
                     // What is too much of a single panel belongs to the next row, which is written after this one.
                     let is_whole = wanted == V::LEN || self.outputs < V::LEN;
                     if is_whole && let Some(out) = out.get_mut(at..at + V::LEN) {
@@ -73,5 +109,42 @@ impl Columns {
                 }
             }
         }
+        PANELS
     }
+
+    // There are no closures in here: they would not be compiled for the vectors of S.
+    #[inline(always)]
+    fn tile<S: Simd, V: SimdFloat<S, Element = f32>, C: Combine, const ROWS: usize, const PANELS: usize>(
+        &self,
+        simd: S,
+        rows: [&[f32]; ROWS],
+        panel: usize,
+    ) -> [[V; PANELS]; ROWS] {
+        let panels = super::rows::<PANELS>(&self.weights, self.features * V::LEN, panel, self.bias.len() / V::LEN);
+        let mut w = [V::splat(simd, 0.0); PANELS];
+        for (index, bias) in w.iter_mut().enumerate() {
+            *bias = V::from_slice(simd, &self.bias[(panel + index) * V::LEN..][..V::LEN]);
+        }
+        let mut sums = [w; ROWS];
+        for feature in 0..self.features {
+            for (w, panel) in w.iter_mut().zip(panels) {
+                *w = V::from_slice(simd, &panel[feature * V::LEN..][..V::LEN]);
+            }
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                let x = V::splat(simd, row[feature]);
+                for (sum, w) in sums.iter_mut().zip(w) {
+                    *sum = C::add(x, w, *sum);
+                }
+            }
+        }
+        sums
+    }
+}
+
+/// Rows of a batch that are computed one after the other.
+struct Block<'a> {
+    values: &'a [f32],
+    first: usize,
+    end: usize,
+    has_relu: bool,
 }

@@ -34,6 +34,10 @@ impl Dots {
         }
     }
 
+    pub(super) fn bias_mut(&mut self) -> &mut [f32] {
+        &mut self.bias
+    }
+
     /// How long a row takes, in some unit: the sum over the lanes at the end costs as much as some vectors.
     pub(super) fn cost(features: usize, outputs: usize, lanes: usize) -> usize {
         outputs * (features.div_ceil(lanes) + 10)

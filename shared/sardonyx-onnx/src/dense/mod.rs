@@ -14,10 +14,11 @@ use fearless_simd::{Level, dispatch, f32x4};
 use columns::Columns;
 use dots::Dots;
 
-/// `X W + b` in single precision.
+/// `X W + b` in single precision, perhaps with a ReLU after it.
 #[derive(Clone, Debug)]
 pub(crate) struct Dense {
     features: usize,
+    has_relu: bool,
     level: Level,
     layout: Layout,
     outputs: usize,
@@ -55,10 +56,31 @@ impl Dense {
         };
         Some(Self {
             features,
+            has_relu: false,
             level,
             layout,
             outputs,
         })
+    }
+
+    /// The same with more added to each output. `None` when there is a ReLU before, or not one number for each output.
+    pub(crate) fn plus(mut self, bias: &[f32]) -> Option<Self> {
+        if self.has_relu || bias.len() != self.outputs {
+            return None;
+        }
+        let sums = match &mut self.layout {
+            Layout::Dots { dots, .. } => dots.bias_mut(),
+            Layout::Columns(columns) => columns.bias_mut(),
+        };
+        for (sum, more) in sums.iter_mut().zip(bias) {
+            *sum += more;
+        }
+        Some(self)
+    }
+
+    /// The same with what is below zero replaced by zero.
+    pub(crate) fn with_relu(self) -> Self {
+        Self { has_relu: true, ..self }
     }
 
     pub(crate) fn features(&self) -> usize {
@@ -88,9 +110,12 @@ impl Dense {
     #[inline(always)]
     fn combine_with<S: Simd, C: Combine>(&self, simd: S, rows: &[f32], out: &mut [f32]) {
         match &self.layout {
-            Layout::Columns(columns) => columns.combine::<S, S::f32s, C>(simd, rows, out),
+            Layout::Columns(columns) => return columns.combine::<S, S::f32s, C>(simd, rows, self.has_relu, out),
             Layout::Dots { dots, is_narrow: false } => dots.combine::<S, S::f32s, C>(simd, rows, out),
             Layout::Dots { dots, is_narrow: true } => dots.combine::<S, f32x4<S>, C>(simd, rows, out),
+        }
+        if self.has_relu {
+            relu(out);
         }
     }
 }
@@ -109,6 +134,14 @@ fn rows<const N: usize>(values: &[f32], features: usize, first: usize, count: us
         *row = &values[at..][..features];
     }
     rows
+}
+
+/// Replaces what is below zero by zero. A NaN stays one.
+#[inline(always)]
+fn relu(values: &mut [f32]) {
+    for value in values {
+        *value = if *value < 0.0 { 0.0 } else { *value };
+    }
 }
 
 /// What is summed over the features.

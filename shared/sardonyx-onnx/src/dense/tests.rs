@@ -25,8 +25,11 @@ fn naive(rows: &[f32], weights: &[f32], bias: &[f32], term: impl Fn(f64, f64) ->
 #[test]
 fn products_and_distances_are_those_of_a_naive_evaluation_in_every_shape() {
     for features in [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 30, 31, 32, 33, 100, 300] {
-        for outputs in [1, 2, 3, 4, 5, 8, 10, 16, 17, 40] {
-            for rows in [0, 1, 2, 3, 4, 5, 7, 8, 9, 19] {
+        for outputs in [1, 2, 3, 4, 5, 8, 10, 16, 17, 40, 130] {
+            for rows in [0, 1, 2, 3, 4, 5, 7, 8, 9, 19, 200] {
+                if features * outputs * rows > 1_000_000 {
+                    continue;
+                }
                 let weights = numbers(1, features * outputs);
                 let bias = numbers(2, outputs);
                 let rows = numbers(3, features * rows);
@@ -42,6 +45,12 @@ fn products_and_distances_are_those_of_a_naive_evaluation_in_every_shape() {
                     }
                 };
                 check(dense.multiply(&rows), naive(&rows, &weights, &bias, |x, w| x * w));
+                let positive = naive(&rows, &weights, &bias, |x, w| x * w)
+                    .into_iter()
+                    .map(|x| x.max(0.0));
+                let without_bias = Dense::new(&weights, vec![0.0; outputs]).expect("the lengths fit");
+                let fused = without_bias.plus(&bias).expect("one for each output").with_relu();
+                check(fused.multiply(&rows), positive.collect());
                 check(
                     dense.square_distances(&rows),
                     naive(&rows, &weights, &bias, |x, w| (x - w) * (x - w)),
@@ -69,6 +78,33 @@ fn an_infinity_stays_with_its_row_and_does_not_become_nan() {
             }
         }
     }
+}
+
+#[test]
+fn a_nan_stays_one_in_its_row() {
+    for outputs in [1, 10, 40] {
+        let dense = Dense::new(&vec![1.0; 20 * outputs], vec![0.0; outputs]).expect("the lengths fit");
+        let mut rows = vec![-1.0; 60];
+        rows[30] = f32::NAN;
+        let out = dense.with_relu().multiply(&rows);
+        for (index, value) in out.iter().enumerate() {
+            assert!(
+                if index / outputs == 1 {
+                    value.is_nan()
+                } else {
+                    *value == 0.0
+                },
+                "{out:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_bias_must_fit_and_come_before_the_relu() {
+    let dense = Dense::new(&[1.0; 4], vec![0.0; 2]).expect("the lengths fit");
+    assert!(dense.clone().plus(&[1.0]).is_none());
+    assert!(dense.with_relu().plus(&[1.0; 2]).is_none());
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(crate) struct Graph {
     pub(crate) classes: HashMap<String, Vec<Json>>,
     /// For each input that was a dictionary, the key of each column.
     pub(crate) vocabularies: HashMap<String, Vec<Json>>,
-    /// The inputs in which a NaN would be swallowed.
+    /// The inputs in which a NaN would be swallowed, if tract runs the graph.
     pub(crate) swallowing: HashSet<String>,
 }
 

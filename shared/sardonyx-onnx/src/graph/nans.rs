@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use tract_onnx::pb::{GraphProto, NodeProto};
-
-use crate::operators;
+use tract_onnx::pb::GraphProto;
 
 /// Operators of tract that make a number of a NaN.
-const SWALLOWING: [&str; 18] = [
+const SWALLOWING: [&str; 19] = [
+    "ArgMax",
     "ArgMin",
     "Celu",
     "Clip",
@@ -29,9 +28,8 @@ const SWALLOWING: [&str; 18] = [
 ];
 
 /// Operators that make something else of a NaN on purpose, and rightly.
-const ENDING: [&str; 23] = [
+const ENDING: [&str; 22] = [
     "And",
-    "ArgMax",
     "Binarizer",
     "Equal",
     "Greater",
@@ -55,13 +53,13 @@ const ENDING: [&str; 23] = [
     "Xor",
 ];
 
-/// The inputs from which a NaN could come to an operator that swallows it.
+/// The inputs from which a NaN could come to an operator that swallows it, when tract runs the graph.
 pub(super) fn unacceptable(graph: &GraphProto) -> HashSet<String> {
     // Backwards from the operators: nodes are sorted.
     let mut forbidden: HashSet<&str> = HashSet::new();
     for node in graph.node.iter().rev() {
         let passes_on = node.output.iter().any(|output| forbidden.contains(output.as_str()));
-        if swallows(node) || passes_on && !ENDING.contains(&node.op_type.as_str()) {
+        if SWALLOWING.contains(&node.op_type.as_str()) || passes_on && !ENDING.contains(&node.op_type.as_str()) {
             forbidden.extend(node.input.iter().map(String::as_str));
         }
     }
@@ -70,8 +68,4 @@ pub(super) fn unacceptable(graph: &GraphProto) -> HashSet<String> {
         .filter(|name| forbidden.contains(name.as_str()))
         .cloned()
         .collect()
-}
-
-fn swallows(node: &NodeProto) -> bool {
-    SWALLOWING.contains(&node.op_type.as_str()) && operators::find_direct(&node.domain, &node.op_type).is_none()
 }

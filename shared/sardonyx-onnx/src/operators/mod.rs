@@ -49,7 +49,7 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::ModelProto;
 
 use operator::Parse;
-pub(crate) use operator::{Fact, Kernel, Registration, UnacceptableValue};
+pub(crate) use operator::{Epilogue, Fact, Kernel, Registration, UnacceptableValue};
 pub(crate) use tract_adapter::packed_trees;
 pub(crate) use tree_ensemble::PACKED_TREES;
 

@@ -26,6 +26,11 @@ pub(crate) trait Operator: Debug + Send + Sync + 'static {
     fn is_identity(&self, _inputs: &[Fact]) -> bool {
         false
     }
+
+    /// What this does to its only input that is not constant, where it is something that the kernel before can do on the way.
+    fn epilogue(&self, _inputs: &[Fact]) -> Option<Epilogue> {
+        None
+    }
 }
 
 /// The computation of an operator, specialised to the types of its inputs.
@@ -33,10 +38,29 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
     /// Runs on inputs that have the types and fit the shapes that the kernel was made for.
     fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>>;
 
+    /// How many of the inputs a run reads: constants after these are in the kernel already.
+    fn operands(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    /// The same followed by the epilogue, where that is cheaper at once. Its only output keeps its type and shape.
+    fn with_epilogue(&self, _epilogue: &Epilogue) -> Option<Arc<dyn Kernel>> {
+        None
+    }
+
     /// The trees of a kernel in their flat form, which a packed model has in place of the attributes that list them.
     fn packed_trees(&self) -> Option<Vec<u8>> {
         None
     }
+}
+
+/// A simple operation on each row of a tensor.
+#[derive(Clone, Debug)]
+pub(crate) enum Epilogue {
+    /// Adds a constant, which has as many elements as a row.
+    Add(Arc<Tensor>),
+    /// Replaces what is below zero by zero.
+    Relu,
 }
 
 /// A value that an operator does not take, in an input whose type and shape are right: another request may well run.

@@ -26,7 +26,7 @@ pub(super) struct Direct {
 }
 
 /// Where a value is during a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place {
     Slot(usize),
     Constant(usize),

@@ -24,6 +24,7 @@ use symbolic::Symbolic;
 pub(crate) struct Plan {
     outputs: Vec<TensorSpec>,
     strategy: Box<dyn Strategy>,
+    is_tracts: bool,
 }
 
 /// A way to run a graph.
@@ -46,7 +47,12 @@ impl Plan {
         outputs: &[OutputDeclaration],
     ) -> TractResult<Self> {
         match Direct::compile(&proto, inputs, outputs) {
-            Ok(direct) => return Ok(Self::new(direct.outputs(outputs), direct)),
+            Ok(direct) => {
+                return Ok(Self {
+                    is_tracts: false,
+                    ..Self::new(direct.outputs(outputs), direct)
+                });
+            }
             Err(reason) => tracing::debug!(reason = format!("{reason:#}"), "tract runs this graph"),
         }
         let source = tract::parse(&proto, inputs, outputs)?;
@@ -67,12 +73,18 @@ impl Plan {
         Self {
             outputs,
             strategy: Box::new(strategy),
+            is_tracts: true,
         }
     }
 
     /// The outputs: the compiled graph knows better than the declarations.
     pub(crate) fn outputs(&self) -> &[TensorSpec] {
         &self.outputs
+    }
+
+    /// Whether tract runs the graph, rather than only operators of ours.
+    pub(crate) fn is_tracts(&self) -> bool {
+        self.is_tracts
     }
 
     /// Runs on inputs that fit the declarations.

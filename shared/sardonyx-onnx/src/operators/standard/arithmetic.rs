@@ -3,9 +3,9 @@ use std::sync::Arc;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TDim, TVec, TractResult, bail, ensure};
+use tract_onnx::tract_hir::internal::{TDim, TVec, ToDim, TractResult, bail, ensure};
 
-use crate::operators::operator::{Fact, Kernel, Operator};
+use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
 
 /// `a + b`, `a - b`, `a * b`, `a / b`, and Sum, which adds up any number of tensors from the left.
 ///
@@ -65,6 +65,22 @@ impl Operator for Arithmetic {
 
     fn is_identity(&self, inputs: &[Fact]) -> bool {
         inputs.len() == 1
+    }
+
+    fn epilogue(&self, inputs: &[Fact]) -> Option<Epilogue> {
+        let (Self::Add | Self::Sum, [a, b]) = (self, inputs) else {
+            return None;
+        };
+        let (value, constant) = match (&a.constant, &b.constant) {
+            (None, Some(constant)) => (a, constant),
+            (Some(constant), None) => (b, constant),
+            _ => return None,
+        };
+        // The constant is one row, and repeats for all of them.
+        let columns = value.shape.last()?;
+        let (size, others) = constant.shape().split_last()?;
+        let is_row = size.to_dim() == *columns && others.iter().all(|size| *size == 1);
+        (is_row && others.len() < value.shape.len()).then(|| Epilogue::Add(Arc::clone(constant)))
     }
 }
 

@@ -5,7 +5,8 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
 
-use crate::operators::operator::{Fact, Kernel, Operator, single};
+use crate::elementwise;
+use crate::operators::operator::{Epilogue, Fact, Kernel, Operator, single};
 
 /// A function of each element.
 ///
@@ -17,16 +18,20 @@ use crate::operators::operator::{Fact, Kernel, Operator, single};
 enum Elementwise {
     Exp,
     Neg,
+    Relu,
     Sigmoid,
     Sqrt,
+    Tanh,
 }
 
 pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(match node.op_type.as_str() {
         "Exp" => Elementwise::Exp,
         "Neg" => Elementwise::Neg,
+        "Relu" => Elementwise::Relu,
         "Sigmoid" => Elementwise::Sigmoid,
         "Sqrt" => Elementwise::Sqrt,
+        "Tanh" => Elementwise::Tanh,
         other => bail!("{other} is no function of an element"),
     }))
 }
@@ -45,6 +50,10 @@ impl Operator for Elementwise {
     fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
         Ok(self)
     }
+
+    fn epilogue(&self, _inputs: &[Fact]) -> Option<Epilogue> {
+        matches!(self, Self::Relu).then_some(Epilogue::Relu)
+    }
 }
 
 impl Kernel for Elementwise {
@@ -56,16 +65,29 @@ impl Kernel for Elementwise {
                 match self {
                     Self::Exp => values.map(|value| value.exp()).collect(),
                     Self::Neg => values.map(|value| -value).collect(),
+                    // A NaN stays one.
+                    Self::Relu => values
+                        .map(|value| if *value < 0.0 { 0.0 } else { *value })
+                        .collect(),
                     Self::Sigmoid => values.map(|value| 1.0 / (1.0 + (-value).exp())).collect(),
                     Self::Sqrt => values.map(|value| value.sqrt()).collect(),
+                    Self::Tanh => values.map(|value| value.tanh()).collect(),
                 }
             }};
         }
-        let data = match input.data() {
-            TensorData::Fp32(values) => TensorData::Fp32(map!(values)),
-            TensorData::Fp64(values) => TensorData::Fp64(map!(values)),
-            other => bail!("{self:?} does not take {}", other.datatype()),
+        let data = match (self, input.data()) {
+            (Self::Sigmoid, TensorData::Fp32(values)) => TensorData::Fp32(changed(values, elementwise::logistic)),
+            (Self::Tanh, TensorData::Fp32(values)) => TensorData::Fp32(changed(values, elementwise::tanh)),
+            (_, TensorData::Fp32(values)) => TensorData::Fp32(map!(values)),
+            (_, TensorData::Fp64(values)) => TensorData::Fp64(map!(values)),
+            (_, other) => bail!("{self:?} does not take {}", other.datatype()),
         };
         Ok(vec![Tensor::new(input.shape().to_vec(), data)?])
     }
+}
+
+fn changed(values: &[f32], change: fn(&mut [f32])) -> Vec<f32> {
+    let mut values = values.to_vec();
+    change(&mut values);
+    values
 }

@@ -1,12 +1,13 @@
 //! Operators of `ai.onnx` that exporters put around those of `ai.onnx.ml`, for the direct executor. tract has its own.
 
-mod arg_max;
+mod arg_extremum;
 mod arithmetic;
 mod cast;
 mod concat;
 mod elementwise;
 mod identity;
 mod number;
+mod product;
 mod reshape;
 mod softmax;
 #[cfg(test)]
@@ -16,21 +17,26 @@ use super::operator::{Parse, Registration};
 
 const REGISTRY: &[Registration] = &[
     standard("Add", arithmetic::parse),
-    standard("ArgMax", arg_max::parse),
+    standard("ArgMax", arg_extremum::parse),
+    standard("ArgMin", arg_extremum::parse),
     standard("Cast", cast::parse),
     standard("Concat", concat::parse),
     standard("Div", arithmetic::parse),
     standard("Exp", elementwise::parse),
     standard("Flatten", reshape::parse_flatten),
+    standard("Gemm", product::parse_gemm),
     standard("Identity", identity::parse),
+    standard("MatMul", product::parse_mat_mul),
     standard("Mul", arithmetic::parse),
     standard("Neg", elementwise::parse),
+    standard("Relu", elementwise::parse),
     standard("Reshape", reshape::parse),
     standard("Sigmoid", elementwise::parse),
     standard("Softmax", softmax::parse),
     standard("Sqrt", elementwise::parse),
     standard("Sub", arithmetic::parse),
     standard("Sum", arithmetic::parse),
+    standard("Tanh", elementwise::parse),
 ];
 
 const fn standard(name: &'static str, parse: Parse) -> Registration {

@@ -288,3 +288,55 @@ fn an_element_type_that_is_not_taken_is_refused() {
     }
     assert!(run("Add", &[], &[texts.clone(), texts]).is_err());
 }
+
+#[test]
+fn rows_are_multiplied_by_a_constant_matrix() {
+    let x = floats(&[2, 3], &[1.0, 2.0, 3.0, -1.0, 0.0, 1.0]);
+    let w = floats(&[3, 2], &[1.0, 0.0, 0.0, 1.0, 2.0, -1.0]);
+    let product = [7.0, -1.0, 1.0, -1.0];
+    assert_eq!(
+        run("MatMul", &[], &[x.clone(), w.clone()]).expect("fits"),
+        floats(&[2, 2], &product)
+    );
+    let transposed = floats(&[2, 3], &[1.0, 0.0, 2.0, 0.0, 1.0, -1.0]);
+    let bias = floats(&[2], &[10.0, 20.0]);
+    assert_eq!(
+        run("Gemm", &[("transB", 1)], &[x.clone(), transposed, bias]).expect("fits"),
+        floats(&[2, 2], &[17.0, 19.0, 11.0, 19.0])
+    );
+    let doubles = |tensor: &Tensor| {
+        let TensorData::Fp32(values) = tensor.data() else {
+            panic!("floats")
+        };
+        let values = values.iter().map(|value| f64::from(*value)).collect();
+        Tensor::new(tensor.shape().to_vec(), TensorData::Fp64(values)).expect("fits")
+    };
+    let one = Tensor::new(vec![], TensorData::Fp64(vec![1.0])).expect("fits");
+    assert_eq!(
+        run("Gemm", &[], &[doubles(&x), doubles(&w), one]).expect("fits"),
+        doubles(&floats(&[2, 2], &product.map(|value| value + 1.0)))
+    );
+    assert!(run("MatMul", &[], &[x.clone(), x.clone()]).is_err());
+    assert!(run("MatMul", &[], &[x.clone(), doubles(&w)]).is_err());
+    assert!(run("Gemm", &[], &[x.clone(), w.clone(), floats(&[3], &[0.0; 3])]).is_err());
+    assert!(run("Gemm", &[("transA", 1)], &[x, w]).is_err());
+}
+
+#[test]
+fn the_first_or_last_of_the_least_is_found() {
+    let values = floats(&[2, 3], &[2.0, 1.0, 1.0, f32::NAN, 1.0, 3.0]);
+    let arg_min = |attributes: &[(&str, i64)]| run("ArgMin", attributes, std::slice::from_ref(&values)).expect("runs");
+    assert_eq!(arg_min(&[("axis", 1)]).data(), &TensorData::Int64(vec![1, 0]));
+    let last = arg_min(&[("axis", 1), ("select_last_index", 1)]);
+    assert_eq!(last.data(), &TensorData::Int64(vec![2, 0]));
+}
+
+#[test]
+fn what_is_below_zero_becomes_zero_and_a_nan_stays() {
+    let values = floats(&[4], &[-1.0, 2.0, f32::NAN, -0.0]);
+    let TensorData::Fp32(out) = run("Relu", &[], &[values]).expect("runs").into_data() else {
+        panic!("floats")
+    };
+    assert_eq!(out[..2], [0.0, 2.0]);
+    assert!(out[2].is_nan() && out[3] == 0.0);
+}

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sardonyx_core::tensor::{Datatype, Tensor};
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 use tract_onnx::tract_hir::internal::{SymbolScope, TDim, TVec, TractErrorContext, TractResult, anyhow, bail, ensure};
@@ -12,7 +12,7 @@ use super::super::symbolic_shape;
 use super::{Direct, Place, Step, title};
 use crate::convert::{from_tract, to_datatype};
 use crate::graph::{InputDeclaration, OutputDeclaration};
-use crate::operators::{self, Fact, Registration};
+use crate::operators::{self, Epilogue, Fact, Registration};
 
 /// How many elements a computed constant may have: nothing that exporters write comes near it.
 const MAX_CONSTANT_ELEMENTS: i64 = 1 << 24;
@@ -32,6 +32,10 @@ impl Direct {
             .map(|node| Ok((node, registration(node)?)))
             .collect::<TractResult<Vec<_>>>()?;
         let mut compiler = Compiler::new(proto, graph, inputs)?;
+        let read = nodes.iter().flat_map(|(node, _)| &node.input);
+        for name in read.chain(outputs.iter().map(|output| &output.name)) {
+            *compiler.readers.entry(name).or_default() += 1;
+        }
         for (node, registration) in nodes {
             compiler
                 .add(node, registration)
@@ -46,6 +50,8 @@ struct Compiler<'a> {
     symbols: SymbolScope,
     initializers: HashMap<&'a str, &'a tract_onnx::pb::TensorProto>,
     values: HashMap<&'a str, (Place, Fact)>,
+    /// How often each tensor is read, by the nodes and as an output of the graph.
+    readers: HashMap<&'a str, usize>,
     constants: Vec<Arc<Tensor>>,
     steps: Vec<Step>,
     slots: usize,
@@ -72,6 +78,7 @@ impl<'a> Compiler<'a> {
                 .map(|tensor| (tensor.name.as_str(), tensor))
                 .collect(),
             values,
+            readers: HashMap::new(),
             constants: Vec::new(),
             steps: Vec::new(),
             slots: inputs.len(),
@@ -101,6 +108,11 @@ impl<'a> Compiler<'a> {
             self.values.insert(output, (*input, fact));
             return Ok(());
         }
+        if let Some(epilogue) = operator.epilogue(&facts)
+            && self.append(node, &places, &epilogue)
+        {
+            return Ok(());
+        }
         let kernel = operator.kernel(&facts)?;
         let constants: Option<Vec<&Tensor>> = facts.iter().map(|fact| fact.constant.as_deref()).collect();
         if let Some(constants) = constants
@@ -118,15 +130,41 @@ impl<'a> Compiler<'a> {
             outputs.push(Some(self.slots));
             self.slots += 1;
         }
+        let operands = kernel.operands(places.len());
         self.steps.push(Step {
             operator: node.op_type.clone(),
             output: first_output(node).to_owned(),
             kernel,
-            inputs: places,
+            inputs: places.into_iter().take(operands).collect(),
             outputs,
             finished: TVec::new(),
         });
         Ok(())
+    }
+
+    /// Lets the last step do what a node does to its output, where nobody else reads that.
+    fn append(&mut self, node: &'a NodeProto, places: &[Place], epilogue: &Epilogue) -> bool {
+        let (Some(step), [output]) = (self.steps.last_mut(), &node.output[..]) else {
+            return false;
+        };
+        let [Some(slot)] = step.outputs[..] else { return false };
+        let mut inputs = node.input.iter().zip(places);
+        let Some((name, _)) = inputs.find(|(_, place)| **place == Place::Slot(slot)) else {
+            return false;
+        };
+        // An Identity gives a slot a second name.
+        let names = self.values.values().filter(|(place, _)| *place == Place::Slot(slot));
+        if self.readers.get(name.as_str()) != Some(&1) || names.count() != 1 {
+            return false;
+        }
+        let Some(kernel) = step.kernel.with_epilogue(epilogue) else {
+            return false;
+        };
+        step.kernel = kernel;
+        if let Some(value) = self.values.remove(name.as_str()) {
+            self.values.insert(output, value);
+        }
+        true
     }
 
     /// What has this name; an initializer becomes a constant when it is first read.
@@ -184,6 +222,7 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
+        self.drop_unread_constants(&outputs)?;
         let ends_with_step = self.steps.last().is_some_and(|step| {
             let given = step.outputs.iter().map(|slot| slot.map(Place::Slot));
             given.eq(outputs.iter().map(|(place, _)| Some(*place)))
@@ -197,6 +236,19 @@ impl<'a> Compiler<'a> {
             outputs,
             ends_with_step,
         })
+    }
+
+    /// Frees the constants that no step reads any more, such as matrices that a kernel has packed.
+    fn drop_unread_constants(&mut self, outputs: &[(Place, Fact)]) -> TractResult<()> {
+        let nothing = Arc::new(Tensor::new(vec![0], TensorData::Uint8(vec![]))?);
+        let read = self.steps.iter().flat_map(|step| &step.inputs);
+        let read: HashSet<Place> = read.chain(outputs.iter().map(|(place, _)| place)).copied().collect();
+        for (index, constant) in self.constants.iter_mut().enumerate() {
+            if !read.contains(&Place::Constant(index)) {
+                *constant = Arc::clone(&nothing);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -8,39 +8,53 @@ use tract_onnx::tract_hir::internal::{TDim, TractResult, bail, ensure};
 use super::axis;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
 
-/// The position of the greatest element along an axis; of equal ones the first, or the last if so asked.
+/// The position of the greatest element along an axis, or of the least; of equal ones the first, or the last if so asked.
 ///
-/// A NaN is never the greatest, but for one in the first place, which no element is greater than: so it is in ONNX Runtime.
+/// A NaN is neither, but for one in the first place, which no element is greater or less than: so it is in ONNX Runtime.
 ///
 /// # Shapes
 /// X of floats, doubles or integers; the output is `i64` with `axis` of size one, or without it.
 ///
-/// <https://onnx.ai/onnx/operators/onnx__ArgMax.html>
+/// <https://onnx.ai/onnx/operators/onnx__ArgMax.html>, <https://onnx.ai/onnx/operators/onnx__ArgMin.html>
 #[derive(Debug)]
-struct ArgMax {
+struct ArgExtremum {
+    extremum: Extremum,
     axis: i64,
     keeps_dimension: bool,
     selects_last: bool,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Extremum {
+    Greatest,
+    Least,
+}
+
 pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    Ok(Arc::new(ArgMax {
+    let extremum = match node.op_type.as_str() {
+        "ArgMax" => Extremum::Greatest,
+        "ArgMin" => Extremum::Least,
+        other => bail!("{other} finds no extremum"),
+    };
+    Ok(Arc::new(ArgExtremum {
+        extremum,
         axis: node.get_attr_opt("axis")?.unwrap_or(0),
         keeps_dimension: node.get_attr_opt("keepdims")?.unwrap_or(true),
         selects_last: node.get_attr_opt("select_last_index")?.unwrap_or(false),
     }))
 }
 
-impl Operator for ArgMax {
+impl Operator for ArgExtremum {
     fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
-        let input = single("ArgMax", inputs)?;
-        let axis = axis("ArgMax", self.axis, input.shape.len())?;
+        let input = single(self.name(), inputs)?;
+        let axis = axis(self.name(), self.axis, input.shape.len())?;
         ensure!(
             matches!(
                 input.datatype,
                 Datatype::Fp32 | Datatype::Fp64 | Datatype::Int64 | Datatype::Int32
             ),
-            "ArgMax does not take {}",
+            "{} does not take {}",
+            self.name(),
             input.datatype
         );
         let mut shape = input.shape.clone();
@@ -57,19 +71,19 @@ impl Operator for ArgMax {
     }
 }
 
-impl Kernel for ArgMax {
+impl Kernel for ArgExtremum {
     fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
-        let input = single("ArgMax", inputs)?;
-        let axis = axis("ArgMax", self.axis, input.shape().len())?;
+        let input = single(self.name(), inputs)?;
+        let axis = axis(self.name(), self.axis, input.shape().len())?;
         let len = input.shape()[axis];
         let inner: usize = input.shape()[axis + 1..].iter().product();
-        ensure!(len > 0, "ArgMax takes no axis without elements");
+        ensure!(len > 0, "{} takes no axis without elements", self.name());
         let positions = match input.data() {
             TensorData::Fp32(values) => self.positions(values, len, inner),
             TensorData::Fp64(values) => self.positions(values, len, inner),
             TensorData::Int64(values) => self.positions(values, len, inner),
             TensorData::Int32(values) => self.positions(values, len, inner),
-            other => bail!("ArgMax does not take {}", other.datatype()),
+            other => bail!("{} does not take {}", self.name(), other.datatype()),
         };
         let mut shape = input.shape().to_vec();
         if self.keeps_dimension {
@@ -81,19 +95,30 @@ impl Kernel for ArgMax {
     }
 }
 
-impl ArgMax {
+impl ArgExtremum {
+    fn name(&self) -> &'static str {
+        match self.extremum {
+            Extremum::Greatest => "ArgMax",
+            Extremum::Least => "ArgMin",
+        }
+    }
+
     fn positions<T: PartialOrd + Copy>(&self, values: &[T], len: usize, inner: usize) -> Vec<i64> {
+        let is_better = match self.extremum {
+            Extremum::Greatest => |value: T, best: T| value > best,
+            Extremum::Least => |value: T, best: T| value < best,
+        };
         let mut positions = Vec::with_capacity(values.len() / len);
         for block in values.chunks_exact((len * inner).max(1)) {
             for offset in 0..inner {
-                let mut greatest = (0, block[offset]);
+                let mut best = (0, block[offset]);
                 for position in 1..len {
                     let value = block[position * inner + offset];
-                    if value > greatest.1 || self.selects_last && value == greatest.1 {
-                        greatest = (position, value);
+                    if is_better(value, best.1) || self.selects_last && value == best.1 {
+                        best = (position, value);
                     }
                 }
-                positions.push(greatest.0 as i64);
+                positions.push(best.0 as i64);
             }
         }
         positions

@@ -1,0 +1,224 @@
+use std::sync::Arc;
+
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::{ToDim, TractResult, anyhow, bail, ensure};
+
+use crate::dense::Dense;
+use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
+
+/// `X W` (MatMul), or `alpha X W + beta b` (Gemm), for a constant matrix, as in the layers of a dense net. Other products are left to tract.
+///
+/// # Shapes
+/// X `[.., K]` of floats or doubles (Gemm: `[N, K]`), W `[K, M]` (or `[M, K]`, with transB), b of `M` elements or one; the output is `[.., M]`.
+///
+/// <https://onnx.ai/onnx/operators/onnx__MatMul.html>, <https://onnx.ai/onnx/operators/onnx__Gemm.html>
+#[derive(Clone, Copy, Debug)]
+struct Product {
+    is_gemm: bool,
+    is_transposed: bool,
+    alpha: f32,
+    beta: f32,
+}
+
+pub(super) fn parse_mat_mul(_context: &ParsingContext, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+    Ok(Arc::new(Product {
+        is_gemm: false,
+        is_transposed: false,
+        alpha: 1.0,
+        beta: 1.0,
+    }))
+}
+
+pub(super) fn parse_gemm(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+    let is_set = |name: &str| -> TractResult<bool> { Ok(node.get_attr_opt::<i64>(name)?.unwrap_or(0) != 0) };
+    ensure!(!is_set("transA")?, "Gemm does not transpose its rows here");
+    Ok(Arc::new(Product {
+        is_gemm: true,
+        is_transposed: is_set("transB")?,
+        alpha: node.get_attr_opt("alpha")?.unwrap_or(1.0),
+        beta: node.get_attr_opt("beta")?.unwrap_or(1.0),
+    }))
+}
+
+impl Operator for Product {
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+        let (rows, matrix, _) = self.operands(inputs)?;
+        let &[height, width] = constant("matrix", matrix)?.shape() else {
+            bail!("the matrix has {} dimensions instead of two", matrix.shape.len())
+        };
+        let (features, outputs) = if self.is_transposed {
+            (width, height)
+        } else {
+            (height, width)
+        };
+        let rank = rows.shape.len();
+        let fits = if self.is_gemm { rank == 2 } else { rank >= 2 };
+        ensure!(fits, "a product here takes rows, not a tensor of {rank} dimensions");
+        let columns = &rows.shape[rank - 1];
+        ensure!(
+            *columns == features.to_dim(),
+            "the rows have {columns} columns, but the matrix wants {features}"
+        );
+        ensure!(features > 0 && outputs > 0, "the matrix has no elements");
+        let mut shape = rows.shape.clone();
+        shape[rank - 1] = outputs.to_dim();
+        Ok(vec![Fact::new(rows.datatype, shape)])
+    }
+
+    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+        let (_, matrix, bias) = self.operands(inputs)?;
+        let matrix = constant("matrix", matrix)?;
+        let bias = bias.map(|bias| constant("bias", bias)).transpose()?;
+        match matrix.data() {
+            TensorData::Fp32(weights) => {
+                let bias = match bias.map(Tensor::data) {
+                    None => &[][..],
+                    Some(TensorData::Fp32(bias)) => bias,
+                    Some(other) => bail!("the bias has the type {}", other.datatype()),
+                };
+                let (weights, bias) = self.columns(matrix.shape(), weights, bias)?;
+                let dense = Dense::new(&weights, bias).ok_or_else(|| anyhow!("the matrix has no elements"))?;
+                Ok(Arc::new(Layer(dense)))
+            }
+            TensorData::Fp64(weights) => {
+                let bias = match bias.map(Tensor::data) {
+                    None => &[][..],
+                    Some(TensorData::Fp64(bias)) => bias,
+                    Some(other) => bail!("the bias has the type {}", other.datatype()),
+                };
+                let (weights, bias) = self.columns(matrix.shape(), weights, bias)?;
+                Ok(Arc::new(DoubleLayer { weights, bias }))
+            }
+            other => bail!("a product here takes floats or doubles, not {}", other.datatype()),
+        }
+    }
+}
+
+impl Product {
+    /// The rows, the matrix, and the bias.
+    fn operands<'a>(&self, inputs: &'a [Fact]) -> TractResult<(&'a Fact, &'a Fact, Option<&'a Fact>)> {
+        let (rows, matrix, bias) = match inputs {
+            [rows, matrix] => (rows, matrix, None),
+            [rows, matrix, bias] if self.is_gemm => (rows, matrix, Some(bias)),
+            _ => bail!("a product does not take {} inputs", inputs.len()),
+        };
+        let mut others = std::iter::once(matrix).chain(bias);
+        ensure!(
+            matches!(rows.datatype, Datatype::Fp32 | Datatype::Fp64)
+                && others.all(|other| other.datatype == rows.datatype),
+            "a product here takes floats or doubles, all alike"
+        );
+        Ok((rows, matrix, bias))
+    }
+
+    /// The factors of each output side by side, and what is added to it.
+    fn columns<T>(&self, shape: &[usize], weights: &[T], bias: &[T]) -> TractResult<(Vec<T>, Vec<T>)>
+    where
+        T: Copy + Default + From<f32> + std::ops::Mul<Output = T>,
+    {
+        let outputs = if self.is_transposed {
+            shape.first()
+        } else {
+            shape.last()
+        };
+        let outputs = *outputs.ok_or_else(|| anyhow!("the matrix is a number"))?;
+        ensure!(
+            bias.is_empty() || bias.len() == 1 || bias.len() == outputs,
+            "the bias has {} elements, but there are {outputs} outputs",
+            bias.len()
+        );
+        let scaled = |factor: f32, value: T| {
+            if factor == 1.0 { value } else { T::from(factor) * value }
+        };
+        let weights = if self.is_transposed {
+            weights.iter().map(|weight| scaled(self.alpha, *weight)).collect()
+        } else {
+            (0..outputs)
+                .flat_map(|output| weights.iter().skip(output).step_by(outputs))
+                .map(|weight| scaled(self.alpha, *weight))
+                .collect()
+        };
+        let mut terms = vec![T::default(); outputs];
+        for (term, bias) in terms.iter_mut().zip(bias.iter().cycle()) {
+            *term = scaled(self.beta, *bias);
+        }
+        Ok((weights, terms))
+    }
+}
+
+fn constant<'a>(what: &str, fact: &'a Fact) -> TractResult<&'a Tensor> {
+    fact.constant
+        .as_deref()
+        .ok_or_else(|| anyhow!("the {what} is not constant"))
+}
+
+/// A layer of a net.
+#[derive(Debug)]
+struct Layer(Dense);
+
+impl Kernel for Layer {
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+        let (rows, shape) = rows(inputs, self.0.features(), self.0.outputs())?;
+        let TensorData::Fp32(values) = rows else {
+            bail!("a layer of floats does not take {}", rows.datatype())
+        };
+        Ok(vec![Tensor::new(shape, TensorData::Fp32(self.0.multiply(values)))?])
+    }
+
+    fn operands(&self, _inputs: usize) -> usize {
+        1
+    }
+
+    fn with_epilogue(&self, epilogue: &Epilogue) -> Option<Arc<dyn Kernel>> {
+        let dense = self.0.clone();
+        let dense = match epilogue {
+            Epilogue::Relu => dense.with_relu(),
+            Epilogue::Add(constant) => match constant.data() {
+                TensorData::Fp32(bias) => dense.plus(bias)?,
+                _ => return None,
+            },
+        };
+        Some(Arc::new(Layer(dense)))
+    }
+}
+
+/// A layer of a net in double precision, which is rare.
+#[derive(Debug)]
+struct DoubleLayer {
+    /// `[outputs, features]`
+    weights: Vec<f64>,
+    bias: Vec<f64>,
+}
+
+impl Kernel for DoubleLayer {
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+        let features = self.weights.len() / self.bias.len();
+        let (rows, shape) = rows(inputs, features, self.bias.len())?;
+        let TensorData::Fp64(values) = rows else {
+            bail!("a layer of doubles does not take {}", rows.datatype())
+        };
+        let mut out = Vec::with_capacity(shape.iter().product());
+        for row in values.chunks_exact(features) {
+            let outputs = self.weights.chunks_exact(features).zip(&self.bias);
+            out.extend(outputs.map(|(weights, bias)| row.iter().zip(weights).map(|(x, w)| x * w).sum::<f64>() + bias));
+        }
+        Ok(vec![Tensor::new(shape, TensorData::Fp64(out))?])
+    }
+
+    fn operands(&self, _inputs: usize) -> usize {
+        1
+    }
+}
+
+/// The elements of the rows, and the shape of what comes out.
+fn rows<'a>(inputs: &[&'a Tensor], features: usize, outputs: usize) -> TractResult<(&'a TensorData, Vec<usize>)> {
+    let rows = inputs.first().ok_or_else(|| anyhow!("there are no rows"))?;
+    let mut shape = rows.shape().to_vec();
+    match shape.last_mut() {
+        Some(columns) if *columns == features => *columns = outputs,
+        _ => bail!("rows of the shape {shape:?} do not fit a matrix of {features} features"),
+    }
+    Ok((rows.data(), shape))
+}
