@@ -39,7 +39,7 @@ impl Columns {
         &mut self.bias
     }
 
-    /// How long a row takes, in the unit of the other layout.
+    /// How long a row takes, in vectors that are multiplied.
     pub(super) fn cost(features: usize, outputs: usize, lanes: usize) -> usize {
         outputs.div_ceil(lanes) * features
     }
@@ -65,51 +65,81 @@ impl Columns {
             let mut panel = 0;
             while panel < panels {
                 panel += match panels - panel {
-                    4.. if is_small => self.strip::<S, V, C, 1, 4>(simd, &block, panel, out),
-                    2.. if is_small => self.strip::<S, V, C, 1, 2>(simd, &block, panel, out),
-                    _ if is_small => self.strip::<S, V, C, 1, 1>(simd, &block, panel, out),
-                    2.. => self.strip::<S, V, C, 6, 2>(simd, &block, panel, out),
-                    _ => self.strip::<S, V, C, 8, 1>(simd, &block, panel, out),
+                    4.. if is_small => self.strip::<S, V, C, 1, 1, 4>(simd, &block, panel, out),
+                    2.. if is_small => self.strip::<S, V, C, 1, 1, 2>(simd, &block, panel, out),
+                    _ if is_small => self.strip::<S, V, C, 1, 1, 1>(simd, &block, panel, out),
+                    2.. => self.strip::<S, V, C, 6, 4, 2>(simd, &block, panel, out),
+                    _ => self.strip::<S, V, C, 8, 8, 1>(simd, &block, panel, out),
                 };
             }
         }
     }
 
-    /// So many panels of all rows of a block. Gives how many panels.
+    /// So many panels of all rows of a block, which come `ROWS` or `FEWER` at a time, as they are best used up. Gives how many panels.
     #[inline(always)]
-    fn strip<S: Simd, V: SimdFloat<S, Element = f32>, C: Combine, const ROWS: usize, const PANELS: usize>(
+    fn strip<
+        S: Simd,
+        V: SimdFloat<S, Element = f32>,
+        C: Combine,
+        const ROWS: usize,
+        const FEWER: usize,
+        const PANELS: usize,
+    >(
         &self,
         simd: S,
         block: &Block<'_>,
         panel: usize,
         out: &mut [f32],
     ) -> usize {
-        for first in (block.first..block.end).step_by(ROWS) {
-            let rows = rows::<ROWS>(block.values, self.features, first, block.end);
-            let mut sums = self.tile::<S, V, C, ROWS, PANELS>(simd, rows, panel);
-            if block.has_relu {
-                let zeros = V::splat(simd, 0.0);
-                for sum in sums.iter_mut().flatten() {
-                    // A NaN stays one.
-                    *sum = sum.simd_lt(zeros).select(zeros, *sum);
-                }
-            }
-            for (row, sums) in (first..block.end).zip(&sums) {
-                for (index, sums) in sums.iter().enumerate() {
-                    let output = (panel + index) * V::LEN;
-                    let at = row * self.outputs + output;
-                    let wanted = (self.outputs - output).min(V::LEN);
-                    // What is too much of a single panel belongs to the next row, which is written after this one.
-                    let is_whole = wanted == V::LEN || self.outputs < V::LEN;
-                    if is_whole && let Some(out) = out.get_mut(at..at + V::LEN) {
-                        sums.store_slice(out);
-                    } else {
-                        out[at..at + wanted].copy_from_slice(&sums.as_slice()[..wanted]);
-                    }
-                }
+        let mut first = block.first;
+        while first < block.end {
+            let left = block.end - first;
+            if left <= FEWER || left > ROWS && left <= 2 * FEWER {
+                let rows = rows::<FEWER>(block.values, self.features, first, block.end);
+                let sums = self.tile::<S, V, C, FEWER, PANELS>(simd, rows, panel);
+                self.store(simd, block, first, panel, sums, out);
+                first += FEWER;
+            } else {
+                let rows = rows::<ROWS>(block.values, self.features, first, block.end);
+                let sums = self.tile::<S, V, C, ROWS, PANELS>(simd, rows, panel);
+                self.store(simd, block, first, panel, sums, out);
+                first += ROWS;
             }
         }
         PANELS
+    }
+
+    #[inline(always)]
+    fn store<S: Simd, V: SimdFloat<S, Element = f32>, const ROWS: usize, const PANELS: usize>(
+        &self,
+        simd: S,
+        block: &Block<'_>,
+        first: usize,
+        panel: usize,
+        mut sums: [[V; PANELS]; ROWS],
+        out: &mut [f32],
+    ) {
+        if block.has_relu {
+            let zeros = V::splat(simd, 0.0);
+            for sum in sums.iter_mut().flatten() {
+                // A NaN stays one.
+                *sum = sum.simd_lt(zeros).select(zeros, *sum);
+            }
+        }
+        for (row, sums) in (first..block.end).zip(&sums) {
+            for (index, sums) in sums.iter().enumerate() {
+                let output = (panel + index) * V::LEN;
+                let at = row * self.outputs + output;
+                let wanted = (self.outputs - output).min(V::LEN);
+                // What is too much of a single panel belongs to the next row, which is written after this one.
+                let is_whole = wanted == V::LEN || self.outputs < V::LEN;
+                if is_whole && let Some(out) = out.get_mut(at..at + V::LEN) {
+                    sums.store_slice(out);
+                } else {
+                    out[at..at + wanted].copy_from_slice(&sums.as_slice()[..wanted]);
+                }
+            }
+        }
     }
 
     // There are no closures in here: they would not be compiled for the vectors of S.

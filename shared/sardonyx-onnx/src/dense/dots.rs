@@ -38,9 +38,10 @@ impl Dots {
         &mut self.bias
     }
 
-    /// How long a row takes, in some unit: the sum over the lanes at the end costs as much as some vectors.
+    /// How long a row takes, in the unit of the other layout: rows are read once for each two outputs, which large batches do not have in the
+    /// cache, and the sum over the lanes at the end costs as much as some vectors.
     pub(super) fn cost(features: usize, outputs: usize, lanes: usize) -> usize {
-        outputs * (features.div_ceil(lanes) + 10)
+        outputs * (features.div_ceil(lanes) * 3 / 2 + 10)
     }
 
     #[inline(always)]
