@@ -54,12 +54,12 @@ impl OnnxModel {
 
     fn compile(
         model: &str,
-        graph: Graph,
+        graph: Graph<'_>,
         inputs: Vec<InputDeclaration>,
         outputs: &[OutputDeclaration],
     ) -> Result<Self, LoadError> {
         // tract panics on some graphs that it does not expect; nothing that it leaves half done is kept.
-        let compile = AssertUnwindSafe(|| Plan::compile(graph.proto, &inputs, outputs));
+        let compile = AssertUnwindSafe(|| Plan::compile(graph.proto, graph.trees, &inputs, outputs));
         let compiled = catch_unwind(compile).unwrap_or_else(|_| bail!("it makes tract panic"));
         let plan = compiled.map_err(|error| LoadError::Compile {
             model: model.to_owned(),

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::ensemble::{Ensemble, Score};
 use super::post_transform::{PostTransform, logistic};
 use super::{EnsembleError, Scalar};
@@ -16,12 +18,43 @@ use super::{EnsembleError, Scalar};
 /// With more classes, the label is the first one of the greatest score.
 #[derive(Clone, Debug)]
 pub struct Classifier<T: Scalar> {
-    ensemble: Ensemble<T>,
+    ensemble: Arc<Ensemble<T>>,
     base_values: Vec<T>,
     post_transform: PostTransform,
+    form: WeightForm,
+}
+
+/// What a classifier has to know of the weights besides their sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeightForm {
     /// All weights count for the same one of two classes.
     has_single_score: bool,
     has_no_negative_weight: bool,
+}
+
+impl WeightForm {
+    /// Takes it off the front of what [`Classifier::to_bytes`] wrote; what remains is for [`Ensemble::from_bytes`].
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn split_from(bytes: &[u8]) -> Result<(Self, &[u8]), EnsembleError> {
+        let problem = match bytes.split_first() {
+            Some((&flags @ 0..=3, rest)) => {
+                let form = Self {
+                    has_single_score: flags & 1 == 1,
+                    has_no_negative_weight: flags & 2 == 2,
+                };
+                return Ok((form, rest));
+            }
+            Some(_) => "their weights have another form",
+            None => "they are cut off",
+        };
+        Err(EnsembleError::Packed(problem.into()))
+    }
+
+    fn to_byte(self) -> u8 {
+        u8::from(self.has_single_score) | u8::from(self.has_no_negative_weight) << 1
+    }
 }
 
 impl<T: Scalar> Classifier<T> {
@@ -36,42 +69,27 @@ impl<T: Scalar> Classifier<T> {
         base_values: Vec<T>,
         post_transform: PostTransform,
     ) -> Result<Self, EnsembleError> {
-        let has_single_score = ensemble.targets == 2 && weight_ids.iter().all(|id| *id == weight_ids[0]);
-        let has_no_negative_weight = !weights.iter().any(|weight| *weight < T::ZERO);
-        Self::checked(
-            ensemble,
-            [has_single_score, has_no_negative_weight],
-            base_values,
-            post_transform,
-        )
+        let form = WeightForm {
+            has_single_score: ensemble.targets == 2 && weight_ids.iter().all(|id| *id == weight_ids[0]),
+            has_no_negative_weight: !weights.iter().any(|weight| *weight < T::ZERO),
+        };
+        Self::with_form(Arc::new(ensemble), form, base_values, post_transform)
     }
 
     /// The trees as bytes, see [`Ensemble::to_bytes`], and before them one byte of what else is to be known of the weights.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let flags = u8::from(self.has_single_score) | u8::from(self.has_no_negative_weight) << 1;
-        let mut out = vec![flags];
+        let mut out = vec![self.form.to_byte()];
         out.extend(self.ensemble.to_bytes());
         out
     }
 
-    /// Reads what [`Classifier::to_bytes`] wrote.
+    /// A classifier of trees whose weights are known to have this form.
     ///
     /// # Errors
-    /// Those of [`Classifier::new`] and of [`Ensemble::from_bytes`].
-    pub fn from_bytes(bytes: &[u8], base_values: Vec<T>, post_transform: PostTransform) -> Result<Self, EnsembleError> {
-        let Some((&flags, bytes)) = bytes.split_first() else {
-            return Err(EnsembleError::Packed("they are cut off".into()));
-        };
-        if flags > 3 {
-            return Err(EnsembleError::Packed("their weights have another form".into()));
-        }
-        let flags = [flags & 1 == 1, flags & 2 == 2];
-        Self::checked(Ensemble::from_bytes(bytes)?, flags, base_values, post_transform)
-    }
-
-    fn checked(
-        ensemble: Ensemble<T>,
-        [has_single_score, has_no_negative_weight]: [bool; 2],
+    /// Those of [`Classifier::new`].
+    pub fn with_form(
+        ensemble: Arc<Ensemble<T>>,
+        form: WeightForm,
         base_values: Vec<T>,
         post_transform: PostTransform,
     ) -> Result<Self, EnsembleError> {
@@ -80,7 +98,7 @@ impl<T: Scalar> Classifier<T> {
         if classes < 2 {
             return error("there is one class only, so there is nothing to predict".into());
         }
-        if has_single_score && classes != 2 {
+        if form.has_single_score && classes != 2 {
             return error("only one of two classes can have all weights".into());
         }
         let fits = match base_values.len() {
@@ -96,7 +114,7 @@ impl<T: Scalar> Classifier<T> {
         }
         // Where a row may get no second score, ONNX Runtime leaves what it gives for it to chance in these cases.
         if classes == 2 && !ensemble.every_leaf_gives_to(1) {
-            if !has_single_score && base_values.len() == 1 {
+            if !form.has_single_score && base_values.len() == 1 {
                 return error("there is one base value, but both classes have weights".into());
             }
             if base_values.len() < 2 && post_transform == PostTransform::Probit {
@@ -107,8 +125,7 @@ impl<T: Scalar> Classifier<T> {
             ensemble,
             base_values,
             post_transform,
-            has_single_score,
-            has_no_negative_weight,
+            form,
         })
     }
 
@@ -119,7 +136,7 @@ impl<T: Scalar> Classifier<T> {
 
     /// Whether the weights of both of two classes are given, in which case ONNX Runtime takes the labels to be 0 and 1.
     pub fn is_binary_with_two_scores(&self) -> bool {
-        self.ensemble.targets == 2 && !self.has_single_score
+        self.ensemble.targets == 2 && !self.form.has_single_score
     }
 
     /// Predicts rows of `width` columns; gives the position of each row's class, `[rows]`, and the scores, `[rows, classes]`.
@@ -171,7 +188,7 @@ impl<T: Scalar> Classifier<T> {
             _ => {}
         }
         let positive = if second.is_given { second.get() } else { first.get() };
-        let is_probability = self.has_single_score && self.has_no_negative_weight;
+        let is_probability = self.form.has_single_score && self.form.has_no_negative_weight;
         let threshold = if is_probability { T::HALF } else { T::ZERO };
         let label = usize::from(positive > threshold);
         if second.is_given || self.base_values.len() == 2 {

@@ -29,9 +29,10 @@ mod topology;
 
 pub use attributes::{EnsembleAttributes, NodeMode};
 pub use canonicalise::EnsembleError;
-pub use classifier::Classifier;
+pub use classifier::{Classifier, WeightForm};
 pub use ensemble::Ensemble;
 pub use instruction_set::InstructionSet;
+pub use packed::is_double;
 pub use post_transform::PostTransform;
 pub use regressor::{Aggregate, Output, Regressor};
 pub use scalar::{Key, Scalar};

@@ -17,6 +17,11 @@ use crate::scalar::{Key, Scalar};
 
 const VERSION: u8 = 1;
 
+/// Whether what [`Ensemble::to_bytes`] wrote are trees in double precision.
+pub fn is_double(bytes: &[u8]) -> bool {
+    bytes.get(1) == Some(&(<f64 as Scalar>::Key::BYTES as u8))
+}
+
 impl<T: Scalar> Ensemble<T> {
     /// The ensemble as bytes, the same for the same trees.
     pub fn to_bytes(&self) -> Vec<u8> {

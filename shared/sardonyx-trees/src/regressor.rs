@@ -1,4 +1,5 @@
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::ensemble::{Ensemble, Score};
 use super::post_transform::{PostTransform, probit};
@@ -35,7 +36,7 @@ impl FromStr for Aggregate {
 /// base value.
 #[derive(Clone, Debug)]
 pub struct Regressor<T: Scalar> {
-    ensemble: Ensemble<T>,
+    ensemble: Arc<Ensemble<T>>,
     base_values: Vec<T>,
     aggregate: Aggregate,
     post_transform: PostTransform,
@@ -45,11 +46,12 @@ impl<T: Scalar> Regressor<T> {
     /// # Errors
     /// When there are base values but not one for each target.
     pub fn new(
-        ensemble: Ensemble<T>,
+        ensemble: impl Into<Arc<Ensemble<T>>>,
         base_values: Vec<T>,
         aggregate: Aggregate,
         post_transform: PostTransform,
     ) -> Result<Self, EnsembleError> {
+        let ensemble = ensemble.into();
         if !base_values.is_empty() && base_values.len() != ensemble.targets {
             return Err(EnsembleError::Attributes(format!(
                 "there are {} base values for {} targets",

@@ -24,8 +24,10 @@ use crate::error::LoadError;
 use crate::packed;
 
 /// A model that tract can parse.
-pub(crate) struct Graph {
+pub(crate) struct Graph<'a> {
     pub(crate) proto: ModelProto,
+    /// The trees that attributes of a packed model point at.
+    pub(crate) trees: &'a [u8],
     pub(crate) inputs: Vec<InputDeclaration>,
     pub(crate) outputs: Vec<OutputDeclaration>,
     /// For each output that was a ZipMap's, the class of each column.
@@ -36,9 +38,9 @@ pub(crate) struct Graph {
     pub(crate) swallowing: HashSet<String>,
 }
 
-impl Graph {
+impl<'a> Graph<'a> {
     /// Decodes and checks an ONNX file, or a packed one; `model` names it in errors.
-    pub(crate) fn decode(model: &str, bytes: &[u8]) -> Result<Self, LoadError> {
+    pub(crate) fn decode(model: &str, bytes: &'a [u8]) -> Result<Self, LoadError> {
         let corrupt = |problem: String| LoadError::Corrupt {
             model: model.to_owned(),
             problem,
@@ -47,10 +49,10 @@ impl Graph {
         if bytes.is_empty() {
             return Err(corrupt("the file is empty".into()));
         }
-        let bytes = if packed::is_packed(bytes) {
+        let (bytes, trees) = if packed::is_packed(bytes) {
             packed::open(model, bytes)?
         } else {
-            bytes
+            (bytes, &[][..])
         };
         let (mut proto, left_out) = decode(model, bytes)?;
         let operator_sets: Vec<String> = proto.opset_import.iter().map(|set| set.domain.clone()).collect();
@@ -75,6 +77,7 @@ impl Graph {
         let outputs = signature::outputs(graph);
         Ok(Self {
             proto,
+            trees,
             inputs,
             outputs,
             classes,

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::operator::{Fact, Kernel, Operator};
+use crate::operators::Context;
 
 /// Columns of X by their positions, which ONNX Runtime takes for a flat list, whatever their shape.
 ///
@@ -16,7 +16,7 @@ use super::operator::{Fact, Kernel, Operator};
 #[derive(Debug)]
 struct ArrayFeatureExtractor;
 
-pub(super) fn parse(_context: &ParsingContext, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(ArrayFeatureExtractor))
 }
 

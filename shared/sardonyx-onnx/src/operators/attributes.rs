@@ -2,10 +2,11 @@
 
 use std::str::FromStr;
 
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::prelude::tract_itertools::Itertools;
 use tract_onnx::tract_hir::internal::*;
+
+use crate::operators::Context;
 
 /// A text attribute that is one of a few names.
 pub(super) fn parse_or_default<T>(node: &NodeProto, name: &str) -> TractResult<T>
@@ -34,13 +35,13 @@ pub(super) fn floats(node: &NodeProto, name: &str) -> TractResult<Vec<f32>> {
 }
 
 /// The version of this operator set that the model imports.
-pub(super) fn operator_set_version(context: &ParsingContext, domain: &str) -> i64 {
+pub(super) fn operator_set_version(context: &Context, domain: &str) -> i64 {
     let mut sets = context.model.opset_import.iter();
     sets.find(|set| set.domain == domain).map_or(1, |set| set.version)
 }
 
 /// Numbers that ONNX gives either as `name`, in single precision, or as `{name}_as_tensor`.
-pub(super) fn floats_or_tensor(context: &ParsingContext, node: &NodeProto, name: &str) -> TractResult<NumberList> {
+pub(super) fn floats_or_tensor(context: &Context, node: &NodeProto, name: &str) -> TractResult<NumberList> {
     let tensor_name = format!("{name}_as_tensor");
     let floats = floats(node, name)?;
     let tensor = node

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
 
 use super::operator::{Fact, Kernel, Operator, single};
 use super::rows::check_is_number;
+use crate::operators::Context;
 
 /// One for what is above the threshold, zero for the rest.
 ///
@@ -21,7 +21,7 @@ struct Binarizer {
     threshold: f32,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let threshold = node.get_attr_opt("threshold")?.unwrap_or(0.0);
     Ok(Arc::new(Binarizer { threshold }))
 }

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
@@ -9,6 +8,7 @@ use super::attributes::{integers, texts};
 use super::keys::{Duplicates, Keys};
 use super::operator::{Fact, Kernel, Operator, single};
 use super::values::Values;
+use crate::operators::Context;
 
 /// Strings to integers, or integers to strings, by two lists: which way, the type of the input says. The last of equal categories counts,
 /// as in ONNX Runtime.
@@ -30,7 +30,7 @@ struct CategoryMapper {
     text_of_integer: Values,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let texts = texts(node, "cats_strings")?;
     let integers = integers(node, "cats_int64s")?;
     node.expect_attr("cats_strings", !texts.is_empty(), "at least one category")?;

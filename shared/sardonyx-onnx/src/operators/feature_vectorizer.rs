@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::integers;
 use super::operator::{Fact, Kernel, Operator};
 use super::rows::{check_is_number, singles};
+use crate::operators::Context;
 
 /// Puts the columns of all inputs side by side.
 ///
@@ -27,7 +27,7 @@ struct FeatureVectorizer {
 /// More columns than any table has; what comes out is allocated for every row.
 const MOST_COLUMNS: usize = 1 << 24;
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let dimensions = integers(node, "inputdimensions")?;
     node.expect_attr("inputdimensions", !dimensions.is_empty(), "one number for each input")?;
     let dimensions: Option<Vec<usize>> = dimensions.iter().map(|size| usize::try_from(*size).ok()).collect();

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{DimLike, TractResult, bail, ensure};
 
 use super::attributes::{floats, integers};
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
 use super::rows::check_is_number;
+use crate::operators::Context;
 
 /// Puts other values where one value is; a NaN is a value here.
 ///
@@ -25,7 +25,7 @@ enum Imputer {
     Integers { replaced: i64, imputed: Vec<i64> },
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let imputed_floats = floats(node, "imputed_value_floats")?;
     let imputed_integers = integers(node, "imputed_value_int64s")?;
     Ok(Arc::new(

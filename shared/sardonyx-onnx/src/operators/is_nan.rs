@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
 
 use super::operator::{Fact, Kernel, Operator, single};
+use crate::operators::Context;
 
 /// Whether each element is NaN. tract's own does not take doubles.
 ///
@@ -16,7 +16,7 @@ use super::operator::{Fact, Kernel, Operator, single};
 #[derive(Debug)]
 struct IsNan;
 
-pub(super) fn parse(_context: &ParsingContext, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(IsNan))
 }
 

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::{NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::*;
 
@@ -10,6 +9,7 @@ use super::category_mapper;
 use super::keys::{Duplicates, Keys};
 use super::operator::{Fact, Kernel, Operator, single};
 use super::values::Values;
+use crate::operators::Context;
 
 /// Keys to values of any two types, and a default for everything else. The first of equal keys counts, as in ONNX Runtime.
 ///
@@ -27,7 +27,7 @@ struct LabelEncoder {
     values: Values,
 }
 
-pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let version = operator_set_version(context, super::ML_DOMAIN);
     if version < 2 {
         let classes = texts(node, "classes_strings")?;
@@ -56,7 +56,7 @@ pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<A
 }
 
 /// The list that ONNX gives as one of `{name}_strings`, `{name}_int64s`, `{name}_floats` and `{name}_tensor`.
-fn list(context: &ParsingContext, node: &NodeProto, name: &str) -> TractResult<Values> {
+fn list(context: &Context, node: &NodeProto, name: &str) -> TractResult<Values> {
     let mut lists = vec![
         Values::Texts(texts(node, &format!("{name}_strings"))?),
         Values::Integers(integers(node, &format!("{name}_int64s"))?),
@@ -72,7 +72,7 @@ fn list(context: &ParsingContext, node: &NodeProto, name: &str) -> TractResult<V
 }
 
 /// Appends the default to the values.
-fn with_default(context: &ParsingContext, node: &NodeProto, mut values: Values) -> TractResult<Values> {
+fn with_default(context: &Context, node: &NodeProto, mut values: Values) -> TractResult<Values> {
     let default = tensor(context, node, "default_tensor")?;
     if let Some(default) = &default {
         node.expect_attr("default_tensor", default.len() == 1, "one element")?;
@@ -101,7 +101,7 @@ fn with_default(context: &ParsingContext, node: &NodeProto, mut values: Values) 
 }
 
 /// The elements of a tensor attribute.
-fn tensor(context: &ParsingContext, node: &NodeProto, name: &str) -> TractResult<Option<Values>> {
+fn tensor(context: &Context, node: &NodeProto, name: &str) -> TractResult<Option<Values>> {
     let Some(proto) = node.get_attr_opt::<&TensorProto>(name)? else {
         return Ok(None);
     };

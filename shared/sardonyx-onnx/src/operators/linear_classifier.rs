@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{ToDim, TractResult};
 
@@ -11,6 +10,7 @@ use super::operator::{Fact, Kernel, Operator};
 use super::post_transform::{apply, both_scores};
 use super::rows::{Rows, check_rows};
 use crate::dense::Dense;
+use crate::operators::Context;
 use crate::trees::PostTransform;
 
 /// `X coefficientsᵀ + intercepts`, and the label of the greatest score.
@@ -32,7 +32,7 @@ struct LinearClassifier {
     post_transform: PostTransform,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let intercepts = floats(node, "intercepts")?;
     node.expect_attr("intercepts", !intercepts.is_empty(), "one number for each score")?;
     let post_transform = parse_or_default(node, "post_transform")?;

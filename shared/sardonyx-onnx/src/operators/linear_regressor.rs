@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{ToDim, TractResult};
 
@@ -10,6 +9,7 @@ use super::operator::{Fact, Kernel, Operator};
 use super::post_transform::apply;
 use super::rows::{Rows, check_rows};
 use crate::dense::Dense;
+use crate::operators::Context;
 use crate::trees::PostTransform;
 
 /// `X coefficientsᵀ + intercepts`.
@@ -27,7 +27,7 @@ struct LinearRegressor {
     post_transform: PostTransform,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let targets = node.get_attr_opt::<i64>("targets")?.unwrap_or(1);
     let coefficients = floats(node, "coefficients")?;
     let targets = usize::try_from(targets)

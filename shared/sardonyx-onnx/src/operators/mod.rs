@@ -6,6 +6,7 @@ mod array_feature_extractor;
 mod attributes;
 mod binarizer;
 mod category_mapper;
+mod context;
 mod feature_vectorizer;
 mod imputer;
 mod is_nan;
@@ -48,10 +49,10 @@ use tract_onnx::Onnx;
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::ModelProto;
 
+pub(crate) use context::{Context, PACKED_TREES, packed_trees as packed_trees_at};
 use operator::Parse;
 pub(crate) use operator::{Epilogue, Fact, Kernel, Registration, UnacceptableValue};
 pub(crate) use tract_adapter::packed_trees;
-pub(crate) use tree_ensemble::PACKED_TREES;
 
 /// The domain of the operators for classical machine learning.
 pub(crate) const ML_DOMAIN: &str = "ai.onnx.ml";
@@ -139,7 +140,7 @@ pub(crate) static TRACT: LazyLock<Onnx> = LazyLock::new(|| {
     onnx
 });
 
-/// What our operators need to know of the model while they read their attributes.
+/// tract's view of the model while operators read their attributes.
 pub(crate) fn parsing_context(proto: &ModelProto) -> ParsingContext<'_> {
     /// Has no operators, as ours need none.
     static FRAMEWORK: LazyLock<Onnx> = LazyLock::new(Onnx::default);

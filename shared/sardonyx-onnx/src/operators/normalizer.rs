@@ -2,13 +2,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TractResult, bail};
 
 use super::attributes::parse_or_default;
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
 use super::rows::check_is_number;
+use crate::operators::Context;
 
 /// Divides each row by its norm; a row of norm zero stays as it is.
 ///
@@ -45,7 +45,7 @@ impl FromStr for Norm {
     }
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let norm = parse_or_default(node, "norm")?;
     Ok(Arc::new(Normalizer { norm }))
 }

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::{integers, texts};
 use super::keys::{Duplicates, Keys};
 use super::operator::{Fact, Kernel, Operator, UnacceptableValue, single};
+use crate::operators::Context;
 
 /// A one at the position of each element's category. For a category that is not known all are zeros, or, with `zeros=0`, the operator
 /// fails.
@@ -25,7 +25,7 @@ struct OneHotEncoder {
     zeros: bool,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let integers = integers(node, "cats_int64s")?;
     let texts = texts(node, "cats_strings")?;
     let categories = match (integers.is_empty(), texts.is_empty()) {

@@ -4,9 +4,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TDim, TVec, TractResult, bail, ensure};
+
+use crate::operators::Context;
 
 /// An operator of one node, with its attributes read and checked.
 pub(crate) trait Operator: Debug + Send + Sync + 'static {
@@ -76,7 +77,7 @@ pub(crate) struct Registration {
     pub(crate) parse: Parse,
 }
 
-pub(crate) type Parse = fn(&ParsingContext, &NodeProto) -> TractResult<Arc<dyn Operator>>;
+pub(crate) type Parse = fn(&Context, &NodeProto) -> TractResult<Arc<dyn Operator>>;
 
 /// What is known of a tensor before there is one.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::{NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::*;
 
 use super::operator::{Fact, Kernel, Operator};
+use crate::operators::Context;
 
 /// `log(sum(exp(x)))` over some axes, with the greatest value taken out first, so that nothing overflows. tract's own does overflow.
 ///
@@ -26,7 +26,7 @@ struct ReduceLogSumExp {
     keeps_dimensions: bool,
 }
 
-pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let axes = match node.input.get(1).filter(|name| !name.is_empty()) {
         Some(name) => constant(context, name)?,
         None => node.get_attr_opt_slice::<i64>("axes")?.unwrap_or_default().to_vec(),
@@ -39,7 +39,7 @@ pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<A
 }
 
 /// The integers of an initializer, or of a node Constant.
-fn constant(context: &ParsingContext, name: &str) -> TractResult<Vec<i64>> {
+fn constant(context: &Context, name: &str) -> TractResult<Vec<i64>> {
     let graphs = context
         .parent_graphs
         .iter()

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::floats;
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
+use crate::operators::Context;
 
 /// `(X - offset) * scale`, in double precision for doubles and in single precision for everything else.
 ///
@@ -20,7 +20,7 @@ struct Scaler {
     scale: Vec<f32>,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let offset = floats(node, "offset")?;
     let scale = floats(node, "scale")?;
     node.expect_attr("scale", !scale.is_empty(), "at least one number")?;

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::operator::{Fact, Kernel, Operator, single};
+use crate::operators::Context;
 
 /// `ln(1 + e^x)` of each element, which does not overflow for large ones.
 ///
@@ -16,7 +16,7 @@ use super::operator::{Fact, Kernel, Operator, single};
 #[derive(Debug)]
 struct Softplus;
 
-pub(super) fn parse(_context: &ParsingContext, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(Softplus))
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::{parse_or_default, texts};
 use super::operator::{Fact, Kernel, Operator, single};
+use crate::operators::Context;
 
 /// Takes stop words out of a list of strings, and makes the rest upper or lower case.
 ///
@@ -54,7 +54,7 @@ impl FromStr for CaseChange {
 /// Languages with letters of their own for `i`, by the beginning of their locales.
 const TURKIC_LOCALES: [&str; 5] = ["tr", "az", "ku", "crh", "tt"];
 
-pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let is_case_sensitive = node.get_attr_opt::<i64>("is_case_sensitive")?.unwrap_or(0) != 0;
     let case = parse_or_default(node, "case_change_action")?;
     let locale = node.get_attr_opt::<String>("locale")?.unwrap_or_default();

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{ToDim, TractResult};
 
@@ -13,6 +12,7 @@ use super::rows::{Rows, check_rows};
 use super::svm::SupportVectors;
 use super::svm_pairs::{Pairs, Platt};
 use crate::dense::Dense;
+use crate::operators::Context;
 use crate::trees::PostTransform;
 
 /// A support vector machine for each pair of classes, or a linear function for each class where there are no support vectors.
@@ -51,7 +51,7 @@ enum Mode {
     },
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let labels = Labels::read(node, "classlabels_ints")?;
     let post_transform = parse_or_default(node, "post_transform")?;
     let vectors_per_class = integers(node, "vectors_per_class")?;

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{ToDim, TractResult};
 
@@ -10,6 +9,7 @@ use super::operator::{Fact, Kernel, Operator};
 use super::rows::{Rows, check_rows};
 use super::svm::{SupportVectors, weighted_sum};
 use crate::dense::Dense;
+use crate::operators::Context;
 
 /// A support vector machine with one target: its sum over the support vectors, or a linear function where there are none.
 ///
@@ -36,7 +36,7 @@ enum Mode {
     },
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let coefficients = floats(node, "coefficients")?;
     let Some(rho) = floats(node, "rho")?.first().copied() else {
         return node.bail_attr("rho", "one number");

@@ -8,6 +8,7 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 use tract_onnx::tract_hir::internal::{ToDim, TractResult};
 
+use super::context::Context;
 use super::operator::{Fact, Operator};
 
 /// A node with one output, and the version of its operator set.
@@ -53,7 +54,7 @@ impl Node {
         };
         let context = super::parsing_context(&model);
         let registration = super::find(&self.proto.domain, &self.proto.op_type).expect("a registered operator");
-        (registration.parse)(&context, &self.proto)
+        (registration.parse)(&Context::new(&context, &[]), &self.proto)
     }
 
     fn outputs(&self, inputs: &[Tensor]) -> TractResult<Vec<Tensor>> {

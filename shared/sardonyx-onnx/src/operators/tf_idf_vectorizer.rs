@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::{floats, integers, texts};
 use super::keys::{Duplicates, Keys};
 use super::operator::{Fact, Kernel, Operator, single};
+use crate::operators::Context;
 
 /// The most columns of the output. A model that asks for more is a mistake, or wants to exhaust the memory.
 const MOST_COLUMNS: usize = 1 << 22;
@@ -70,7 +70,7 @@ impl FromStr for Mode {
     }
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let mode = node.get_attr::<&str>("mode")?.parse();
     let mode = mode.or_else(|problem: String| node.bail_attr("mode", &problem))?;
     let shortest: usize = node.get_attr("min_gram_length")?;

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::texts;
 use super::operator::{Fact, Kernel, Operator, single};
 use super::pattern::Pattern;
+use crate::operators::Context;
 
 /// The tokens before and after those of a text, where `mark` asks for them.
 const START: &str = "\u{2}";
@@ -40,7 +40,7 @@ enum Split {
     Separators(Vec<Pattern>),
 }
 
-pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let least_letters = node.get_attr::<i64>("mincharnum")?;
     node.expect_attr("mincharnum", least_letters > 0, "one letter or more")?;
     let separators = texts(node, "separators")?;

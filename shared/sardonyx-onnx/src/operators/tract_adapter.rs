@@ -9,6 +9,7 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
+use super::context::Context;
 use super::operator::{Fact, Kernel, Operator};
 use crate::convert::{from_tract, to_datatype, to_datum_type, to_tract};
 
@@ -20,7 +21,7 @@ pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<(
     let expansion = Untyped {
         name: registration.name,
         output: node.output.first().cloned().unwrap_or_default(),
-        operator: (registration.parse)(context, node)?,
+        operator: (registration.parse)(&Context::new(context, &[]), node)?,
         outputs: node.output.len(),
     };
     Ok((expand(expansion), vec![]))

@@ -1,18 +1,16 @@
 //! What the tree ensemble operators share.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{DimLike, TDim, TractResult, bail, ensure};
 
 use super::attributes::{NumberList, floats_or_tensor, integers};
 use super::operator::{Fact, single};
-use crate::trees::{EnsembleAttributes, NodeMode};
-
-/// The attribute that holds the trees of a packed model, instead of those that list them.
-pub(crate) const PACKED_TREES: &str = "sardonyx_trees";
+use crate::operators::Context;
+use crate::trees::{self, Ensemble, EnsembleAttributes, NodeMode, Scalar, WeightForm};
 
 /// The trees of a node, in the precision in which the model gives them. Which one is computed in is the input's.
 #[derive(Debug)]
@@ -20,14 +18,39 @@ pub(super) enum Trees {
     Single(EnsembleAttributes<f32>, Vec<f32>),
     Double(EnsembleAttributes<f64>, Vec<f64>),
     /// In the precision of the input.
-    Packed(Vec<u8>, NumberList),
+    Packed(PackedTrees, NumberList),
+}
+
+/// The trees of a packed model, ready to run.
+#[derive(Debug)]
+pub(super) struct PackedTrees {
+    /// Of a classifier.
+    form: Option<WeightForm>,
+    trees: Precise<Arc<Ensemble<f32>>, Arc<Ensemble<f64>>>,
+}
+
+impl PackedTrees {
+    fn read(bytes: &[u8], is_classifier: bool) -> TractResult<Self> {
+        let (form, bytes) = if is_classifier {
+            let (form, bytes) = WeightForm::split_from(bytes)?;
+            (Some(form), bytes)
+        } else {
+            (None, bytes)
+        };
+        let trees = if trees::is_double(bytes) {
+            Precise::Double(Arc::new(Ensemble::from_bytes(bytes)?))
+        } else {
+            Precise::Single(Arc::new(Ensemble::from_bytes(bytes)?))
+        };
+        Ok(Self { form, trees })
+    }
 }
 
 /// What an ensemble is made of.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, for a moment")]
-pub(super) enum Source<'a, T: Clone> {
+pub(super) enum Source<'a, T: Scalar> {
     Lists(Cow<'a, EnsembleAttributes<T>>),
-    Packed(&'a [u8]),
+    Packed(Option<WeightForm>, Arc<Ensemble<T>>),
 }
 
 /// Something in the precision of the input.
@@ -39,10 +62,10 @@ pub(super) enum Precise<S, D> {
 
 impl Trees {
     /// Reads the lists of ai.onnx.ml 1 to 3; `prefix` is `class` or `target`.
-    pub(super) fn read(context: &ParsingContext, node: &NodeProto, prefix: &str) -> TractResult<Self> {
+    pub(super) fn read(context: &Context, node: &NodeProto, prefix: &str) -> TractResult<Self> {
         let base_values = floats_or_tensor(context, node, "base_values")?;
-        if let Some(packed) = Self::packed(node, &base_values) {
-            return Ok(packed);
+        if let Some(packed) = context.packed_trees(node)? {
+            return Ok(Self::Packed(PackedTrees::read(packed, prefix == "class")?, base_values));
         }
         let values = floats_or_tensor(context, node, "nodes_values")?;
         let weights = floats_or_tensor(context, node, &format!("{prefix}_weights"))?;
@@ -57,17 +80,27 @@ impl Trees {
         })
     }
 
-    /// The flat form, where the node is one of a packed model.
-    pub(super) fn packed(node: &NodeProto, base_values: &NumberList) -> Option<Self> {
-        let packed = node.attribute.iter().find(|attribute| attribute.name == PACKED_TREES)?;
-        Some(Self::Packed(packed.s.clone(), base_values.clone()))
+    /// The trees of a packed model whose operator gives no classes.
+    pub(super) fn packed(context: &Context, node: &NodeProto) -> TractResult<Option<Self>> {
+        let packed = context.packed_trees(node)?;
+        packed
+            .map(|bytes| {
+                Ok(Self::Packed(
+                    PackedTrees::read(bytes, false)?,
+                    NumberList::Single(vec![]),
+                ))
+            })
+            .transpose()
     }
 
     /// For inputs in single precision, and for integers, which are compared as such.
     pub(super) fn single(&self) -> TractResult<(Source<'_, f32>, Vec<f32>)> {
         match self {
             Self::Single(trees, base_values) => Ok((Source::Lists(Cow::Borrowed(trees)), base_values.clone())),
-            Self::Packed(bytes, NumberList::Single(base_values)) => Ok((Source::Packed(bytes), base_values.clone())),
+            Self::Packed(packed, NumberList::Single(base_values)) => match &packed.trees {
+                Precise::Single(trees) => Ok((Source::Packed(packed.form, Arc::clone(trees)), base_values.clone())),
+                Precise::Double(_) => bail!("the trees were packed for inputs in double precision"),
+            },
             Self::Double(..) | Self::Packed(..) => {
                 bail!("thresholds and weights are doubles, so the input must be double too")
             }
@@ -75,13 +108,19 @@ impl Trees {
     }
 
     /// For inputs in double precision.
-    pub(super) fn double(&self) -> (Source<'_, f64>, Vec<f64>) {
+    pub(super) fn double(&self) -> TractResult<(Source<'_, f64>, Vec<f64>)> {
         let widen = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
-        match self {
+        Ok(match self {
             Self::Single(trees, base_values) => (Source::Lists(Cow::Owned(trees.map(widen))), widen(base_values)),
             Self::Double(trees, base_values) => (Source::Lists(Cow::Borrowed(trees)), base_values.clone()),
-            Self::Packed(bytes, base_values) => (Source::Packed(bytes), base_values.clone().into_double()),
-        }
+            Self::Packed(packed, base_values) => match &packed.trees {
+                Precise::Double(trees) => (
+                    Source::Packed(packed.form, Arc::clone(trees)),
+                    base_values.clone().into_double(),
+                ),
+                Precise::Single(_) => bail!("the trees were packed for inputs in single precision"),
+            },
+        })
     }
 }
 

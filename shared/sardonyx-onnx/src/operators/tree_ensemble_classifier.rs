@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{ToDim, TractResult, ensure};
+use tract_onnx::tract_hir::internal::{ToDim, TractResult, bail, ensure};
 
 use super::attributes::parse_or_default;
 use super::labels::Labels;
@@ -11,6 +10,7 @@ use super::operator::{Fact, Kernel, Operator, single};
 use super::tree_ensemble::{
     Precise, Source, Trees, check_declared_columns, check_input, doubles, is_double, rows_and_columns, singles,
 };
+use crate::operators::Context;
 use crate::trees::{Classifier, Ensemble, PostTransform, Scalar};
 
 const NAME: &str = "TreeEnsembleClassifier";
@@ -27,7 +27,7 @@ struct TreeEnsembleClassifier {
     post_transform: PostTransform,
 }
 
-pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(TreeEnsembleClassifier {
         trees: Trees::read(context, node, "class")?,
         labels: Labels::read(node, "classlabels_int64s")?,
@@ -48,7 +48,8 @@ impl TreeEnsembleClassifier {
                     self.post_transform,
                 )?
             }
-            Source::Packed(bytes) => Classifier::from_bytes(bytes, base_values, self.post_transform)?,
+            Source::Packed(Some(form), trees) => Classifier::with_form(trees, form, base_values, self.post_transform)?,
+            Source::Packed(None, _) => bail!("the packed trees do not say what their weights are"),
         };
         ensure!(
             classifier.ensemble().targets() == self.labels.len(),
@@ -77,7 +78,7 @@ impl Operator for TreeEnsembleClassifier {
     fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
         let input = single(NAME, inputs)?;
         let classifier = if is_double(NAME, input)? {
-            let (source, base_values) = self.trees.double();
+            let (source, base_values) = self.trees.double()?;
             Precise::Double(self.build(source, base_values)?)
         } else {
             let (source, base_values) = self.trees.single()?;

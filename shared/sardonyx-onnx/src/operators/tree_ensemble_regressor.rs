@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{ToDim, TractResult, ensure};
 
@@ -10,6 +9,7 @@ use super::operator::{Fact, Kernel, Operator, single};
 use super::tree_ensemble::{
     Precise, Source, Trees, check_declared_columns, check_input, doubles, is_double, rows_and_columns, singles,
 };
+use crate::operators::Context;
 use crate::trees::{Aggregate, Ensemble, PostTransform, Regressor, Scalar};
 
 /// TreeEnsembleRegressor, and TreeEnsemble of ai.onnx.ml 5, which says the same in other attributes.
@@ -28,7 +28,7 @@ pub(super) struct TreeRegression {
     pub(super) keeps_doubles: bool,
 }
 
-pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(TreeRegression {
         operator: "TreeEnsembleRegressor",
         trees: Trees::read(context, node, "target")?,
@@ -42,8 +42,8 @@ pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<A
 impl TreeRegression {
     fn build<T: Scalar>(&self, source: Source<'_, T>, base_values: Vec<T>) -> TractResult<Regressor<T>> {
         let ensemble = match source {
-            Source::Lists(trees) => Ensemble::new(&trees, self.targets)?,
-            Source::Packed(bytes) => Ensemble::from_bytes(bytes)?,
+            Source::Lists(trees) => Arc::new(Ensemble::new(&trees, self.targets)?),
+            Source::Packed(_, trees) => trees,
         };
         ensure!(
             ensemble.targets() == self.targets,
@@ -71,7 +71,7 @@ impl Operator for TreeRegression {
     fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
         let input = single(self.operator, inputs)?;
         let regressor = if is_double(self.operator, input)? {
-            let (source, base_values) = self.trees.double();
+            let (source, base_values) = self.trees.double()?;
             Precise::Double(self.build(source, base_values)?)
         } else {
             let (source, base_values) = self.trees.single()?;

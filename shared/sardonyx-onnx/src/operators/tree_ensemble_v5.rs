@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::{NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::{DatumType, TractResult, bail};
 
@@ -12,9 +11,10 @@ use super::attributes::{NumberList, integers};
 use super::operator::Operator;
 use super::tree_ensemble::Trees;
 use super::tree_ensemble_regressor::TreeRegression;
+use crate::operators::Context;
 use crate::trees::{Aggregate, EnsembleAttributes, NodeMode, PostTransform, Scalar};
 
-pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let targets = node.get_attr::<usize>("n_targets")?;
     Ok(Arc::new(TreeRegression {
         operator: "TreeEnsemble",
@@ -46,8 +46,8 @@ pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<A
     }))
 }
 
-fn trees(context: &ParsingContext, node: &NodeProto) -> TractResult<Trees> {
-    if let Some(packed) = Trees::packed(node, &NumberList::Single(vec![])) {
+fn trees(context: &Context, node: &NodeProto) -> TractResult<Trees> {
+    if let Some(packed) = Trees::packed(context, node)? {
         return Ok(packed);
     }
     let members = numbers(context, node, "membership_values")?;
@@ -66,7 +66,7 @@ fn trees(context: &ParsingContext, node: &NodeProto) -> TractResult<Trees> {
     })
 }
 
-fn numbers(context: &ParsingContext, node: &NodeProto, name: &str) -> TractResult<NumberList> {
+fn numbers(context: &Context, node: &NodeProto, name: &str) -> TractResult<NumberList> {
     let Some(proto) = node.get_attr_opt::<&TensorProto>(name)? else {
         return Ok(NumberList::Single(vec![]));
     };
@@ -99,7 +99,7 @@ const MEMBER: u8 = 6;
 
 impl<T: Scalar> Lists<T> {
     fn read(
-        context: &ParsingContext,
+        context: &Context,
         node: &NodeProto,
         splits: Vec<T>,
         leaf_weights: Vec<T>,

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::Tensor;
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::{integers, texts};
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
+use crate::operators::Context;
 
 /// The scores of classes, one column for each. Which column is whose is known beside the tensor; the dictionary of each row is left out.
 ///
@@ -19,7 +19,7 @@ struct ZipMap {
     classes: usize,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let integers = integers(node, "classlabels_int64s")?;
     let texts = texts(node, "classlabels_strings")?;
     ensure!(

@@ -1,17 +1,19 @@
 //! Packed models: one read makes them runnable.
 //!
-//! A packed file is a header and an ONNX model in which trees have the flat form that the tree engine reads in one pass, and tensors
-//! are raw bytes. All numbers are little-endian.
+//! A packed file is a header, an ONNX model whose tensors are raw bytes, and the trees of its nodes in the flat form that the tree engine
+//! reads in one pass; attributes of the nodes say where in there. All numbers are little-endian.
 //!
 //! | bytes | |
 //! |---|---|
 //! | 0–7 | [`MAGIC`] |
 //! | 8–11 | format version, u32 |
-//! | 12–15 | CRC-32 (IEEE) of the model, u32 |
+//! | 12–15 | CRC-32 (IEEE) of all that follows the header, u32 |
 //! | 16–23 | bytes of the model, u64 |
-//! | 24– | the model, a `ModelProto` |
+//! | 24–31 | bytes of the trees, u64 |
+//! | 32– | the model, a `ModelProto` |
+//! | … | the trees |
 //!
-//! A change of a single byte anywhere is found: in the model by the checksum, in the rest of the header because it says something else
+//! A change of a single byte anywhere is found: behind the header by the checksum, in the rest of the header because it says something else
 //! then, and in the magic because what comes out is no protobuf.
 
 mod compact;
@@ -20,29 +22,32 @@ mod pack;
 
 pub use pack::{PackError, pack};
 
+use tract_onnx::pb::ModelProto;
+
 use crate::error::LoadError;
+use crate::operators::{PACKED_TREES, packed_trees_at};
 
 /// Protobuf cannot read over it, whichever of its bytes is another: field 0 does not exist, 34 GB do not follow, and a key has 32 bits.
 const MAGIC: [u8; 8] = *b"\0\xff\xff\xff\xff\x7fSX";
 const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 24;
+const HEADER_BYTES: usize = 32;
 
 /// Whether these bytes claim to be a packed model.
 pub(crate) fn is_packed(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC)
 }
 
-/// The model in a packed file; `name` is the model's in errors.
+/// The model in a packed file, and its trees; `name` is the model's in errors.
 ///
 /// # Errors
 /// [`LoadError::Corrupt`] for a file that is damaged, or of another version.
-pub(crate) fn open<'a>(name: &str, file: &'a [u8]) -> Result<&'a [u8], LoadError> {
+pub(crate) fn open<'a>(name: &str, file: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), LoadError> {
     let corrupt = |problem: String| LoadError::Corrupt {
         model: name.to_owned(),
         problem,
         source: None,
     };
-    let Some((header, model)) = file.split_at_checked(HEADER_BYTES) else {
+    let Some((header, content)) = file.split_at_checked(HEADER_BYTES) else {
         return Err(corrupt("it is a packed model, cut off".into()));
     };
     let version = u32::from_le_bytes(field(header, 8));
@@ -52,29 +57,45 @@ pub(crate) fn open<'a>(name: &str, file: &'a [u8]) -> Result<&'a [u8], LoadError
              pack the model again, or use the build that packed it"
         )));
     }
-    let len = u64::from_le_bytes(field(header, 16));
-    if len != model.len() as u64 {
+    let [model, trees] = [16, 24].map(|start| u64::from_le_bytes(field(header, start)));
+    if model.checked_add(trees) != Some(content.len() as u64) {
         return Err(corrupt(format!(
-            "it is a packed model of {len} bytes, of which {} are there",
-            model.len()
+            "it is a packed model of {model} and {trees} bytes, of which {} are there",
+            content.len()
         )));
     }
-    if u32::from_le_bytes(field(header, 12)) != crc32fast::hash(model) {
+    if u32::from_le_bytes(field(header, 12)) != crc32fast::hash(content) {
         return Err(corrupt(
             "it is a packed model, and its checksum is wrong; the file is damaged".into(),
         ));
     }
-    Ok(model)
+    // The sum of both is the length of a slice.
+    Ok(content.split_at(model as usize))
 }
 
-fn close(model: &[u8]) -> Vec<u8> {
-    let mut file = Vec::with_capacity(HEADER_BYTES + model.len());
-    file.extend(MAGIC);
-    file.extend(VERSION.to_le_bytes());
-    file.extend(crc32fast::hash(model).to_le_bytes());
-    file.extend((model.len() as u64).to_le_bytes());
+fn close(model: &[u8], trees: &[u8]) -> Vec<u8> {
+    let mut file = Vec::with_capacity(HEADER_BYTES + model.len() + trees.len());
+    file.resize(HEADER_BYTES, 0);
     file.extend(model);
+    file.extend(trees);
+    let checksum = crc32fast::hash(&file[HEADER_BYTES..]);
+    file[..8].copy_from_slice(&MAGIC);
+    file[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    file[12..16].copy_from_slice(&checksum.to_le_bytes());
+    file[16..24].copy_from_slice(&(model.len() as u64).to_le_bytes());
+    file[24..32].copy_from_slice(&(trees.len() as u64).to_le_bytes());
     file
+}
+
+/// Puts the trees of a packed model into the attributes that point at them, for whoever has only those.
+pub(crate) fn inline_trees(model: &mut ModelProto, trees: &[u8]) {
+    let nodes = model.graph.iter_mut().flat_map(|graph| &mut graph.node);
+    let attributes = nodes.flat_map(|node| &mut node.attribute);
+    for attribute in attributes.filter(|attribute| attribute.name == PACKED_TREES) {
+        if let Some(trees) = packed_trees_at(&attribute.ints, trees) {
+            attribute.s = trees.to_vec();
+        }
+    }
 }
 
 /// The bytes of a number in the header.

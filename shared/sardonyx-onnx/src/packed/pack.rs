@@ -36,19 +36,22 @@ pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, PackError> {
     }
     let original = OnnxModel::from_bytes(onnx)?;
     let (mut proto, _) = graph::decode("the model", onnx)?;
-    if let Some(graph) = &mut proto.graph {
-        replace_trees(graph, original.packed_trees());
-    }
+    let trees = match &mut proto.graph {
+        Some(graph) => take_trees(graph, original.packed_trees()),
+        None => Vec::new(),
+    };
     compact::model(&mut proto);
-    let file = close(&proto.encode_to_vec());
+    let file = close(&proto.encode_to_vec(), &trees);
     drop(proto);
     let packed = OnnxModel::from_bytes(&file)?;
     compare::check(&original, &packed).map_err(PackError::Differs)?;
     Ok(file)
 }
 
-/// Puts the flat form of trees in the place of the attributes that list them. `trees` are by the first output of their node.
-fn replace_trees(graph: &mut GraphProto, mut trees: HashMap<String, Vec<u8>>) {
+/// Puts where the flat form of trees is in the place of the attributes that list them, and gives the flat forms. `trees` are by the first
+/// output of their node.
+fn take_trees(graph: &mut GraphProto, mut trees: HashMap<String, Vec<u8>>) -> Vec<u8> {
+    let mut all = Vec::new();
     for node in &mut graph.node {
         let Some(bytes) = node.output.first().and_then(|output| trees.remove(output)) else {
             continue;
@@ -56,11 +59,13 @@ fn replace_trees(graph: &mut GraphProto, mut trees: HashMap<String, Vec<u8>>) {
         node.attribute.retain(|attribute| !lists_trees(&attribute.name));
         node.attribute.push(AttributeProto {
             name: PACKED_TREES.into(),
-            r#type: AttributeType::String as i32,
-            s: bytes,
+            r#type: AttributeType::Ints as i32,
+            ints: vec![all.len() as i64, bytes.len() as i64],
             ..Default::default()
         });
+        all.extend(bytes);
     }
+    all
 }
 
 /// The attributes of the tree ensemble operators, of all versions, that the flat form stands for.

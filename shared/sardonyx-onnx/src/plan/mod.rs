@@ -16,6 +16,7 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::internal::{SymbolScope, SymbolValues, TDim, TractResult};
 
 use crate::graph::{Dimension, InputDeclaration, OutputDeclaration};
+use crate::packed;
 use direct::Direct;
 use per_shape::PerShape;
 use symbolic::Symbolic;
@@ -41,12 +42,15 @@ trait Strategy: Send + Sync {
 
 impl Plan {
     /// Compiles a graph for inputs and outputs in the given order; outputs may be left out. The model file is let go as soon as it has been read.
+    ///
+    /// `trees` are what attributes of a packed model point at.
     pub(crate) fn compile(
-        proto: ModelProto,
+        mut proto: ModelProto,
+        trees: &[u8],
         inputs: &[InputDeclaration],
         outputs: &[OutputDeclaration],
     ) -> TractResult<Self> {
-        match Direct::compile(&proto, inputs, outputs) {
+        match Direct::compile(&proto, trees, inputs, outputs) {
             Ok(direct) => {
                 return Ok(Self {
                     is_tracts: false,
@@ -55,6 +59,7 @@ impl Plan {
             }
             Err(reason) => tracing::debug!(reason = format!("{reason:#}"), "tract runs this graph"),
         }
+        packed::inline_trees(&mut proto, trees);
         let source = tract::parse(&proto, inputs, outputs)?;
         drop(proto);
         let symbolic_error = match Symbolic::compile(&source, inputs) {

@@ -6,7 +6,7 @@ use sardonyx_onnx::{LoadError, OnnxModel, PackError, pack};
 
 use crate::zoo;
 
-const HEADER_BYTES: usize = 24;
+const HEADER_BYTES: usize = 32;
 
 fn onnx(model: &str) -> Vec<u8> {
     std::fs::read(zoo::folder().join(format!("models/{model}.onnx"))).expect("is committed")

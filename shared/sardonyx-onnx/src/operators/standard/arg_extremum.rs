@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TDim, TractResult, bail, ensure};
 
 use super::axis;
+use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
 
 /// The position of the greatest element along an axis, or of the least; of equal ones the first, or the last if so asked.
@@ -30,7 +30,7 @@ enum Extremum {
     Least,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let extremum = match node.op_type.as_str() {
         "ArgMax" => Extremum::Greatest,
         "ArgMin" => Extremum::Least,

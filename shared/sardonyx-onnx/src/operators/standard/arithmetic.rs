@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TDim, TVec, ToDim, TractResult, bail, ensure};
 
+use crate::operators::Context;
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
 
 /// `a + b`, `a - b`, `a * b`, `a / b`, and Sum, which adds up any number of tensors from the left.
@@ -25,7 +25,7 @@ enum Arithmetic {
     Sum,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(match node.op_type.as_str() {
         "Add" => Arithmetic::Add,
         "Sub" => Arithmetic::Sub,

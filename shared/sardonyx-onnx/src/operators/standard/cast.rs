@@ -3,12 +3,12 @@ use std::sync::Arc;
 use half::f16;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{DatumType, TractResult, anyhow};
 
 use super::number::{Number, parse_float, parse_integer};
 use crate::convert::to_datatype;
+use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
 
 /// Each element in another type: numbers as C++ casts them on x86-64, numbers to their text and back.
@@ -25,7 +25,7 @@ struct Cast {
     to: Datatype,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let to: DatumType = node.get_attr("to")?;
     let to = to_datatype(to).ok_or_else(|| anyhow!("Cast makes no {to:?}"))?;
     Ok(Arc::new(Cast { to }))

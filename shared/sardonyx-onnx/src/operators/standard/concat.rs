@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TDim, TractErrorContext, TractResult, anyhow, bail, ensure};
 
 use super::axis;
+use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator};
 
 /// Tensors side by side.
@@ -19,7 +19,7 @@ struct Concat {
     axis: i64,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(Concat {
         axis: node.get_attr("axis")?,
     }))

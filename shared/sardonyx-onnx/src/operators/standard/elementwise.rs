@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
 
 use crate::elementwise;
+use crate::operators::Context;
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator, single};
 
 /// A function of each element.
@@ -24,7 +24,7 @@ enum Elementwise {
     Tanh,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(match node.op_type.as_str() {
         "Exp" => Elementwise::Exp,
         "Neg" => Elementwise::Neg,

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::Tensor;
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::TractResult;
 
+use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
 
 /// The input as it is, of any type and shape.
@@ -13,7 +13,7 @@ use crate::operators::operator::{Fact, Kernel, Operator, single};
 #[derive(Debug)]
 struct Identity;
 
-pub(super) fn parse(_context: &ParsingContext, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(Identity))
 }
 

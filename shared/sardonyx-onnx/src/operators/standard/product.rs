@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{ToDim, TractResult, anyhow, bail, ensure};
 
 use crate::dense::Dense;
+use crate::operators::Context;
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
 
 /// `X W` (MatMul), or `alpha X W + beta b` (Gemm), for a constant matrix, as in the layers of a dense net. Other products are left to tract.
@@ -22,7 +22,7 @@ struct Product {
     beta: f32,
 }
 
-pub(super) fn parse_mat_mul(_context: &ParsingContext, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse_mat_mul(_context: &Context, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(Product {
         is_gemm: false,
         is_transposed: false,
@@ -31,7 +31,7 @@ pub(super) fn parse_mat_mul(_context: &ParsingContext, _node: &NodeProto) -> Tra
     }))
 }
 
-pub(super) fn parse_gemm(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse_gemm(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let is_set = |name: &str| -> TractResult<bool> { Ok(node.get_attr_opt::<i64>(name)?.unwrap_or(0) != 0) };
     ensure!(!is_set("transA")?, "Gemm does not transpose its rows here");
     Ok(Arc::new(Product {

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{DimLike, TDim, TVec, TractResult, anyhow, bail, ensure};
 
+use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
 
 /// More than any tensor has; products of sizes below it do not overflow.
@@ -22,7 +22,7 @@ struct Reshape {
     allows_zero: bool,
 }
 
-pub(super) fn parse(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(Reshape {
         allows_zero: node.get_attr_opt("allowzero")?.unwrap_or(false),
     }))
@@ -126,7 +126,7 @@ struct Flatten {
     axis: i64,
 }
 
-pub(super) fn parse_flatten(_context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse_flatten(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(Flatten {
         axis: node.get_attr_opt("axis")?.unwrap_or(1),
     }))

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
 
 use super::axis;
+use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
 
 /// `exp(x) / sum(exp(x))` over the last axis.
@@ -21,7 +21,7 @@ struct Softmax {
     flattens: bool,
 }
 
-pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     let flattens = context.onnx_operator_set_version < 13;
     Ok(Arc::new(Softmax {
         axis: node.get_attr_opt("axis")?.unwrap_or(if flattens { 1 } else { -1 }),

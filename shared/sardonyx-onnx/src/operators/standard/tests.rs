@@ -7,7 +7,7 @@ use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto};
 use tract_onnx::prelude::TractResult;
 
-use crate::operators::{Fact, find_direct, parsing_context};
+use crate::operators::{Context, Fact, find_direct, parsing_context};
 
 fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto {
@@ -25,7 +25,8 @@ fn run(operator: &str, attributes: &[(&str, i64)], inputs: &[Tensor]) -> TractRe
         ..Default::default()
     };
     let registration = find_direct("", operator).expect("is registered");
-    let operator = (registration.parse)(&parsing_context(&ModelProto::default()), &node)?;
+    let model = ModelProto::default();
+    let operator = (registration.parse)(&Context::new(&parsing_context(&model), &[]), &node)?;
     let facts: Vec<Fact> = inputs
         .iter()
         .map(|input| Fact::of_constant(Arc::new(input.clone())))

@@ -12,7 +12,7 @@ use super::super::symbolic_shape;
 use super::{Direct, Place, Step, title};
 use crate::convert::{from_tract, to_datatype};
 use crate::graph::{InputDeclaration, OutputDeclaration};
-use crate::operators::{self, Epilogue, Fact, Registration};
+use crate::operators::{self, Context, Epilogue, Fact, Registration};
 
 /// How many elements a computed constant may have: nothing that exporters write comes near it.
 const MAX_CONSTANT_ELEMENTS: i64 = 1 << 24;
@@ -22,6 +22,7 @@ impl Direct {
     /// When an operator is not one of ours, or does not take what it gets.
     pub(in crate::plan) fn compile(
         proto: &ModelProto,
+        trees: &[u8],
         inputs: &[InputDeclaration],
         outputs: &[OutputDeclaration],
     ) -> TractResult<Self> {
@@ -31,7 +32,7 @@ impl Direct {
             .into_iter()
             .map(|node| Ok((node, registration(node)?)))
             .collect::<TractResult<Vec<_>>>()?;
-        let mut compiler = Compiler::new(proto, graph, inputs)?;
+        let mut compiler = Compiler::new(proto, trees, graph, inputs)?;
         let read = nodes.iter().flat_map(|(node, _)| &node.input);
         for name in read.chain(outputs.iter().map(|output| &output.name)) {
             *compiler.readers.entry(name).or_default() += 1;
@@ -47,6 +48,7 @@ impl Direct {
 
 struct Compiler<'a> {
     context: ParsingContext<'a>,
+    trees: &'a [u8],
     symbols: SymbolScope,
     initializers: HashMap<&'a str, &'a tract_onnx::pb::TensorProto>,
     values: HashMap<&'a str, (Place, Fact)>,
@@ -58,7 +60,12 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(proto: &'a ModelProto, graph: &'a GraphProto, inputs: &[InputDeclaration]) -> TractResult<Self> {
+    fn new(
+        proto: &'a ModelProto,
+        trees: &'a [u8],
+        graph: &'a GraphProto,
+        inputs: &[InputDeclaration],
+    ) -> TractResult<Self> {
         let symbols = SymbolScope::default();
         let mut values = HashMap::new();
         for (slot, input) in inputs.iter().enumerate() {
@@ -71,6 +78,7 @@ impl<'a> Compiler<'a> {
         }
         Ok(Self {
             context: operators::parsing_context(proto),
+            trees,
             symbols,
             initializers: graph
                 .initializer
@@ -92,7 +100,7 @@ impl<'a> Compiler<'a> {
             .map(|name| self.value(name))
             .collect::<TractResult<Vec<_>>>()?;
         let (places, facts): (TVec<Place>, Vec<Fact>) = operands.into_iter().unzip();
-        let operator = (registration.parse)(&self.context, node)?;
+        let operator = (registration.parse)(&Context::new(&self.context, self.trees), node)?;
         let results = operator.outputs(&facts)?;
         ensure!(
             results.len() >= node.output.len(),
