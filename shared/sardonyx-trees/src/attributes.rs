@@ -63,19 +63,46 @@ pub enum NodeMode {
     Leaf,
 }
 
+impl NodeMode {
+    const ALL: [Self; 7] = [
+        Self::BranchLeq,
+        Self::BranchLt,
+        Self::BranchGte,
+        Self::BranchGt,
+        Self::BranchEq,
+        Self::BranchNeq,
+        Self::Leaf,
+    ];
+
+    /// The mode of ONNX's name.
+    pub fn from_text(text: &[u8]) -> Option<Self> {
+        Some(match text {
+            b"BRANCH_LEQ" => Self::BranchLeq,
+            b"BRANCH_LT" => Self::BranchLt,
+            b"BRANCH_GTE" => Self::BranchGte,
+            b"BRANCH_GT" => Self::BranchGt,
+            b"BRANCH_EQ" => Self::BranchEq,
+            b"BRANCH_NEQ" => Self::BranchNeq,
+            b"LEAF" => Self::Leaf,
+            _ => return None,
+        })
+    }
+
+    /// A number for each mode.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The mode of a number that [`NodeMode::code`] gave.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
 impl FromStr for NodeMode {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Ok(match text {
-            "BRANCH_LEQ" => Self::BranchLeq,
-            "BRANCH_LT" => Self::BranchLt,
-            "BRANCH_GTE" => Self::BranchGte,
-            "BRANCH_GT" => Self::BranchGt,
-            "BRANCH_EQ" => Self::BranchEq,
-            "BRANCH_NEQ" => Self::BranchNeq,
-            "LEAF" => Self::Leaf,
-            _ => return Err(format!("{text:?} is not a node mode")),
-        })
+        Self::from_text(text.as_bytes()).ok_or_else(|| format!("{text:?} is not a node mode"))
     }
 }

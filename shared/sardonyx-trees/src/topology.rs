@@ -49,10 +49,6 @@ impl Positions {
         Ok(Self { trees, by_tree_id })
     }
 
-    pub(super) fn find_in(&self, tree_id: i64, node_id: i64) -> Option<usize> {
-        self.find(*self.by_tree_id.get(&tree_id)?, node_id)
-    }
-
     /// `tree` is the position of the tree, not its id.
     pub(super) fn find(&self, tree: usize, node_id: i64) -> Option<usize> {
         let tree = &self.trees[tree];
@@ -83,10 +79,17 @@ impl WeightsByNode {
         let mut nodes = Vec::with_capacity(count);
         // First how many weights each node has, one place further on; then where they start.
         let mut starts = vec![0_u32; attributes.nodes_treeids.len() + 1];
+        let mut tree = None;
         for weight in 0..count {
             let key = (attributes.weight_treeids[weight], attributes.weight_nodeids[weight]);
-            let node = positions
-                .find_in(key.0, key.1)
+            // The weights of a tree mostly follow each other.
+            let found = match tree {
+                Some((id, position)) if id == key.0 => Some(position),
+                _ => positions.by_tree_id.get(&key.0).copied(),
+            };
+            tree = found.map(|position| (key.0, position));
+            let node = found
+                .and_then(|tree| positions.find(tree, key.1))
                 .ok_or_else(|| node_error(key, "has a weight but does not exist"))?;
             let target = attributes.weight_ids[weight];
             // Old exporters also give weights to branches; they mean nothing.

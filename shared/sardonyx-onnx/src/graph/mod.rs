@@ -1,6 +1,7 @@
 //! The protobuf of a model, checked and brought into a form that tract takes.
 
 mod check;
+mod decode;
 mod dictionaries;
 mod nans;
 mod sequences;
@@ -94,7 +95,7 @@ pub(crate) fn decode(model: &str, bytes: &[u8]) -> Result<(ModelProto, LeftOut),
         problem: "it is not an ONNX file".into(),
         source: Some(error.into()),
     };
-    let mut proto = ModelProto::decode(bytes).map_err(corrupt)?;
+    let mut proto = decode::model(bytes).map_err(corrupt)?;
     let left_out = LeftOut::decode(bytes).map_err(corrupt)?;
     if let Some(graph) = &mut proto.graph {
         dictionaries::declare(graph, &left_out);

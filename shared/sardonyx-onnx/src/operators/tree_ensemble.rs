@@ -139,12 +139,7 @@ fn trees<T>(
     nodes_values: Vec<T>,
     weights: Vec<T>,
 ) -> TractResult<EnsembleAttributes<T>> {
-    let modes = node.get_attr_opt_tvec::<&str>("nodes_modes")?.unwrap_or_default();
-    let nodes_modes = modes
-        .iter()
-        .map(|mode| mode.parse::<NodeMode>())
-        .collect::<Result<_, _>>()
-        .or_else(|problem| node.bail_attr("nodes_modes", &problem))?;
+    let nodes_modes = modes(node)?;
     Ok(EnsembleAttributes {
         nodes_treeids: integers(node, "nodes_treeids")?,
         nodes_nodeids: integers(node, "nodes_nodeids")?,
@@ -159,6 +154,22 @@ fn trees<T>(
         weight_ids: integers(node, &format!("{prefix}_ids"))?,
         weights,
     })
+}
+
+fn modes(node: &NodeProto) -> TractResult<Vec<NodeMode>> {
+    let attribute = node.attribute.iter().find(|attribute| attribute.name == "nodes_modes");
+    let Some(attribute) = attribute else { return Ok(vec![]) };
+    // The reader of the file makes codes of them, unless there is one that it does not know.
+    let codes = attribute.s.iter().map(|code| NodeMode::from_code(*code));
+    let codes = codes.map(|mode| mode.ok_or_else(|| "there is an unknown one".to_owned()));
+    let texts = attribute
+        .strings
+        .iter()
+        .map(|text| String::from_utf8_lossy(text).parse());
+    codes
+        .chain(texts)
+        .collect::<Result<_, _>>()
+        .or_else(|problem| node.bail_attr("nodes_modes", &problem))
 }
 
 /// Checks that the input of a tree ensemble is `[N, C]`, and gives N.
