@@ -19,6 +19,7 @@ import build
 import console
 import demo
 import develop
+import fuzz
 import local_aws
 import process
 import stack
@@ -138,6 +139,9 @@ def parse() -> argparse.Namespace:
     timed.add_argument("--suite", help="one of the folder tests/bench/models/suites; all by default")
     timed.add_argument("--profile", default="release", help="cargo's profile")
     timed.add_argument("options", nargs="*", help="after --: options of the benchmark program")
+    fuzzed = command("fuzz", fuzz.fuzz, "search for inputs that panic, hang or read what is not theirs")
+    fuzzed.add_argument("--target", help="one of shared/sardonyx-onnx/fuzz/targets; all by default")
+    fuzzed.add_argument("--seconds", type=int, default=60, help="for each target")
     return parser.parse_args()
 
 
