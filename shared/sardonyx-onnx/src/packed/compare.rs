@@ -4,6 +4,8 @@ use sardonyx_core::ports::Model;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData, TensorSpec};
 use sardonyx_core::with_elements;
 
+use crate::plan::trial;
+
 const ROWS: usize = 32;
 /// How many of them are also asked alone.
 const ROWS_ALONE: usize = 8;
@@ -74,7 +76,7 @@ fn rows(input: &TensorSpec, numbers: &mut Numbers) -> Option<Tensor> {
     let shape: Vec<usize> = sizes
         .map(|(axis, size)| size.or((axis == 0).then_some(ROWS)))
         .collect::<Option<_>>()?;
-    let elements = shape.iter().product();
+    let elements = trial::elements(&shape)?;
     let data = numbers.elements(input.datatype, elements);
     Tensor::new(shape, data).ok()
 }

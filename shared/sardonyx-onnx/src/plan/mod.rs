@@ -7,7 +7,7 @@ mod direct;
 mod per_shape;
 mod symbolic;
 mod tract;
-mod trial;
+pub(crate) mod trial;
 
 use std::collections::HashMap;
 

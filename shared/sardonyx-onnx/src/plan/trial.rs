@@ -7,7 +7,19 @@ use crate::graph::{BATCH, Dimension, InputDeclaration};
 /// How many rows a trial run has: one row would hide what only works for one.
 pub(super) const ROWS: usize = 2;
 
-/// Zeros in so many rows. `None` when a dimension other than the batch is open: nobody knows what would fit there.
+/// How many elements an input of a trial may have: a file can declare any size.
+const MAX_ELEMENTS: usize = 1 << 24;
+
+/// How many elements a tensor of this shape has, where it is not too large to try a model on.
+pub(crate) fn elements(shape: &[usize]) -> Option<usize> {
+    let product = shape
+        .iter()
+        .try_fold(1usize, |product, size| product.checked_mul(*size));
+    product.filter(|elements| *elements <= MAX_ELEMENTS)
+}
+
+/// Zeros in so many rows. `None` when a dimension other than the batch is open, as nobody knows what would fit there, or for inputs
+/// that are too large.
 pub(super) fn inputs(declarations: &[InputDeclaration], rows: usize) -> Option<Vec<Tensor>> {
     declarations
         .iter()
@@ -19,8 +31,21 @@ pub(super) fn inputs(declarations: &[InputDeclaration], rows: usize) -> Option<V
                     Dimension::Named(name) => (name == BATCH).then_some(rows),
                 })
                 .collect::<Option<_>>()?;
-            let elements = shape.iter().product();
+            let elements = elements(&shape)?;
             Tensor::new(shape, TensorData::zeros(input.datatype, elements)).ok()
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_is_not_tried() {
+        assert_eq!(elements(&[2, 3]), Some(6));
+        assert_eq!(elements(&[]), Some(1));
+        assert_eq!(elements(&[usize::MAX, 2]), None);
+        assert_eq!(elements(&[1 << 20, 1 << 20]), None);
+    }
 }
