@@ -34,9 +34,9 @@ train: ## train a model anew and write its artifact, manifest and samples: MODEL
 	$(REQUIRE_MODEL)
 	$(LOCAL) train $(MODEL)
 
-bench: ## time Sardonyx and its peers: [SUITE=trees] [CASE=xgb] [BATCH=256] [SUBJECT=sardonyx] [ROUNDS=9] [PROFILE=shipping]
-	$(LOCAL) bench $(if $(SUITE),--suite $(SUITE)) $(if $(PROFILE),--profile $(PROFILE)) -- $(if $(CASE),--case $(CASE)) $(if $(BATCH),--batch $(BATCH)) \
-		$(if $(SUBJECT),--subject $(SUBJECT)) $(if $(ROUNDS),--rounds $(ROUNDS))
+bench: ## time Sardonyx and its peers: [SUITE=trees] [CASE=xgb] [BATCH=256] [SUBJECT=sardonyx] [ROUNDS=9] [PROFILE=shipping] [RECORD=1]
+	$(LOCAL) bench $(if $(SUITE),--suite $(SUITE)) $(if $(PROFILE),--profile $(PROFILE)) $(if $(RECORD),--record) -- \
+		$(if $(CASE),--case $(CASE)) $(if $(BATCH),--batch $(BATCH)) $(if $(SUBJECT),--subject $(SUBJECT)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 zoo: ## make the models of tests/zoo anew, run them, write what is covered [NETWORKS=1: with PyTorch's nets]
 	$(LOCAL) zoo $(if $(NETWORKS),--networks)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import console
 import process
 import tools
-from console import Failure
+from console import Failure, say
 from workspace import ROOT, TARGET, TOOLS, cargo_environment
 
 _SOURCE = ROOT / "tests" / "bench"
 _OUTPUT = TARGET / "bench"
 _MODELS = _OUTPUT / "models"
+_RESULTS = _SOURCE / "results"
 _LOG = TARGET / "tool-logs" / "bench.log"
+_ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+_FILTERS = {"--case", "--batch", "--subject"}
 _SUITES = [path.stem for path in sorted((_SOURCE / "models" / "suites").glob("*.py"))]
 
 
@@ -25,6 +29,8 @@ def bench(arguments: argparse.Namespace) -> int:
     suites = [arguments.suite] if arguments.suite else _SUITES
     if unknown := set(suites) - set(_SUITES):
         raise Failure(f"there is no suite {unknown.pop()!r}", f"there are: {', '.join(_SUITES)}")
+    if arguments.record and _FILTERS & set(arguments.options):
+        raise Failure("only whole suites are recorded", "leave out CASE, BATCH and SUBJECT, or RECORD")
     python = tools.python_environment(TOOLS / "bench", _SOURCE / "requirements.txt", "what the benchmarks compare with")
     for suite in suites:
         _make_models(python, suite)
@@ -32,20 +38,37 @@ def bench(arguments: argparse.Namespace) -> int:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     for suite in suites:
         command = [program, suite, "--models", _MODELS, "--output", _OUTPUT, *arguments.options]
-        if code := process.foreground(command, os.environ | {"OMP_NUM_THREADS": "1"}):
+        code = process.foreground(command, os.environ | _ONE_THREAD)
+        code = code or process.foreground([python, _SOURCE / "plot.py", _OUTPUT / f"{suite}.json"])
+        if code:
             return code
+        say(f"\n{process.shown(_OUTPUT)}/{suite}.json, .md and .svg")
+        if arguments.record:
+            _record(suite)
     return 0
 
 
+def _record(suite: str) -> None:
+    """Puts the results of a suite to those that are committed."""
+    _RESULTS.mkdir(exist_ok=True)
+    for suffix in "json", "md", "svg":
+        shutil.copyfile(_OUTPUT / f"{suite}.{suffix}", _RESULTS / f"{suite}.{suffix}")
+    say(f"recorded in {process.shown(_RESULTS)}")
+
+
 def _make_models(python: Path, suite: str) -> None:
-    """Makes the models of a suite, once for each state of the scripts and their pins."""
+    """Makes the models of a suite, once for each state of the scripts and their pins.
+
+    On one thread: how many there are decides in which order a training library adds up.
+    """
     sources = [_SOURCE / "requirements.txt", *sorted((_SOURCE / "models").rglob("*.py"))]
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     stamp = _MODELS / f".{suite}"
     if stamp.exists() and stamp.read_text() == digest:
         return
     with console.step(f"Making the models of the suite {suite}") as step:
-        process.run([python, _SOURCE / "models" / "make.py", _MODELS, suite], log=_LOG, step=step)
+        command = [python, _SOURCE / "models" / "make.py", _MODELS, suite]
+        process.run(command, log=_LOG, step=step, environment=os.environ | _ONE_THREAD)
         stamp.write_text(digest)
 
 

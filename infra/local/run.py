@@ -138,6 +138,7 @@ def parse() -> argparse.Namespace:
     timed = command("bench", bench.bench, "time Sardonyx and its peers")
     timed.add_argument("--suite", help="one of the folder tests/bench/models/suites; all by default")
     timed.add_argument("--profile", default="release", help="cargo's profile")
+    timed.add_argument("--record", action="store_true", help="keep the results in tests/bench/results")
     timed.add_argument("options", nargs="*", help="after --: options of the benchmark program")
     fuzzed = command("fuzz", fuzz.fuzz, "search for inputs that panic, hang or read what is not theirs")
     fuzzed.add_argument("--target", help="one of shared/sardonyx-onnx/fuzz/targets; all by default")

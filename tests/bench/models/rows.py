@@ -8,13 +8,15 @@ from sklearn.datasets import make_classification
 INPUT_ROWS = 8_192  # what a benchmark rotates over
 
 
-def simulated(features: int, classes: int = 2, training: int = 20_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def simulated(
+    features: int, classes: int = 2, training: int = 20_000, redundant: int = 5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows to train on, their classes, and rows to rotate over. One class in five is noise, so that a tree always finds something to split."""
     values, labels = make_classification(
         training + INPUT_ROWS,
         features,
         n_informative=20,
-        n_redundant=5,
+        n_redundant=redundant,
         n_classes=classes,
         flip_y=0.2,
         random_state=0,

@@ -1,10 +1,14 @@
 //! Benchmarks against ONNX Runtime and the training libraries: `make bench`.
 //!
 //! A suite is a list of cases, made by `models/make.py`: a model, its input rows, batch sizes. A case is run by several subjects: Sardonyx and its
-//! peers, all in this process, on the same rows. Their answers must agree before anything is timed.
+//! peers in this process, on the same rows; Sardonyx also in other processes that are told to do without some instruction sets. Their answers
+//! must agree before anything is timed. In the suite `load` each measurement has a process of its own.
 
+mod answer;
 mod case;
+mod contender;
 mod latency;
+mod load;
 mod machine;
 mod peers;
 mod report;
@@ -14,6 +18,7 @@ mod subject;
 use std::error::Error;
 use std::fs;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -43,8 +48,14 @@ struct Args {
     #[arg(long, default_value = "")]
     subject: String,
     /// How often each subject has its turn
-    #[arg(long, default_value_t = 9)]
-    rounds: usize,
+    #[arg(long, default_value = "9")]
+    rounds: NonZeroUsize,
+    /// Answer the requests of another process of this program
+    #[arg(long, hide = true)]
+    serve: bool,
+    /// Load a case's model with this subject, and tell how it went
+    #[arg(long, hide = true)]
+    probe: Option<String>,
 }
 
 /// Why there is no result.
@@ -67,9 +78,22 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), BenchError> {
     let suite = Suite::read(&args.models, &args.suite)?;
+    if args.serve || args.probe.is_some() {
+        let case = suite.cases.iter().find(|case| case.name == args.case);
+        let case = case.ok_or("there is no such case")?;
+        return match &args.probe {
+            Some(subject) => load::probe(&suite, case, subject),
+            None => contender::serve(&suite, case),
+        };
+    }
+    let measure = if args.suite == "load" {
+        load::measure
+    } else {
+        latency::measure
+    };
     let mut report = Report::new(machine::describe(), suite.versions());
     for case in suite.cases.iter().filter(|case| case.name.contains(&args.case)) {
-        report.rows.extend(latency::measure(&suite, case, args)?);
+        report.rows.extend(measure(&suite, case, args)?);
         write(args, &report)?; // what is there is there, if the rest is stopped
     }
     let mut stdout = std::io::stdout().lock();

@@ -20,12 +20,10 @@ pub(crate) struct Report {
 #[derive(Serialize)]
 pub(crate) struct Row {
     case: String,
-    /// As in `onnxruntime`.
-    pub(crate) subject: String,
+    subject: String,
     metric: &'static str,
     unit: &'static str,
-    /// Of the rounds.
-    pub(crate) median: f64,
+    median: f64,
     min: f64,
     max: f64,
     rounds: usize,
@@ -57,6 +55,11 @@ impl Row {
             max: rounds[rounds.len() - 1],
             rounds: rounds.len(),
         }
+    }
+
+    /// Subject and median, for a line of progress.
+    pub(crate) fn brief(&self) -> String {
+        format!("{} {} {}", self.subject, number(self.median), self.unit)
     }
 }
 
@@ -103,7 +106,7 @@ impl Report {
         let details = self.machine.iter().map(|(key, value)| format!("{key} {value}"));
         let versions = self.versions.iter().map(|(name, version)| format!("{name} {version}"));
         let details = details.chain(versions).collect::<Vec<_>>().join(", ");
-        format!("{table}\nMedians of the rounds; in brackets how many times faster than {BASELINE}. {details}.\n")
+        format!("{table}\nMedians of the rounds; in brackets how many times less than {BASELINE}. {details}.\n")
     }
 }
 

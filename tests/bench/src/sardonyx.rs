@@ -5,7 +5,8 @@ use sardonyx_core::tensor::Tensor;
 use sardonyx_onnx::OnnxModel;
 
 use crate::BenchError;
-use crate::subject::{Answer, Subject};
+use crate::answer::Answer;
+use crate::subject::Subject;
 
 /// A model behind the domain's port.
 pub(crate) struct Sardonyx {
@@ -38,6 +39,6 @@ impl Subject for Sardonyx {
     }
 
     fn answer(&self) -> Result<Answer, BenchError> {
-        Ok(Answer::Outputs(self.outputs.clone()))
+        Answer::from_tensors(&self.outputs)
     }
 }

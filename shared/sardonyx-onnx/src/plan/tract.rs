@@ -42,7 +42,7 @@ pub(super) fn parse(
     Ok(model)
 }
 
-/// Compiles a parsed graph for inputs of these shapes.
+/// Compiles a parsed graph for inputs of these shapes, which may be those of a request.
 pub(super) fn compile(
     mut model: InferenceModel,
     inputs: &[InputDeclaration],
@@ -51,7 +51,9 @@ pub(super) fn compile(
     for (index, (input, shape)) in inputs.iter().zip(shapes).enumerate() {
         model.set_input_fact(index, InferenceFact::dt_shape(to_datum_type(input.datatype), shape))?;
     }
-    model.into_optimized()?.into_runnable()
+    // As in `run`: tract panics on some shapes that it does not expect.
+    let compile = AssertUnwindSafe(|| model.into_optimized()?.into_runnable());
+    catch_unwind(compile).unwrap_or_else(|_| bail!("these shapes make tract panic"))
 }
 
 pub(super) fn run(runnable: &Runnable, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {

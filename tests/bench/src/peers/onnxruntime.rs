@@ -11,11 +11,19 @@ use ort_sys::{
 use sardonyx_core::tensor::{Tensor, TensorData};
 
 use crate::BenchError;
+use crate::answer::Answer;
 use crate::peers::library;
-use crate::subject::{Answer, Subject};
+use crate::subject::Subject;
+
+/// The library with its environment.
+#[derive(Clone, Copy)]
+pub(crate) struct OnnxRuntime {
+    api: &'static OrtApi,
+    environment: *mut OrtEnv,
+}
 
 /// A session with one thread, at the default level of optimisation, which is all of it.
-pub(crate) struct OnnxRuntime {
+pub(crate) struct Session {
     api: &'static OrtApi,
     session: *mut OrtSession,
     memory: *mut OrtMemoryInfo,
@@ -29,9 +37,17 @@ pub(crate) struct OnnxRuntime {
 
 impl OnnxRuntime {
     /// # Errors
-    /// When the library or the model cannot be loaded.
-    pub(crate) fn load(path: &Path, model: &[u8]) -> Result<Self, BenchError> {
+    /// When the library cannot be loaded.
+    pub(crate) fn open(path: &Path) -> Result<Self, BenchError> {
         let api = api(path)?;
+        let environment = environment(api)?;
+        Ok(Self { api, environment })
+    }
+
+    /// # Errors
+    /// When the model cannot be loaded.
+    pub(crate) fn load(self, model: &[u8]) -> Result<Session, BenchError> {
+        let Self { api, environment } = self;
         let (mut options, mut session, mut memory) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         // SAFETY: every handle comes from the library; the model is copied before CreateSessionFromArray returns.
         unsafe {
@@ -39,7 +55,7 @@ impl OnnxRuntime {
             check(api, (api.SetIntraOpNumThreads)(options, 1))?;
             check(api, (api.SetInterOpNumThreads)(options, 1))?;
             let (bytes, len) = (model.as_ptr().cast(), model.len());
-            let created = (api.CreateSessionFromArray)(environment(api)?, bytes, len, options, &mut session);
+            let created = (api.CreateSessionFromArray)(environment, bytes, len, options, &mut session);
             (api.ReleaseSessionOptions)(options);
             check(api, created)?;
             let kind = OrtAllocatorType::OrtArenaAllocator;
@@ -48,7 +64,7 @@ impl OnnxRuntime {
                 (api.CreateCpuMemoryInfo)(kind, OrtMemType::OrtMemTypeDefault, &mut memory),
             )?;
         }
-        let mut loaded = Self {
+        let mut loaded = Session {
             api,
             session,
             memory,
@@ -61,7 +77,9 @@ impl OnnxRuntime {
         loaded.name_tensors()?;
         Ok(loaded)
     }
+}
 
+impl Session {
     fn name_tensors(&mut self) -> Result<(), BenchError> {
         let api = self.api;
         // SAFETY: the session is open. The names are the default allocator's, which is never freed, and neither are they.
@@ -107,7 +125,7 @@ impl OnnxRuntime {
     }
 }
 
-impl Subject for OnnxRuntime {
+impl Subject for Session {
     fn prepare(&mut self, inputs: Vec<Tensor>) -> Result<(), BenchError> {
         self.release_inputs();
         self.tensors = inputs;
@@ -161,11 +179,11 @@ impl Subject for OnnxRuntime {
 
     fn answer(&self) -> Result<Answer, BenchError> {
         let outputs = self.outputs.iter().map(|&output| tensor(self.api, output));
-        Ok(Answer::Outputs(outputs.collect::<Result<_, _>>()?))
+        Answer::from_tensors(&outputs.collect::<Result<Vec<_>, _>>()?)
     }
 }
 
-impl Drop for OnnxRuntime {
+impl Drop for Session {
     fn drop(&mut self) {
         self.release_inputs();
         self.release_outputs();

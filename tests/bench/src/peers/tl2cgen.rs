@@ -6,8 +6,9 @@ use std::path::Path;
 use sardonyx_core::tensor::Tensor;
 
 use crate::BenchError;
+use crate::answer::Answer;
 use crate::peers::{library, table};
-use crate::subject::{Answer, Subject};
+use crate::subject::Subject;
 
 /// Loads a compiled model. Its numbers are floats or doubles, as the training library's are.
 ///

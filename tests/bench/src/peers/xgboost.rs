@@ -7,8 +7,9 @@ use std::ptr;
 use sardonyx_core::tensor::Tensor;
 
 use crate::BenchError;
+use crate::answer::Answer;
 use crate::peers::{c_path, check, library, table};
-use crate::subject::{Answer, Subject};
+use crate::subject::Subject;
 
 type Booster = *mut c_void;
 
