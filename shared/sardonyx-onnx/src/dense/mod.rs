@@ -96,6 +96,12 @@ impl Dense {
         self.combine::<Product>(rows)
     }
 
+    /// [`Dense::multiply`] into memory that is there already.
+    pub(crate) fn multiply_into(&self, rows: &[f32], out: &mut Vec<f32>) {
+        out.resize(rows.len() / self.features * self.outputs, 0.0);
+        self.combine_into::<Product>(rows, out);
+    }
+
     /// The squares of the distances between each row and each row of the weights, `[N, outputs]` for `rows` of `[N, features]`.
     pub(crate) fn square_distances(&self, rows: &[f32]) -> Vec<f32> {
         self.combine::<SquareDistance>(rows)
@@ -103,8 +109,12 @@ impl Dense {
 
     fn combine<C: Combine>(&self, rows: &[f32]) -> Vec<f32> {
         let mut out = vec![0.0; rows.len() / self.features * self.outputs];
-        dispatch!(self.level, simd => self.combine_with::<_, C>(simd, rows, &mut out));
+        self.combine_into::<C>(rows, &mut out);
         out
+    }
+
+    fn combine_into<C: Combine>(&self, rows: &[f32], out: &mut [f32]) {
+        dispatch!(self.level, simd => self.combine_with::<_, C>(simd, rows, out));
     }
 
     #[inline(always)]

@@ -7,6 +7,7 @@ use sardonyx_core::tensor::{Datatype, Tensor};
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TDim, TVec, TractResult, bail, ensure};
 
+use crate::dense::Dense;
 use crate::operators::Context;
 
 /// An operator of one node, with its attributes read and checked.
@@ -44,7 +45,7 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
         inputs
     }
 
-    /// The same followed by the epilogue, where that is cheaper at once. Its only output keeps its type and shape.
+    /// The same followed by the epilogue, where that is cheaper at once.
     fn with_epilogue(&self, _epilogue: &Epilogue) -> Option<Arc<dyn Kernel>> {
         None
     }
@@ -55,11 +56,13 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
     }
 }
 
-/// A simple operation on each row of a tensor.
+/// What can be done to each row of a tensor on the way.
 #[derive(Clone, Debug)]
 pub(crate) enum Epilogue {
     /// Adds a constant, which has as many elements as a row.
     Add(Arc<Tensor>),
+    /// The next layer of a dense net.
+    Layer(Arc<Dense>),
     /// Replaces what is below zero by zero.
     Relu,
 }

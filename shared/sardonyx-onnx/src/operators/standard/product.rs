@@ -68,31 +68,21 @@ impl Operator for Product {
     }
 
     fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
-        let (_, matrix, bias) = self.operands(inputs)?;
-        let matrix = constant("matrix", matrix)?;
-        let bias = bias.map(|bias| constant("bias", bias)).transpose()?;
-        match matrix.data() {
-            TensorData::Fp32(weights) => {
-                let bias = match bias.map(Tensor::data) {
-                    None => &[][..],
-                    Some(TensorData::Fp32(bias)) => bias,
-                    Some(other) => bail!("the bias has the type {}", other.datatype()),
-                };
-                let (weights, bias) = self.columns(matrix.shape(), weights, bias)?;
-                let dense = Dense::new(&weights, bias).ok_or_else(|| anyhow!("the matrix has no elements"))?;
-                Ok(Arc::new(Layer(dense)))
-            }
-            TensorData::Fp64(weights) => {
-                let bias = match bias.map(Tensor::data) {
-                    None => &[][..],
-                    Some(TensorData::Fp64(bias)) => bias,
-                    Some(other) => bail!("the bias has the type {}", other.datatype()),
-                };
-                let (weights, bias) = self.columns(matrix.shape(), weights, bias)?;
+        match inputs[0].datatype {
+            Datatype::Fp32 => Ok(Arc::new(Layers(vec![Arc::new(self.dense(inputs)?)]))),
+            _ => {
+                let (weights, bias) = self.columns(inputs, |data| match data {
+                    TensorData::Fp64(values) => Some(values),
+                    _ => None,
+                })?;
                 Ok(Arc::new(DoubleLayer { weights, bias }))
             }
-            other => bail!("a product here takes floats or doubles, not {}", other.datatype()),
         }
+    }
+
+    fn epilogue(&self, inputs: &[Fact]) -> Option<Epilogue> {
+        let dense = self.dense(inputs).ok()?;
+        Some(Epilogue::Layer(Arc::new(dense)))
     }
 }
 
@@ -113,15 +103,33 @@ impl Product {
         Ok((rows, matrix, bias))
     }
 
+    /// The matrix and the bias in single precision, packed.
+    fn dense(&self, inputs: &[Fact]) -> TractResult<Dense> {
+        let (weights, bias) = self.columns(inputs, |data| match data {
+            TensorData::Fp32(values) => Some(values),
+            _ => None,
+        })?;
+        Dense::new(&weights, bias).ok_or_else(|| anyhow!("the matrix has no elements"))
+    }
+
     /// The factors of each output side by side, and what is added to it.
-    fn columns<T>(&self, shape: &[usize], weights: &[T], bias: &[T]) -> TractResult<(Vec<T>, Vec<T>)>
+    fn columns<T>(&self, inputs: &[Fact], elements: fn(&TensorData) -> Option<&Vec<T>>) -> TractResult<(Vec<T>, Vec<T>)>
     where
         T: Copy + Default + From<f32> + std::ops::Mul<Output = T>,
     {
+        let (_, matrix, bias) = self.operands(inputs)?;
+        let matrix = constant("matrix", matrix)?;
+        let bias = bias.map(|bias| constant("bias", bias)).transpose()?;
+        let list = |tensor: &'_ Tensor| elements(tensor.data()).cloned();
+        let weights = list(matrix).ok_or_else(|| anyhow!("the matrix has the type {}", matrix.datatype()))?;
+        let bias = match bias {
+            Some(bias) => list(bias).ok_or_else(|| anyhow!("the bias has the type {}", bias.datatype()))?,
+            None => vec![],
+        };
         let outputs = if self.is_transposed {
-            shape.first()
+            matrix.shape().first()
         } else {
-            shape.last()
+            matrix.shape().last()
         };
         let outputs = *outputs.ok_or_else(|| anyhow!("the matrix is a number"))?;
         ensure!(
@@ -154,17 +162,37 @@ fn constant<'a>(what: &str, fact: &'a Fact) -> TractResult<&'a Tensor> {
         .ok_or_else(|| anyhow!("the {what} is not constant"))
 }
 
-/// A layer of a net.
-#[derive(Debug)]
-struct Layer(Dense);
+/// How many rows go through all layers before the next ones do: what is between the layers then stays in the cache.
+const ROWS_IN_BLOCK: usize = 192;
 
-impl Kernel for Layer {
+/// Layers of a net that follow each other; at least one.
+#[derive(Debug)]
+struct Layers(Vec<Arc<Dense>>);
+
+impl Kernel for Layers {
     fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
-        let (rows, shape) = rows(inputs, self.0.features(), self.0.outputs())?;
+        let [first, others @ ..] = &self.0[..] else {
+            bail!("there are no layers")
+        };
+        let outputs = others.last().unwrap_or(first).outputs();
+        let (rows, shape) = rows(inputs, first.features(), outputs)?;
         let TensorData::Fp32(values) = rows else {
             bail!("a layer of floats does not take {}", rows.datatype())
         };
-        Ok(vec![Tensor::new(shape, TensorData::Fp32(self.0.multiply(values)))?])
+        if others.is_empty() {
+            return Ok(vec![Tensor::new(shape, TensorData::Fp32(first.multiply(values)))?]);
+        }
+        let mut out = Vec::with_capacity(shape.iter().product());
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for block in values.chunks(ROWS_IN_BLOCK * first.features()) {
+            first.multiply_into(block, &mut after);
+            for layer in others {
+                std::mem::swap(&mut before, &mut after);
+                layer.multiply_into(&before, &mut after);
+            }
+            out.extend_from_slice(&after);
+        }
+        Ok(vec![Tensor::new(shape, TensorData::Fp32(out))?])
     }
 
     fn operands(&self, _inputs: usize) -> usize {
@@ -172,15 +200,20 @@ impl Kernel for Layer {
     }
 
     fn with_epilogue(&self, epilogue: &Epilogue) -> Option<Arc<dyn Kernel>> {
-        let dense = self.0.clone();
-        let dense = match epilogue {
-            Epilogue::Relu => dense.with_relu(),
+        let (last, others) = self.0.split_last()?;
+        let mut layers = others.to_vec();
+        match epilogue {
+            Epilogue::Relu => layers.push(Arc::new(Dense::clone(last).with_relu())),
             Epilogue::Add(constant) => match constant.data() {
-                TensorData::Fp32(bias) => dense.plus(bias)?,
+                TensorData::Fp32(bias) => layers.push(Arc::new(Dense::clone(last).plus(bias)?)),
                 _ => return None,
             },
-        };
-        Some(Arc::new(Layer(dense)))
+            Epilogue::Layer(next) if next.features() == last.outputs() => {
+                layers.extend([Arc::clone(last), Arc::clone(next)]);
+            }
+            Epilogue::Layer(_) => return None,
+        }
+        Some(Arc::new(Layers(layers)))
     }
 }
 

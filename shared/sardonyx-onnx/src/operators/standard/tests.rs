@@ -7,7 +7,8 @@ use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto};
 use tract_onnx::prelude::TractResult;
 
-use crate::operators::{Context, Fact, find_direct, parsing_context};
+use crate::dense::Dense;
+use crate::operators::{Context, Epilogue, Fact, find_direct, parsing_context};
 
 fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto {
@@ -340,4 +341,40 @@ fn what_is_below_zero_becomes_zero_and_a_nan_stays() {
     };
     assert_eq!(out[..2], [0.0, 2.0]);
     assert!(out[2].is_nan() && out[3] == 0.0);
+}
+
+#[test]
+fn layers_that_follow_each_other_give_what_they_give_one_by_one() {
+    let numbers = |count: usize| -> Vec<f32> { (0..count).map(|index| (index % 7) as f32 - 3.0).collect() };
+    let x = floats(&[500, 3], &numbers(1500));
+    let (w, v) = (floats(&[3, 20], &numbers(60)), floats(&[20, 2], &numbers(40)));
+    let bias = floats(&[20], &numbers(20));
+    let operator = |inputs: &[&Tensor]| {
+        let model = ModelProto::default();
+        let node = NodeProto {
+            op_type: "Gemm".into(),
+            ..Default::default()
+        };
+        let parse = find_direct("", "Gemm").expect("is registered").parse;
+        let facts = inputs.iter().map(|input| Fact::of_constant(Arc::new((*input).clone())));
+        let operator = parse(&Context::new(&parsing_context(&model), &[]), &node).expect("is right");
+        (operator, facts.collect::<Vec<_>>())
+    };
+    let (first, facts) = operator(&[&x, &w, &bias]);
+    let kernel = first.kernel(&facts).expect("fits");
+    let kernel = kernel.with_epilogue(&Epilogue::Relu).expect("is possible");
+    let (second, facts) = operator(&[&kernel.run(&[&x]).expect("runs")[0], &v]);
+    let epilogue = second.epilogue(&facts).expect("is a layer");
+    let both = kernel.with_epilogue(&epilogue).expect("fits").run(&[&x]).expect("runs");
+
+    let hidden = run("Gemm", &[], &[x, w, bias]).expect("fits");
+    let hidden = run("Relu", &[], &[hidden]).expect("fits");
+    assert_eq!(both, [run("Gemm", &[], &[hidden, v]).expect("fits")]);
+    assert!(kernel.with_epilogue(&first_layer()).is_none(), "3 features, not 20");
+}
+
+/// A layer of three features.
+fn first_layer() -> Epilogue {
+    let dense = Dense::new(&[1.0; 3], vec![0.0]).expect("the lengths fit");
+    Epilogue::Layer(Arc::new(dense))
 }

@@ -117,7 +117,7 @@ impl<'a> Compiler<'a> {
             return Ok(());
         }
         if let Some(epilogue) = operator.epilogue(&facts)
-            && self.append(node, &places, &epilogue)
+            && self.append(node, &places, &epilogue, &results)
         {
             return Ok(());
         }
@@ -151,8 +151,8 @@ impl<'a> Compiler<'a> {
     }
 
     /// Lets the last step do what a node does to its output, where nobody else reads that.
-    fn append(&mut self, node: &'a NodeProto, places: &[Place], epilogue: &Epilogue) -> bool {
-        let (Some(step), [output]) = (self.steps.last_mut(), &node.output[..]) else {
+    fn append(&mut self, node: &'a NodeProto, places: &[Place], epilogue: &Epilogue, results: &[Fact]) -> bool {
+        let (Some(step), [output], [result]) = (self.steps.last_mut(), &node.output[..], results) else {
             return false;
         };
         let [Some(slot)] = step.outputs[..] else { return false };
@@ -169,9 +169,8 @@ impl<'a> Compiler<'a> {
             return false;
         };
         step.kernel = kernel;
-        if let Some(value) = self.values.remove(name.as_str()) {
-            self.values.insert(output, value);
-        }
+        self.values.remove(name.as_str());
+        self.values.insert(output, (Place::Slot(slot), result.clone()));
         true
     }
 
