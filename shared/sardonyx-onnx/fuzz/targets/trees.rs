@@ -1,12 +1,14 @@
 //! Ensembles of any shape, and bytes that claim to be one: every instruction set must give what portable code gives, at every batch size.
 #![no_main]
 
+use std::sync::Arc;
+
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use sardonyx_fuzz::forest::{Forest, rows};
 use sardonyx_fuzz::panics;
 use sardonyx_trees::{
-    Aggregate, Classifier, Ensemble, EnsembleAttributes, InstructionSet, PostTransform, Regressor, Scalar,
+    Aggregate, Classifier, Ensemble, EnsembleAttributes, InstructionSet, PostTransform, Regressor, Scalar, WeightForm,
 };
 
 /// The sizes go beyond a block of 64 rows.
@@ -104,7 +106,9 @@ fn check_classifiers<T: Scalar>(
     for set in available() {
         let classifier = with(set).expect("it is one with portable code");
         let bytes = classifier.to_bytes();
-        let read = Classifier::from_bytes(&bytes, vec![], post_transform(input)).expect("what was written is read");
+        let (form, trees) = WeightForm::split_from(&bytes).expect("what was written is read");
+        let trees = Arc::new(Ensemble::from_bytes(trees).expect("what was written is read"));
+        let read = Classifier::with_form(trees, form, vec![], post_transform(input)).expect("it was one before");
         for classifier in [classifier, read] {
             let (found_labels, found) = classifier.predict(&rows, width);
             assert_eq!(found_labels, labels, "{}", set.name());
