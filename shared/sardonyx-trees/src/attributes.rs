@@ -64,14 +64,14 @@ pub enum NodeMode {
 }
 
 impl NodeMode {
-    const ALL: [Self; 7] = [
+    /// The modes of branches.
+    pub const BRANCHES: [Self; 6] = [
         Self::BranchLeq,
         Self::BranchLt,
         Self::BranchGte,
         Self::BranchGt,
         Self::BranchEq,
         Self::BranchNeq,
-        Self::Leaf,
     ];
 
     /// The mode of ONNX's name.
@@ -95,7 +95,8 @@ impl NodeMode {
 
     /// The mode of a number that [`NodeMode::code`] gave.
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(code)).copied()
+        let mut modes = Self::BRANCHES.into_iter().chain([Self::Leaf]);
+        modes.find(|mode| mode.code() == code)
     }
 }
 

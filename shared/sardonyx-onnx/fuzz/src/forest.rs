@@ -4,14 +4,7 @@ use fastrand::Rng;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use sardonyx_trees::{EnsembleAttributes, NodeMode};
 
-const MODES: [NodeMode; 6] = [
-    NodeMode::BranchLeq,
-    NodeMode::BranchLt,
-    NodeMode::BranchGte,
-    NodeMode::BranchGt,
-    NodeMode::BranchEq,
-    NodeMode::BranchNeq,
-];
+const MODES: [NodeMode; 6] = NodeMode::BRANCHES;
 const MOST_TREES: usize = 40;
 const MOST_BRANCHES: usize = 600;
 
