@@ -2,7 +2,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::{CommandError, read_file};
 
@@ -24,10 +23,9 @@ pub(crate) fn run(args: &PackArgs) -> Result<String, CommandError> {
 }
 
 fn artifact(path: &Path, bytes: &[u8]) -> serde_json::Value {
-    let digest = Sha256::digest(bytes);
     json!({
         "file": path.file_name().unwrap_or_default().to_string_lossy(),
-        "sha256": digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        "sha256": sardonyx_onnx::sha256(bytes),
         "size_bytes": bytes.len(),
     })
 }

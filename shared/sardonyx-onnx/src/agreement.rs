@@ -24,8 +24,7 @@ pub(crate) fn check_artifact(model: &str, manifest: &Manifest, artifact: &[u8]) 
             expected.size_bytes
         )));
     }
-    let digest = Sha256::digest(artifact);
-    let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = sha256(artifact);
     if sha256 != expected.sha256 {
         return Err(corrupt(format!(
             "its SHA-256 is {sha256}, but the manifest says {}; the file is damaged, or the manifest belongs to another one",
@@ -33,6 +32,12 @@ pub(crate) fn check_artifact(model: &str, manifest: &Manifest, artifact: &[u8]) 
         )));
     }
     Ok(())
+}
+
+/// The SHA-256 of an artifact, as its manifest says it.
+pub fn sha256(artifact: &[u8]) -> String {
+    let digest = Sha256::digest(artifact);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The graph's inputs in the order and with the shapes of the manifest, which knows dimensions that exporters leave open.

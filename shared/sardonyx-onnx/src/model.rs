@@ -1,11 +1,9 @@
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{Model, ModelError};
 use sardonyx_core::tensor::{Tensor, TensorSpec};
 use serde_json::Value as Json;
-use tract_onnx::tract_hir::internal::bail;
 
 use crate::error::LoadError;
 use crate::graph::{Graph, InputDeclaration, OutputDeclaration};
@@ -58,10 +56,7 @@ impl OnnxModel {
         inputs: Vec<InputDeclaration>,
         outputs: &[OutputDeclaration],
     ) -> Result<Self, LoadError> {
-        // tract panics on some graphs that it does not expect; nothing that it leaves half done is kept.
-        let compile = AssertUnwindSafe(|| Plan::compile(graph.proto, graph.trees, &inputs, outputs));
-        let compiled = catch_unwind(compile).unwrap_or_else(|_| bail!("it makes tract panic"));
-        let plan = compiled.map_err(|error| LoadError::Compile {
+        let plan = Plan::compile(graph.proto, graph.trees, &inputs, outputs).map_err(|error| LoadError::Compile {
             model: model.to_owned(),
             source: error.into(),
         })?;

@@ -22,6 +22,7 @@ pub(crate) use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration
 use wire::LeftOut;
 
 use crate::error::LoadError;
+use crate::operators::attribute;
 use crate::packed;
 
 /// A model that tract can parse.
@@ -105,9 +106,8 @@ pub(crate) fn decode(model: &str, bytes: &[u8]) -> Result<(ModelProto, LeftOut),
 
 /// The list of keys that one of two attributes gives. `None` where none or both do.
 fn keys(node: &NodeProto, integers: &str, texts: &str) -> Option<Vec<Json>> {
-    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
-    let integers = attribute(integers).map_or(&[][..], |attribute| &attribute.ints);
-    let texts = attribute(texts).map_or(&[][..], |attribute| &attribute.strings);
+    let integers = attribute(node, integers).map_or(&[][..], |attribute| &attribute.ints);
+    let texts = attribute(node, texts).map_or(&[][..], |attribute| &attribute.strings);
     match (integers.is_empty(), texts.is_empty()) {
         (false, true) => Some(integers.iter().copied().map(Json::from).collect()),
         (true, false) => {

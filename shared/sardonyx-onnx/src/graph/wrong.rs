@@ -1,7 +1,9 @@
 //! What tract runs, but answers unlike ONNX Runtime: found by asking both for each operator of the ONNX project's node tests, and for special
 //! values, old operator sets and rare attributes.
 
-use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
+use tract_onnx::pb::{GraphProto, NodeProto};
+
+use crate::operators::attribute;
 
 /// Operators whose answers are random, so that nothing can be promised of them.
 const RANDOM: [&str; 6] = [
@@ -71,10 +73,6 @@ fn shrinks(graph: &GraphProto, node: &NodeProto) -> bool {
     let raw = scales.raw_data.chunks_exact(4);
     let raw = raw.map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
     raw.chain(scales.float_data.iter().copied()).any(|scale| scale < 1.0)
-}
-
-fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
-    node.attribute.iter().find(|attribute| attribute.name == name)
 }
 
 fn integer(node: &NodeProto, name: &str) -> i64 {

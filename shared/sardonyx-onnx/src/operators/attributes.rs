@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use tract_onnx::pb::NodeProto;
+use tract_onnx::pb::{AttributeProto, NodeProto};
 use tract_onnx::prelude::tract_itertools::Itertools;
 use tract_onnx::tract_hir::internal::*;
 
@@ -17,6 +17,11 @@ where
         None => Ok(T::default()),
         Some(text) => text.parse().or_else(|problem: String| node.bail_attr(name, &problem)),
     }
+}
+
+/// The attribute of this name, whatever its type.
+pub(crate) fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+    node.attribute.iter().find(|attribute| attribute.name == name)
 }
 
 pub(super) fn integers(node: &NodeProto, name: &str) -> TractResult<Vec<i64>> {

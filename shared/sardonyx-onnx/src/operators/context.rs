@@ -4,6 +4,8 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TractErrorContext, TractResult};
 
+use super::attributes::attribute;
+
 /// The attribute that stands for those that list the trees of a node, in a packed model: where its trees are, and how many bytes.
 pub(crate) const PACKED_TREES: &str = "sardonyx_trees";
 
@@ -21,14 +23,13 @@ impl<'a> Context<'a> {
 
     /// The trees of a node in their flat form, where the model is packed.
     pub(super) fn packed_trees<'b>(&'b self, node: &'b NodeProto) -> TractResult<Option<&'b [u8]>> {
-        let mut attributes = node.attribute.iter();
-        let Some(packed) = attributes.find(|attribute| attribute.name == PACKED_TREES) else {
+        let Some(packed) = attribute(node, PACKED_TREES) else {
             return Ok(None);
         };
         if !packed.s.is_empty() {
             return Ok(Some(&packed.s));
         }
-        let trees = packed_trees(&packed.ints, self.trees);
+        let trees = packed_trees_at(&packed.ints, self.trees);
         trees
             .context("the attribute sardonyx_trees leads out of the file")
             .map(Some)
@@ -36,7 +37,7 @@ impl<'a> Context<'a> {
 }
 
 /// The bytes that an attribute points at.
-pub(crate) fn packed_trees<'a>(place: &[i64], trees: &'a [u8]) -> Option<&'a [u8]> {
+pub(crate) fn packed_trees_at<'a>(place: &[i64], trees: &'a [u8]) -> Option<&'a [u8]> {
     let &[start, len] = place else { return None };
     let start = usize::try_from(start).ok()?;
     trees.get(start..start.checked_add(usize::try_from(len).ok()?)?)

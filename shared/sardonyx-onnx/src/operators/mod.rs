@@ -24,7 +24,6 @@ mod reduce_log_sum_exp;
 mod rows;
 mod scaler;
 mod sigmoid;
-mod softplus;
 mod standard;
 mod string_normalizer;
 mod svm;
@@ -49,7 +48,8 @@ use tract_onnx::Onnx;
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::ModelProto;
 
-pub(crate) use context::{Context, PACKED_TREES, packed_trees as packed_trees_at};
+pub(crate) use attributes::attribute;
+pub(crate) use context::{Context, PACKED_TREES, packed_trees_at};
 use operator::Parse;
 pub(crate) use operator::{Epilogue, Fact, Kernel, Registration, UnacceptableValue};
 pub(crate) use tract_adapter::packed_trees;
@@ -78,7 +78,7 @@ const REGISTRY: &[Registration] = &[
     ml("OneHotEncoder", one_hot_encoder::parse),
     default("ReduceLogSumExp", reduce_log_sum_exp::parse),
     ml("Scaler", scaler::parse),
-    default("Softplus", softplus::parse),
+    default("Softplus", standard::elementwise::parse),
     default("StringNormalizer", string_normalizer::parse),
     ml("SVMClassifier", svm_classifier::parse),
     ml("SVMRegressor", svm_regressor::parse),

@@ -28,11 +28,6 @@ pub(crate) trait Operator: Debug + Send + Sync + 'static {
     fn is_identity(&self, _inputs: &[Fact]) -> bool {
         false
     }
-
-    /// What this does to its only input that is not constant, where it is something that the kernel before can do on the way.
-    fn epilogue(&self, _inputs: &[Fact]) -> Option<Epilogue> {
-        None
-    }
 }
 
 /// The computation of an operator, specialised to the types of its inputs.
@@ -43,6 +38,11 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
     /// How many of the inputs a run reads: constants after these are in the kernel already.
     fn operands(&self, inputs: usize) -> usize {
         inputs
+    }
+
+    /// What this does to its only input that is not constant, where it is something that the kernel before can do on the way.
+    fn epilogue(&self, _inputs: &[Fact]) -> Option<Epilogue> {
+        None
     }
 
     /// The same followed by the epilogue, where that is cheaper at once.

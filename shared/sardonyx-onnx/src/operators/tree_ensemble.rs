@@ -7,7 +7,7 @@ use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{DimLike, TDim, TractResult, bail, ensure};
 
-use super::attributes::{NumberList, floats_or_tensor, integers};
+use super::attributes::{NumberList, attribute, floats_or_tensor, integers};
 use super::operator::{Fact, single};
 use crate::operators::Context;
 use crate::trees::{self, Ensemble, EnsembleAttributes, NodeMode, Scalar, WeightForm};
@@ -157,8 +157,9 @@ fn trees<T>(
 }
 
 fn modes(node: &NodeProto) -> TractResult<Vec<NodeMode>> {
-    let attribute = node.attribute.iter().find(|attribute| attribute.name == "nodes_modes");
-    let Some(attribute) = attribute else { return Ok(vec![]) };
+    let Some(attribute) = attribute(node, "nodes_modes") else {
+        return Ok(vec![]);
+    };
     // The reader of the file makes codes of them, unless there is one that it does not know.
     let codes = attribute.s.iter().map(|code| NodeMode::from_code(*code));
     let codes = codes.map(|mode| mode.ok_or_else(|| "there is an unknown one".to_owned()));

@@ -45,6 +45,16 @@ impl Plan {
     ///
     /// `trees` are what attributes of a packed model point at.
     pub(crate) fn compile(
+        proto: ModelProto,
+        trees: &[u8],
+        inputs: &[InputDeclaration],
+        outputs: &[OutputDeclaration],
+    ) -> TractResult<Self> {
+        tract::catch_panic("it makes tract panic", || Self::try_ways(proto, trees, inputs, outputs))
+    }
+
+    /// The first way that works.
+    fn try_ways(
         mut proto: ModelProto,
         trees: &[u8],
         inputs: &[InputDeclaration],

@@ -51,15 +51,19 @@ pub(super) fn compile(
     for (index, (input, shape)) in inputs.iter().zip(shapes).enumerate() {
         model.set_input_fact(index, InferenceFact::dt_shape(to_datum_type(input.datatype), shape))?;
     }
-    // As in `run`: tract panics on some shapes that it does not expect.
-    let compile = AssertUnwindSafe(|| model.into_optimized()?.into_runnable());
-    catch_unwind(compile).unwrap_or_else(|_| bail!("these shapes make tract panic"))
+    catch_panic("these shapes make tract panic", || {
+        model.into_optimized()?.into_runnable()
+    })
 }
 
 pub(super) fn run(runnable: &Runnable, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
     let inputs = inputs.into_iter().map(to_tract).collect::<TractResult<_>>()?;
-    // tract panics on some values that it does not expect, such as an index out of range. A run has a state of its own, which is lost.
-    let run = AssertUnwindSafe(|| runnable.run(inputs));
-    let outputs = catch_unwind(run).unwrap_or_else(|_| bail!("these inputs make tract panic"))?;
+    let outputs = catch_panic("these inputs make tract panic", || runnable.run(inputs))?;
     outputs.iter().map(from_tract).collect()
+}
+
+/// Makes an error of a panic: tract has them for graphs, shapes and values that it does not expect, such as an index out of range. Nothing
+/// that it leaves half done may be kept.
+pub(super) fn catch_panic<T>(problem: &'static str, code: impl FnOnce() -> TractResult<T>) -> TractResult<T> {
+    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|_| bail!(problem))
 }

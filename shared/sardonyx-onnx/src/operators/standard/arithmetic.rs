@@ -66,22 +66,6 @@ impl Operator for Arithmetic {
     fn is_identity(&self, inputs: &[Fact]) -> bool {
         inputs.len() == 1
     }
-
-    fn epilogue(&self, inputs: &[Fact]) -> Option<Epilogue> {
-        let (Self::Add | Self::Sum, [a, b]) = (self, inputs) else {
-            return None;
-        };
-        let (value, constant) = match (&a.constant, &b.constant) {
-            (None, Some(constant)) => (a, constant),
-            (Some(constant), None) => (b, constant),
-            _ => return None,
-        };
-        // The constant is one row, and repeats for all of them.
-        let columns = value.shape.last()?;
-        let (size, others) = constant.shape().split_last()?;
-        let is_row = size.to_dim() == *columns && others.iter().all(|size| *size == 1);
-        (is_row && others.len() < value.shape.len()).then(|| Epilogue::Add(Arc::clone(constant)))
-    }
 }
 
 impl Arithmetic {
@@ -142,6 +126,22 @@ impl Kernel for Arithmetic {
             result = self.of_two(&result, input)?;
         }
         Ok(vec![result])
+    }
+
+    fn epilogue(&self, inputs: &[Fact]) -> Option<Epilogue> {
+        let (Self::Add | Self::Sum, [a, b]) = (self, inputs) else {
+            return None;
+        };
+        let (value, constant) = match (&a.constant, &b.constant) {
+            (None, Some(constant)) => (a, constant),
+            (Some(constant), None) => (b, constant),
+            _ => return None,
+        };
+        // The constant is one row, and repeats for all of them.
+        let columns = value.shape.last()?;
+        let (size, others) = constant.shape().split_last()?;
+        let is_row = size.to_dim() == *columns && others.iter().all(|size| *size == 1);
+        (is_row && others.len() < value.shape.len()).then(|| Epilogue::Add(Arc::clone(constant)))
     }
 }
 

@@ -20,16 +20,18 @@ enum Elementwise {
     Neg,
     Relu,
     Sigmoid,
+    Softplus,
     Sqrt,
     Tanh,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(in crate::operators) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(match node.op_type.as_str() {
         "Exp" => Elementwise::Exp,
         "Neg" => Elementwise::Neg,
         "Relu" => Elementwise::Relu,
         "Sigmoid" => Elementwise::Sigmoid,
+        "Softplus" => Elementwise::Softplus,
         "Sqrt" => Elementwise::Sqrt,
         "Tanh" => Elementwise::Tanh,
         other => bail!("{other} is no function of an element"),
@@ -50,10 +52,6 @@ impl Operator for Elementwise {
     fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
         Ok(self)
     }
-
-    fn epilogue(&self, _inputs: &[Fact]) -> Option<Epilogue> {
-        matches!(self, Self::Relu).then_some(Epilogue::Relu)
-    }
 }
 
 impl Kernel for Elementwise {
@@ -70,6 +68,16 @@ impl Kernel for Elementwise {
                         .map(|value| if *value < 0.0 { 0.0 } else { *value })
                         .collect(),
                     Self::Sigmoid => values.map(|value| 1.0 / (1.0 + (-value).exp())).collect(),
+                    // Of a large number, the exponential of the negative one is as good as nothing.
+                    Self::Softplus => values
+                        .map(|value| {
+                            if *value > 0.0 {
+                                value + (-value).exp().ln_1p()
+                            } else {
+                                value.exp().ln_1p()
+                            }
+                        })
+                        .collect(),
                     Self::Sqrt => values.map(|value| value.sqrt()).collect(),
                     Self::Tanh => values.map(|value| value.tanh()).collect(),
                 }
@@ -84,10 +92,40 @@ impl Kernel for Elementwise {
         };
         Ok(vec![Tensor::new(input.shape().to_vec(), data)?])
     }
+
+    fn epilogue(&self, _inputs: &[Fact]) -> Option<Epilogue> {
+        matches!(self, Self::Relu).then_some(Epilogue::Relu)
+    }
 }
 
 fn changed(values: &[f32], change: fn(&mut [f32])) -> Vec<f32> {
     let mut values = values.to_vec();
     change(&mut values);
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operators::testing::{node, run, run_error};
+
+    #[test]
+    fn large_numbers_stay_themselves() {
+        let values = vec![100.0, 1e30, -100.0, 0.0, f32::INFINITY, f32::NEG_INFINITY];
+        let input = Tensor::new(vec![6], TensorData::Fp32(values)).expect("fits");
+        let expected = vec![100.0, 1e30, 3.8e-44, std::f32::consts::LN_2, f32::INFINITY, 0.0];
+        assert_eq!(
+            run(&node("", "Softplus"), vec![input]).data(),
+            &TensorData::Fp32(expected)
+        );
+    }
+
+    #[test]
+    fn integers_are_refused() {
+        let integer = Tensor::new(vec![1], TensorData::Int64(vec![1])).expect("fits");
+        assert_eq!(
+            run_error(&node("", "Softplus"), vec![integer]),
+            "Softplus does not take INT64"
+        );
+    }
 }

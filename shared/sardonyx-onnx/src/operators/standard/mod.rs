@@ -4,7 +4,7 @@ mod arg_extremum;
 mod arithmetic;
 mod cast;
 mod concat;
-mod elementwise;
+pub(super) mod elementwise;
 mod identity;
 mod number;
 mod product;

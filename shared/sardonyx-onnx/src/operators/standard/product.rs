@@ -79,11 +79,6 @@ impl Operator for Product {
             }
         }
     }
-
-    fn epilogue(&self, inputs: &[Fact]) -> Option<Epilogue> {
-        let dense = self.dense(inputs).ok()?;
-        Some(Epilogue::Layer(Arc::new(dense)))
-    }
 }
 
 impl Product {
@@ -197,6 +192,13 @@ impl Kernel for Layers {
 
     fn operands(&self, _inputs: usize) -> usize {
         1
+    }
+
+    fn epilogue(&self, _inputs: &[Fact]) -> Option<Epilogue> {
+        match &self.0[..] {
+            [layer] => Some(Epilogue::Layer(Arc::clone(layer))),
+            _ => None,
+        }
     }
 
     fn with_epilogue(&self, epilogue: &Epilogue) -> Option<Arc<dyn Kernel>> {

@@ -364,6 +364,7 @@ fn layers_that_follow_each_other_give_what_they_give_one_by_one() {
     let kernel = first.kernel(&facts).expect("fits");
     let kernel = kernel.with_epilogue(&Epilogue::Relu).expect("is possible");
     let (second, facts) = operator(&[&kernel.run(&[&x]).expect("runs")[0], &v]);
+    let second = second.kernel(&facts).expect("fits");
     let epilogue = second.epilogue(&facts).expect("is a layer");
     let both = kernel.with_epilogue(&epilogue).expect("fits").run(&[&x]).expect("runs");
 

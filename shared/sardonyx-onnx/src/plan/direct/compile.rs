@@ -116,12 +116,12 @@ impl<'a> Compiler<'a> {
             self.values.insert(output, (*input, fact));
             return Ok(());
         }
-        if let Some(epilogue) = operator.epilogue(&facts)
+        let kernel = operator.kernel(&facts)?;
+        if let Some(epilogue) = kernel.epilogue(&facts)
             && self.append(node, &places, &epilogue, &results)
         {
             return Ok(());
         }
-        let kernel = operator.kernel(&facts)?;
         let constants: Option<Vec<&Tensor>> = facts.iter().map(|fact| fact.constant.as_deref()).collect();
         if let Some(constants) = constants
             && results.iter().all(is_small)
