@@ -50,6 +50,33 @@ impl<T> EnsembleAttributes<T> {
     }
 }
 
+impl<T: Copy> EnsembleAttributes<T> {
+    /// Adds a single tree under another id and with other weights, in the order of its own.
+    pub fn push_tree(&mut self, tree: &Self, id: i64, weights: &[T]) {
+        // The list may be empty for all nodes, but not for some.
+        let nodes = tree.nodes_nodeids.len();
+        if self.nodes_missing_value_tracks_true.is_empty() && !tree.nodes_missing_value_tracks_true.is_empty() {
+            self.nodes_missing_value_tracks_true = vec![0; self.nodes_nodeids.len()];
+        }
+        self.nodes_missing_value_tracks_true
+            .extend(&tree.nodes_missing_value_tracks_true);
+        self.nodes_treeids.extend(std::iter::repeat_n(id, nodes));
+        self.nodes_nodeids.extend(&tree.nodes_nodeids);
+        self.nodes_featureids.extend(&tree.nodes_featureids);
+        self.nodes_modes.extend(&tree.nodes_modes);
+        self.nodes_values.extend(&tree.nodes_values);
+        self.nodes_truenodeids.extend(&tree.nodes_truenodeids);
+        self.nodes_falsenodeids.extend(&tree.nodes_falsenodeids);
+        if !self.nodes_missing_value_tracks_true.is_empty() {
+            self.nodes_missing_value_tracks_true.resize(self.nodes_nodeids.len(), 0);
+        }
+        self.weight_treeids.extend(std::iter::repeat_n(id, weights.len()));
+        self.weight_nodeids.extend(&tree.weight_nodeids);
+        self.weight_ids.extend(&tree.weight_ids);
+        self.weights.extend(weights);
+    }
+}
+
 /// How a node tests its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "ONNX's names")]

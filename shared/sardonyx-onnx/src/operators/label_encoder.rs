@@ -136,6 +136,10 @@ impl Operator for LabelEncoder {
     fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
         Ok(self)
     }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
 }
 
 impl Kernel for LabelEncoder {

@@ -51,8 +51,9 @@ use tract_onnx::pb::ModelProto;
 pub(crate) use attributes::attribute;
 pub(crate) use context::{Context, PACKED_TREES, packed_trees_at};
 use operator::Parse;
-pub(crate) use operator::{Epilogue, Fact, Kernel, Registration, UnacceptableValue};
+pub(crate) use operator::{Epilogue, Fact, Kernel, Operator, Registration, UnacceptableValue};
 pub(crate) use tract_adapter::packed_trees;
+pub(crate) use tree_ensemble_regressor::sum_of_trees;
 
 /// The domain of the operators for classical machine learning.
 pub(crate) const ML_DOMAIN: &str = "ai.onnx.ml";

@@ -9,6 +9,7 @@ use tract_onnx::tract_hir::internal::{TDim, TVec, TractResult, bail, ensure};
 
 use crate::dense::Dense;
 use crate::operators::Context;
+use crate::trees::EnsembleAttributes;
 
 /// An operator of one node, with its attributes read and checked.
 pub(crate) trait Operator: Debug + Send + Sync + 'static {
@@ -27,6 +28,22 @@ pub(crate) trait Operator: Debug + Send + Sync + 'static {
     /// Whether the only output is the first input as it is, for inputs of these types and shapes.
     fn is_identity(&self, _inputs: &[Fact]) -> bool {
         false
+    }
+
+    /// Whether an element of the only output depends on nothing but the elements at its place, where each input has either one for every place or
+    /// one for all of them.
+    fn is_elementwise(&self) -> bool {
+        false
+    }
+
+    /// Whether the only output is the sum of the inputs, added from the left.
+    fn is_sum(&self) -> bool {
+        false
+    }
+
+    /// The tree of an operator whose only output, `[N, 1]`, is the weight of the leaf that a row arrives at, one for each leaf.
+    fn single_tree(&self, _inputs: &[Fact]) -> Option<&EnsembleAttributes<f32>> {
+        None
     }
 }
 

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
@@ -10,7 +11,7 @@ use super::tree_ensemble::{
     Precise, Source, Trees, check_declared_columns, check_input, doubles, is_double, rows_and_columns, singles,
 };
 use crate::operators::Context;
-use crate::trees::{Aggregate, Ensemble, PostTransform, Regressor, Scalar};
+use crate::trees::{Aggregate, Ensemble, EnsembleAttributes, NodeMode, PostTransform, Regressor, Scalar};
 
 /// TreeEnsembleRegressor, and TreeEnsemble of ai.onnx.ml 5, which says the same in other attributes.
 ///
@@ -86,6 +87,26 @@ impl Operator for TreeRegression {
         check_declared_columns(input, kernel.features())?;
         Ok(Arc::new(kernel))
     }
+
+    fn single_tree(&self, inputs: &[Fact]) -> Option<&EnsembleAttributes<f32>> {
+        let Trees::Single(trees, base_values) = &self.trees else {
+            return None;
+        };
+        let is_single = self.targets == 1
+            && base_values.is_empty()
+            && self.aggregate == Aggregate::Sum
+            && self.post_transform == PostTransform::None
+            && inputs.first().is_some_and(|input| input.datatype != Datatype::Fp64)
+            && trees.nodes_treeids.iter().all(|tree| *tree == trees.nodes_treeids[0]);
+        if !is_single {
+            return None;
+        }
+        let nodes = trees.nodes_nodeids.iter().zip(&trees.nodes_modes);
+        let leaves = nodes.filter(|(_, mode)| **mode == NodeMode::Leaf);
+        let leaves: HashSet<i64> = leaves.map(|(id, _)| *id).collect();
+        let given: HashSet<i64> = trees.weight_nodeids.iter().copied().collect();
+        (given == leaves && trees.weights.len() == leaves.len()).then_some(trees)
+    }
 }
 
 #[derive(Debug)]
@@ -103,6 +124,17 @@ impl RegressTrees {
             Precise::Double(regressor) => regressor.ensemble().features(),
         }
     }
+}
+
+/// What adds up, from the left and starting from zero, the weights of the leaves of several trees for a single target.
+pub(crate) fn sum_of_trees(trees: &EnsembleAttributes<f32>) -> TractResult<Arc<dyn Kernel>> {
+    let ensemble = Ensemble::new(trees, 1)?;
+    Ok(Arc::new(RegressTrees {
+        operator: "TreeEnsembleRegressor",
+        regressor: Precise::Single(Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None)?),
+        targets: 1,
+        keeps_doubles: false,
+    }))
 }
 
 impl Kernel for RegressTrees {

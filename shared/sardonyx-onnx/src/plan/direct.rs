@@ -1,6 +1,7 @@
 //! Graphs all of whose operators are computed here, run without tract: kernels in the order of the nodes, values in slots.
 
 mod compile;
+mod folding;
 
 use std::collections::HashMap;
 use std::sync::Arc;

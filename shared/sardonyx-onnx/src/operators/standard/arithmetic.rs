@@ -4,12 +4,13 @@ use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TDim, TVec, ToDim, TractResult, bail, ensure};
 
+use super::broadcast::{broadcast, combine};
 use crate::operators::Context;
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
 
-/// `a + b`, `a - b`, `a * b`, `a / b`, and Sum, which adds up any number of tensors from the left.
+/// `a + b`, `a - b`, `a * b`, `a / b`, `a` to the power of `b`; and Sum, Max and Min of any number of tensors, from the left.
 ///
-/// Integers wrap around, and are not divided by zero.
+/// Integers wrap around, are not divided by zero, and have no powers. The greater or lesser of a NaN and anything is NaN.
 ///
 /// # Shapes
 /// Inputs of one type (floats, doubles, `i32`, `i64`), aligned at their last dimensions, where a size of one is repeated; the output is
@@ -22,7 +23,10 @@ enum Arithmetic {
     Sub,
     Mul,
     Div,
+    Pow,
     Sum,
+    Max,
+    Min,
 }
 
 pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
@@ -31,7 +35,10 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
         "Sub" => Arithmetic::Sub,
         "Mul" => Arithmetic::Mul,
         "Div" => Arithmetic::Div,
+        "Pow" => Arithmetic::Pow,
         "Sum" => Arithmetic::Sum,
+        "Max" => Arithmetic::Max,
+        "Min" => Arithmetic::Min,
         other => bail!("{other} is no arithmetic"),
     }))
 }
@@ -40,13 +47,12 @@ impl Operator for Arithmetic {
     fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
         self.check_count(inputs.len())?;
         let datatype = inputs[0].datatype;
-        ensure!(
-            matches!(
-                datatype,
-                Datatype::Fp32 | Datatype::Fp64 | Datatype::Int64 | Datatype::Int32
-            ),
-            "{self:?} does not take {datatype}"
-        );
+        let is_taken = match datatype {
+            Datatype::Fp32 | Datatype::Fp64 => true,
+            Datatype::Int64 | Datatype::Int32 => !matches!(self, Self::Pow),
+            _ => false,
+        };
+        ensure!(is_taken, "{self:?} does not take {datatype}");
         let mut shape: TVec<TDim> = inputs[0].shape.clone();
         for input in &inputs[1..] {
             ensure!(
@@ -66,12 +72,20 @@ impl Operator for Arithmetic {
     fn is_identity(&self, inputs: &[Fact]) -> bool {
         inputs.len() == 1
     }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
+    fn is_sum(&self) -> bool {
+        matches!(self, Self::Add | Self::Sum)
+    }
 }
 
 impl Arithmetic {
     fn check_count(&self, inputs: usize) -> TractResult<()> {
         let fits = match self {
-            Self::Sum => inputs > 0,
+            Self::Sum | Self::Max | Self::Min => inputs > 0,
             _ => inputs == 2,
         };
         ensure!(fits, "{self:?} does not take {inputs} inputs");
@@ -88,6 +102,9 @@ impl Arithmetic {
                     Self::Sub => combine($a, $b, sizes, |a, b| a - b),
                     Self::Mul => combine($a, $b, sizes, |a, b| a * b),
                     Self::Div => combine($a, $b, sizes, |a, b| a / b),
+                    Self::Pow => combine($a, $b, sizes, |a, b| a.powf(b)),
+                    Self::Max => combine($a, $b, sizes, |a, b| if a > b || a.is_nan() { a } else { b }),
+                    Self::Min => combine($a, $b, sizes, |a, b| if a < b || a.is_nan() { a } else { b }),
                 }
             };
         }
@@ -101,6 +118,9 @@ impl Arithmetic {
                         ensure!(!$b.contains(&0), "an integer is divided by zero");
                         combine($a, $b, sizes, |a, b| a.wrapping_div(b))
                     }
+                    Self::Pow => bail!("Pow does not take integers"),
+                    Self::Max => combine($a, $b, sizes, |a, b| a.max(b)),
+                    Self::Min => combine($a, $b, sizes, |a, b| a.min(b)),
                 }
             };
         }
@@ -143,78 +163,4 @@ impl Kernel for Arithmetic {
         let is_row = size.to_dim() == *columns && others.iter().all(|size| *size == 1);
         (is_row && others.len() < value.shape.len()).then(|| Epilogue::Add(Arc::clone(constant)))
     }
-}
-
-/// The shape of two tensors of which each is repeated where it has size one.
-fn broadcast<D: Clone + PartialEq + From<usize> + std::fmt::Debug>(a: &[D], b: &[D]) -> TractResult<TVec<D>> {
-    let one = D::from(1);
-    let rank = a.len().max(b.len());
-    let size = |shape: &[D], axis: usize| (axis + shape.len()).checked_sub(rank).map(|own| shape[own].clone());
-    (0..rank)
-        .map(|axis| match (size(a, axis), size(b, axis)) {
-            (Some(a), Some(b)) if a == b || b == one => Ok(a),
-            (Some(a), Some(b)) if a == one => Ok(b),
-            (Some(size), None) | (None, Some(size)) => Ok(size),
-            _ => bail!("the shapes {a:?} and {b:?} do not fit each other"),
-        })
-        .collect()
-}
-
-/// Applies a function to the elements of two tensors, brought to the shape of the output.
-fn combine<T: Copy>(
-    a: &[T],
-    b: &[T],
-    (a_shape, b_shape, shape): (&[usize], &[usize], &[usize]),
-    function: impl Fn(T, T) -> T + Copy,
-) -> Vec<T> {
-    if a_shape == b_shape {
-        return a.iter().zip(b).map(|(a, b)| function(*a, *b)).collect();
-    }
-    if let ([b], true) = (b, a_shape == shape) {
-        return a.iter().map(|a| function(*a, *b)).collect();
-    }
-    let Some((&columns, outer)) = shape.split_last() else {
-        return a.iter().zip(b).map(|(a, b)| function(*a, *b)).collect();
-    };
-    let (a_strides, b_strides) = (strides(a_shape, shape), strides(b_shape, shape));
-    let last = shape.len() - 1;
-    let mut out = Vec::with_capacity(shape.iter().product());
-    let mut position: TVec<usize> = outer.iter().map(|_| 0).collect();
-    for _ in 0..outer.iter().product() {
-        let offset = |strides: &[usize]| {
-            position
-                .iter()
-                .zip(strides)
-                .map(|(at, stride)| at * stride)
-                .sum::<usize>()
-        };
-        let (a, b) = (&a[offset(&a_strides)..], &b[offset(&b_strides)..]);
-        match (a_strides[last], b_strides[last]) {
-            (0, 0) => out.extend((0..columns).map(|_| function(a[0], b[0]))),
-            (0, _) => out.extend(b[..columns].iter().map(|b| function(a[0], *b))),
-            (_, 0) => out.extend(a[..columns].iter().map(|a| function(*a, b[0]))),
-            _ => out.extend(a[..columns].iter().zip(b).map(|(a, b)| function(*a, *b))),
-        }
-        for (at, size) in position.iter_mut().zip(outer).rev() {
-            *at += 1;
-            if *at < *size {
-                break;
-            }
-            *at = 0;
-        }
-    }
-    out
-}
-
-/// How far apart the elements are along each axis of `shape`; zero where they are repeated.
-fn strides(own: &[usize], shape: &[usize]) -> TVec<usize> {
-    let mut strides: TVec<usize> = shape.iter().map(|_| 0).collect();
-    let mut stride = 1;
-    for (axis, size) in own.iter().enumerate().rev() {
-        if *size != 1 {
-            strides[axis + shape.len() - own.len()] = stride;
-        }
-        stride *= size;
-    }
-    strides
 }

@@ -44,6 +44,10 @@ impl Operator for Cast {
     fn is_identity(&self, inputs: &[Fact]) -> bool {
         matches!(inputs, [input] if input.datatype == self.to)
     }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
 }
 
 impl Kernel for Cast {

@@ -17,6 +17,7 @@ use crate::operators::operator::{Epilogue, Fact, Kernel, Operator, single};
 #[derive(Clone, Copy, Debug)]
 enum Elementwise {
     Exp,
+    Log,
     Neg,
     Relu,
     Sigmoid,
@@ -28,6 +29,7 @@ enum Elementwise {
 pub(in crate::operators) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
     Ok(Arc::new(match node.op_type.as_str() {
         "Exp" => Elementwise::Exp,
+        "Log" => Elementwise::Log,
         "Neg" => Elementwise::Neg,
         "Relu" => Elementwise::Relu,
         "Sigmoid" => Elementwise::Sigmoid,
@@ -52,6 +54,10 @@ impl Operator for Elementwise {
     fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
         Ok(self)
     }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
 }
 
 impl Kernel for Elementwise {
@@ -62,6 +68,7 @@ impl Kernel for Elementwise {
                 let values = $values.iter();
                 match self {
                     Self::Exp => values.map(|value| value.exp()).collect(),
+                    Self::Log => values.map(|value| value.ln()).collect(),
                     Self::Neg => values.map(|value| -value).collect(),
                     // A NaN stays one.
                     Self::Relu => values

@@ -2,9 +2,12 @@
 
 mod arg_extremum;
 mod arithmetic;
+mod broadcast;
 mod cast;
+mod comparison;
 mod concat;
 pub(super) mod elementwise;
+mod gather;
 mod identity;
 mod number;
 mod product;
@@ -22,13 +25,23 @@ const REGISTRY: &[Registration] = &[
     standard("Cast", cast::parse),
     standard("Concat", concat::parse),
     standard("Div", arithmetic::parse),
+    standard("Equal", comparison::parse),
     standard("Exp", elementwise::parse),
     standard("Flatten", reshape::parse_flatten),
+    standard("Gather", gather::parse),
     standard("Gemm", product::parse_gemm),
+    standard("Greater", comparison::parse),
+    standard("GreaterOrEqual", comparison::parse),
     standard("Identity", identity::parse),
+    standard("Less", comparison::parse),
+    standard("LessOrEqual", comparison::parse),
+    standard("Log", elementwise::parse),
     standard("MatMul", product::parse_mat_mul),
+    standard("Max", arithmetic::parse),
+    standard("Min", arithmetic::parse),
     standard("Mul", arithmetic::parse),
     standard("Neg", elementwise::parse),
+    standard("Pow", arithmetic::parse),
     standard("Relu", elementwise::parse),
     standard("Reshape", reshape::parse),
     standard("Sigmoid", elementwise::parse),

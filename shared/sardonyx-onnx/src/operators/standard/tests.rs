@@ -379,3 +379,68 @@ fn first_layer() -> Epilogue {
     let dense = Dense::new(&[1.0; 3], vec![0.0]).expect("the lengths fit");
     Epilogue::Layer(Arc::new(dense))
 }
+
+#[test]
+fn the_greater_of_a_nan_and_anything_is_nan_and_of_equals_it_is_the_second() {
+    let a = floats(&[4], &[f32::NAN, 1.0, -0.0, 0.0]);
+    let b = floats(&[4], &[1.0, f32::NAN, 0.0, -0.0]);
+    for operator in ["Max", "Min"] {
+        let result = run(operator, &[], &[a.clone(), b.clone()]).expect("runs");
+        let TensorData::Fp32(values) = result.data() else {
+            panic!("is of another type")
+        };
+        assert!(values[0].is_nan() && values[1].is_nan());
+        assert_eq!(values[2].to_bits(), 0.0_f32.to_bits(), "{operator}");
+        assert_eq!(values[3].to_bits(), (-0.0_f32).to_bits(), "{operator}");
+    }
+    let integers = |values: &[i64]| row(TensorData::Int64(values.to_vec()));
+    let result = run("Max", &[], &[integers(&[1, 5]), integers(&[2, 4]), integers(&[3, 0])]);
+    assert_eq!(result.expect("runs"), integers(&[3, 5]));
+}
+
+#[test]
+fn powers_repeat_the_smaller_tensor() {
+    let two = floats(&[1], &[2.0]);
+    let exponents = floats(&[2, 2], &[0.0, -1.0, f32::INFINITY, 0.5]);
+    let result = run("Pow", &[], &[two.clone(), exponents]).expect("runs");
+    assert_eq!(
+        result,
+        floats(&[2, 2], &[1.0, 0.5, f32::INFINITY, std::f32::consts::SQRT_2])
+    );
+    let result = run("Pow", &[], &[floats(&[2], &[f32::NAN, -2.0]), floats(&[1], &[0.0])]);
+    assert_eq!(result.expect("runs"), floats(&[2], &[1.0, 1.0]));
+    assert!(run("Pow", &[], &[two, row(TensorData::Int64(vec![2]))]).is_err());
+}
+
+#[test]
+fn nothing_compares_to_a_nan() {
+    let a = floats(&[3], &[f32::NAN, 0.0, -0.0]);
+    let b = floats(&[3], &[f32::NAN, -0.0, -1.0]);
+    let holds = |operator| run(operator, &[], &[a.clone(), b.clone()]).expect("runs").into_data();
+    assert_eq!(holds("Equal"), TensorData::Bool(vec![false, true, false]));
+    assert_eq!(holds("Greater"), TensorData::Bool(vec![false, false, true]));
+    assert_eq!(holds("GreaterOrEqual"), TensorData::Bool(vec![false, true, true]));
+    assert_eq!(holds("Less"), TensorData::Bool(vec![false, false, false]));
+    assert_eq!(holds("LessOrEqual"), TensorData::Bool(vec![false, true, false]));
+}
+
+#[test]
+fn parts_are_gathered_from_either_end_and_never_from_beyond() {
+    let x = floats(&[2, 3], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    let at = |values: &[i64], shape: &[usize]| {
+        Tensor::new(shape.to_vec(), TensorData::Int64(values.to_vec())).expect("fits")
+    };
+    let gather = |axis, positions| run("Gather", &[("axis", axis)], &[x.clone(), positions]);
+    assert_eq!(
+        gather(1, at(&[0, -1], &[2])).expect("runs"),
+        floats(&[2, 2], &[0.0, 2.0, 3.0, 5.0])
+    );
+    assert_eq!(gather(1, at(&[1], &[])).expect("runs"), floats(&[2], &[1.0, 4.0]));
+    assert_eq!(
+        gather(0, at(&[1, 0], &[2, 1])).expect("runs"),
+        floats(&[2, 1, 3], &[3.0, 4.0, 5.0, 0.0, 1.0, 2.0])
+    );
+    for beyond in [3, -4, i64::MIN] {
+        assert!(gather(1, at(&[beyond], &[1])).is_err());
+    }
+}

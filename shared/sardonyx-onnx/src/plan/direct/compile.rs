@@ -9,6 +9,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 use tract_onnx::tract_hir::internal::{SymbolScope, TDim, TVec, TractErrorContext, TractResult, anyhow, bail, ensure};
 
 use super::super::symbolic_shape;
+use super::folding::Folding;
 use super::{Direct, Place, Step, title};
 use crate::convert::{from_tract, to_datatype};
 use crate::graph::{InputDeclaration, OutputDeclaration};
@@ -56,6 +57,7 @@ struct Compiler<'a> {
     readers: HashMap<&'a str, usize>,
     constants: Vec<Arc<Tensor>>,
     steps: Vec<Step>,
+    folding: Folding,
     slots: usize,
 }
 
@@ -89,6 +91,7 @@ impl<'a> Compiler<'a> {
             readers: HashMap::new(),
             constants: Vec::new(),
             steps: Vec::new(),
+            folding: Folding::default(),
             slots: inputs.len(),
         })
     }
@@ -116,12 +119,7 @@ impl<'a> Compiler<'a> {
             self.values.insert(output, (*input, fact));
             return Ok(());
         }
-        let kernel = operator.kernel(&facts)?;
-        if let Some(epilogue) = kernel.epilogue(&facts)
-            && self.append(node, &places, &epilogue, &results)
-        {
-            return Ok(());
-        }
+        let kernel = Arc::clone(&operator).kernel(&facts)?;
         let constants: Option<Vec<&Tensor>> = facts.iter().map(|fact| fact.constant.as_deref()).collect();
         if let Some(constants) = constants
             && results.iter().all(is_small)
@@ -132,22 +130,40 @@ impl<'a> Compiler<'a> {
             }
             return Ok(());
         }
-        let mut outputs = TVec::new();
-        for (name, fact) in node.output.iter().zip(results) {
-            self.values.insert(name, (Place::Slot(self.slots), fact));
-            outputs.push(Some(self.slots));
-            self.slots += 1;
-        }
+        let first_slot = self.slots;
         let operands = kernel.operands(places.len());
-        self.steps.push(Step {
+        let step = Step {
             operator: node.op_type.clone(),
             output: first_output(node).to_owned(),
             kernel,
-            inputs: places.into_iter().take(operands).collect(),
-            outputs,
+            inputs: places.iter().copied().take(operands).collect(),
+            outputs: (first_slot..).map(Some).take(node.output.len()).collect(),
             finished: TVec::new(),
-        });
+        };
+        if let Some(step) = self.folding.take(step, &*operator, &facts, &results) {
+            for place in &step.inputs {
+                self.unfold(*place)?;
+            }
+            if let Some(epilogue) = step.kernel.epilogue(&facts)
+                && self.append(node, &places, &epilogue, &results)
+            {
+                return Ok(());
+            }
+            self.steps.push(step);
+        }
+        for (name, fact) in node.output.iter().zip(results) {
+            self.values.insert(name, (Place::Slot(self.slots), fact));
+            self.slots += 1;
+        }
         Ok(())
+    }
+
+    /// Adds the steps that compute a value, where it was left to the leaves of trees so far.
+    fn unfold(&mut self, place: Place) -> TractResult<()> {
+        match place {
+            Place::Slot(slot) => self.folding.unfold(slot, &mut self.steps),
+            Place::Constant(_) => Ok(()),
+        }
     }
 
     /// Lets the last step do what a node does to its output, where nobody else reads that.
@@ -210,6 +226,7 @@ impl<'a> Compiler<'a> {
             .collect::<TractResult<Vec<_>>>()?;
         let mut unread: HashSet<usize> = (0..self.slots).collect();
         for (place, _) in &outputs {
+            self.unfold(*place)?;
             if let Place::Slot(slot) = place {
                 unread.remove(slot);
             }

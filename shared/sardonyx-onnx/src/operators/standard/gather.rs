@@ -1,0 +1,117 @@
+use std::sync::Arc;
+
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::{TVec, ToDim, TractResult, anyhow, bail, ensure};
+
+use super::axis;
+use crate::operators::Context;
+use crate::operators::operator::{Fact, Kernel, Operator};
+
+/// The parts of a tensor along an axis, by their positions, which count from the end when negative.
+///
+/// # Shapes
+/// X `[.., C, ..]` of any type; positions `i32` or `i64` of any shape P; the output is `[.., P.., ..]`.
+///
+/// <https://onnx.ai/onnx/operators/onnx__Gather.html>
+#[derive(Debug)]
+struct Gather {
+    axis: i64,
+}
+
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+    Ok(Arc::new(Gather {
+        axis: node.get_attr_opt("axis")?.unwrap_or(0),
+    }))
+}
+
+impl Operator for Gather {
+    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+        let [x, positions] = two(inputs)?;
+        ensure!(
+            matches!(positions.datatype, Datatype::Int32 | Datatype::Int64),
+            "Gather takes positions of INT32 or INT64, not {}",
+            positions.datatype
+        );
+        let axis = axis("Gather", self.axis, x.shape.len())?;
+        let mut shape: TVec<_> = x.shape[..axis].iter().cloned().collect();
+        shape.extend(positions.shape.iter().cloned());
+        shape.extend(x.shape[axis + 1..].iter().cloned());
+        Ok(vec![Fact::new(x.datatype, shape)])
+    }
+
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+        Ok(self)
+    }
+
+    /// Exporters of forests choose all columns, in order, for each tree.
+    fn is_identity(&self, inputs: &[Fact]) -> bool {
+        let [x, positions] = inputs else { return false };
+        let (Some(positions), Ok(axis)) = (&positions.constant, axis("Gather", self.axis, x.shape.len())) else {
+            return false;
+        };
+        let in_order = |positions: &[i64]| positions.iter().copied().eq(0..positions.len() as i64);
+        positions.shape().len() == 1
+            && x.shape[axis] == positions.shape()[0].to_dim()
+            && integers(positions).is_ok_and(|positions| in_order(&positions))
+    }
+}
+
+impl Kernel for Gather {
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+        let [x, positions] = two(inputs)?;
+        let axis = axis("Gather", self.axis, x.shape().len())?;
+        let size = x.shape()[axis];
+        let at = integers(positions)?
+            .into_iter()
+            .map(|position| {
+                let from_start = if position < 0 {
+                    position.saturating_add_unsigned(size as u64)
+                } else {
+                    position
+                };
+                usize::try_from(from_start)
+                    .ok()
+                    .filter(|position| *position < size)
+                    .ok_or_else(|| anyhow!("Gather takes the part {position}, but there are {size}"))
+            })
+            .collect::<TractResult<Vec<_>>>()?;
+        let shape = [&x.shape()[..axis], positions.shape(), &x.shape()[axis + 1..]].concat();
+        let inner = x.shape()[axis + 1..].iter().product();
+        Ok(vec![Tensor::new(shape, gather(x.data(), size, inner, &at))?])
+    }
+}
+
+fn two<T>(inputs: &[T]) -> TractResult<[&T; 2]> {
+    match inputs {
+        [x, positions] => Ok([x, positions]),
+        _ => bail!("Gather takes two inputs, not {}", inputs.len()),
+    }
+}
+
+fn integers(positions: &Tensor) -> TractResult<Vec<i64>> {
+    match positions.data() {
+        TensorData::Int64(positions) => Ok(positions.clone()),
+        TensorData::Int32(positions) => Ok(positions.iter().copied().map(i64::from).collect()),
+        other => bail!("Gather takes positions of INT32 or INT64, not {}", other.datatype()),
+    }
+}
+
+/// Parts of `inner` elements, out of every `size` of them.
+fn gather(data: &TensorData, size: usize, inner: usize, at: &[usize]) -> TensorData {
+    macro_rules! gather {
+        ($($variant:ident),*) => {
+            match data {
+                $(TensorData::$variant(elements) => TensorData::$variant(
+                    elements
+                        .chunks_exact((size * inner).max(1))
+                        .flat_map(|parts| at.iter().flat_map(|at| parts[at * inner..][..inner].iter().cloned()))
+                        .collect(),
+                ),)*
+            }
+        };
+    }
+    gather!(
+        Bool, Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64, Fp16, Fp32, Fp64, Bytes
+    )
+}
