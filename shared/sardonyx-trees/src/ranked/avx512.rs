@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Bytes, Lanes, ROWS};
+use super::lanes::{Bytes, Lanes, MOST_LEVELS, ROWS};
 use super::run::{Task, Workspace, sum as run};
 use super::single::{Branches, COLUMNS, Conditions, Single};
 use crate::Scalar;
@@ -115,6 +115,47 @@ impl Lanes for Avx512 {
             leaves
         };
         leaves.trailing_zeros() as usize
+    }
+
+    #[inline(always)]
+    fn ranks(values: &[f32; ROWS], thresholds: &[f32; 1 << MOST_LEVELS], levels: usize) -> Option<Bytes> {
+        let mut ranks = Bytes([0; ROWS]);
+        // SAFETY: this is inlined into the functions above alone. There are 64 values and ranks, four times 16 of each, and 256 thresholds, 16 times
+        // 16, of which those of a level are at 16 in any case.
+        unsafe {
+            let values: [__m512; 4] = std::array::from_fn(|part| _mm512_loadu_ps(values.as_ptr().add(part * 16)));
+            let table = |at: usize| _mm512_loadu_ps(thresholds.as_ptr().add(at * 16));
+            let two = |at: usize, nodes: __m512i| _mm512_permutex2var_ps(table(at), nodes, table(at + 1));
+            let four = |at: usize, nodes: __m512i| {
+                let is_upper = _mm512_test_epi32_mask(nodes, _mm512_set1_epi32(32));
+                _mm512_mask_blend_ps(is_upper, two(at, nodes), two(at + 2, nodes))
+            };
+            let eight = |at: usize, nodes: __m512i| {
+                let is_upper = _mm512_test_epi32_mask(nodes, _mm512_set1_epi32(64));
+                _mm512_mask_blend_ps(is_upper, four(at, nodes), four(at + 4, nodes))
+            };
+            let mut nodes = [_mm512_set1_epi32(1); 4];
+            for level in 0..levels {
+                for (node, value) in nodes.iter_mut().zip(values) {
+                    let threshold = match level {
+                        0..4 => _mm512_permutexvar_ps(*node, table(0)),
+                        4 => _mm512_permutexvar_ps(*node, table(1)),
+                        5 => two(2, *node),
+                        6 => four(4, *node),
+                        _ => eight(8, *node),
+                    };
+                    let is_above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(value, threshold);
+                    let left = _mm512_add_epi32(*node, *node);
+                    *node = _mm512_mask_add_epi32(left, is_above, left, _mm512_set1_epi32(1));
+                }
+            }
+            let first = _mm512_set1_epi32(1 << levels);
+            for (ranks, node) in ranks.0.chunks_exact_mut(16).zip(nodes) {
+                let rank = _mm512_cvtepi32_epi8(_mm512_sub_epi32(node, first));
+                _mm_storeu_si128(ranks.as_mut_ptr().cast(), rank);
+            }
+        }
+        Some(ranks)
     }
 
     #[inline(always)]

@@ -25,6 +25,18 @@ pub(super) struct Thresholds<T> {
     pub(super) stretches: [[T; 16]; 16],
 }
 
+/// How many levels of a [`Search`] there are at most: a rank is a byte.
+pub(super) const MOST_LEVELS: usize = 8;
+
+/// The thresholds of a column as a complete binary search tree: those of the level `i` at `2^i..2^(i + 1)`, in order. NaN stands where there is
+/// none: nothing is greater than it.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub(super) struct Search<T> {
+    pub(super) levels: usize,
+    pub(super) numbers: [T; 1 << MOST_LEVELS],
+}
+
 /// Operations on registers of bytes, one for each row, as an instruction set has them.
 pub(super) trait Lanes {
     /// A register.
@@ -62,6 +74,12 @@ pub(super) trait Lanes {
     #[inline(always)]
     fn reached(bits: u32, conditions: &Conditions) -> usize {
         reached(bits, conditions)
+    }
+
+    /// How many of the thresholds, which have so many levels, each value is greater than. `None` where [`Lanes::count_below`] is as good.
+    #[inline(always)]
+    fn ranks(_values: &[f32; ROWS], _thresholds: &[f32; 1 << MOST_LEVELS], _levels: usize) -> Option<Bytes> {
+        None
     }
 
     /// How many of the numbers `value` is greater than.

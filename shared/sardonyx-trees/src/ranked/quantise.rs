@@ -1,6 +1,6 @@
 //! Numbers as their ranks among the thresholds of a column.
 
-use super::lanes::{Bytes, Lanes, ROWS, Thresholds, count_below};
+use super::lanes::{Bytes, Lanes, MOST_LEVELS, ROWS, Search, Thresholds, count_below};
 use super::single::COLUMNS;
 use crate::Scalar;
 use crate::ensemble::Ensemble;
@@ -21,6 +21,7 @@ pub(super) struct Quantiser<T> {
 struct Feature<T> {
     feature: usize,
     thresholds: Box<Thresholds<T>>,
+    search: Box<Search<T>>,
     /// Where missing values are below everything, and where they are above.
     columns: [Option<usize>; 2],
 }
@@ -32,6 +33,22 @@ impl<T: Scalar> Feature<T> {
         let stretch = below::<L, T>(value, &self.thresholds.last) & 15;
         let within = below::<L, T>(value, &self.thresholds.stretches[stretch]);
         (stretch * 16 + within) as u8
+    }
+
+    /// [`Feature::rank`] of each value.
+    #[inline(always)]
+    fn ranks<L: Lanes>(&self, values: &[T; ROWS]) -> Bytes {
+        let together = match (T::as_singles(values), T::as_singles(&self.search.numbers)) {
+            (Some(values), Some(numbers)) => L::ranks(values, numbers, self.search.levels),
+            _ => None,
+        };
+        together.unwrap_or_else(|| {
+            let mut ranks = Bytes([0; ROWS]);
+            for (rank, value) in ranks.0.iter_mut().zip(values) {
+                *rank = self.rank::<L>(*value);
+            }
+            ranks
+        })
     }
 }
 
@@ -80,6 +97,7 @@ impl<T: Scalar> Quantiser<T> {
             Some(Feature {
                 feature: feature as usize,
                 thresholds: Box::new(thresholds(&of_feature)),
+                search: Box::new(search(&of_feature)),
                 columns,
             })
         });
@@ -106,21 +124,19 @@ impl<T: Scalar> Quantiser<T> {
     #[inline(always)]
     pub(super) fn quantise<L: Lanes>(&self, rows: &[T], width: usize, mut write: impl FnMut(usize, Bytes)) {
         for feature in &self.features {
-            let mut plain = Bytes([0; ROWS]);
-            let mut missing = Bytes([0; ROWS]);
-            let values = rows.chunks_exact(width).map(|row| row[feature.feature]);
-            for (row, value) in values.enumerate().take(ROWS) {
-                plain.0[row] = feature.rank::<L>(value);
-                missing.0[row] = if value.is_nan() { MISSING } else { 0 };
+            let mut values = [T::ZERO; ROWS];
+            for (value, row) in values.iter_mut().zip(rows.chunks_exact(width)) {
+                *value = row[feature.feature];
             }
+            let mut ranks = feature.ranks::<L>(&values);
             if let Some(column) = feature.columns[0] {
-                write(column, plain);
+                write(column, ranks);
             }
             if let Some(column) = feature.columns[1] {
-                for (plain, missing) in plain.0.iter_mut().zip(missing.0) {
-                    *plain |= missing;
+                for (rank, value) in ranks.0.iter_mut().zip(values) {
+                    *rank |= if value.is_nan() { MISSING } else { 0 };
                 }
-                write(column, plain);
+                write(column, ranks);
             }
         }
     }
@@ -162,4 +178,18 @@ fn thresholds<T: Scalar>(sorted: &[T]) -> Thresholds<T> {
         *last = numbers[15];
     }
     thresholds
+}
+
+/// No more levels than the thresholds take.
+fn search<T: Scalar>(sorted: &[T]) -> Search<T> {
+    let levels = (usize::BITS - sorted.len().leading_zeros()) as usize;
+    let mut numbers = [T::NAN; 1 << MOST_LEVELS];
+    for level in 0..levels {
+        let step = 1 << (levels - level);
+        let of_level = sorted.iter().skip(step / 2 - 1).step_by(step);
+        for (number, threshold) in numbers[1 << level..].iter_mut().zip(of_level) {
+            *number = *threshold;
+        }
+    }
+    Search { levels, numbers }
 }
