@@ -10,7 +10,8 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::type_proto::{Tensor as TensorType, Value};
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TypeProto, ValueInfoProto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
+    ValueInfoProto,
 };
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -303,12 +304,13 @@ fn what_tract_computes_wrongly_is_refused_with_what_to_do() {
     }
 }
 
-/// tract would count up to them.
+/// tract would count up to the axes, and make the tensors.
 #[test]
-fn dimensions_that_no_tensor_has_are_refused() {
+fn numbers_that_no_model_has_are_refused() {
+    let too_large = "is the most that is taken";
     for axis in [i64::MIN, -65, 65, i64::MAX] {
         let softmax = with_attribute(node("", "LogSoftmax", &["x"], "y"), integer("axis", axis));
-        assert!(refusal(&single(softmax, 13)).contains("no tensor has so many dimensions"));
+        assert!(refusal(&single(softmax, 13)).contains(too_large));
     }
     let inner = with_attribute(node("", "LogSoftmax", &["x"], "inner"), integer("axis", i64::MIN));
     let mut outer = node("", "If", &["x"], "y");
@@ -321,7 +323,24 @@ fn dimensions_that_no_tensor_has_are_refused() {
         }),
         ..Default::default()
     });
-    assert!(refusal(&single(outer, 13)).contains("no tensor has so many dimensions"));
+    assert!(refusal(&single(outer, 13)).contains(too_large));
+
+    let expanded = |shape: &[i64]| {
+        let model = single(node("", "Expand", &["x", "shape"], "y"), 13);
+        let mut model = ModelProto::decode(&model[..]).expect("a model");
+        model.graph.as_mut().expect("a graph").initializer.push(TensorProto {
+            name: "shape".into(),
+            data_type: DataType::Int64 as i32,
+            dims: vec![shape.len() as i64],
+            raw_data: shape.iter().flat_map(|size| size.to_le_bytes()).collect(),
+            ..Default::default()
+        });
+        model.encode_to_vec()
+    };
+    assert!(OnnxModel::from_bytes(&expanded(&[1, 3])).is_ok());
+    for shape in [&[1 << 20, 1 << 20][..], &[i64::MAX, 3], &[i64::MIN, 3]] {
+        assert!(refusal(&expanded(shape)).contains("are the most that are taken"));
+    }
 }
 
 #[test]

@@ -3,12 +3,9 @@
 use std::collections::HashSet;
 
 use tract_onnx::pb::tensor_proto::DataLocation;
-use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
+use tract_onnx::pb::{GraphProto, TensorProto};
 
-use super::signature;
-
-/// More than any tensor has that was ever exported.
-const MAX_DIMENSIONS: u64 = 64;
+use super::{limits, signature};
 
 /// Says what is wrong with the graph of a model that imports the operator sets of these domains.
 pub(super) fn check(graph: &GraphProto, operator_sets: &[String]) -> Result<(), String> {
@@ -55,14 +52,14 @@ pub(super) fn check(graph: &GraphProto, operator_sets: &[String]) -> Result<(), 
     for tensor in &graph.initializer {
         check_tensor(tensor)?;
     }
-    check_attributes(graph)
+    check_attributes(graph)?;
+    limits::check(graph)
 }
 
 /// Also of the graphs inside.
 fn check_attributes(graph: &GraphProto) -> Result<(), String> {
     for node in &graph.node {
         for attribute in &node.attribute {
-            check_axes(node, attribute)?;
             attribute
                 .g
                 .iter()
@@ -77,19 +74,6 @@ fn check_attributes(graph: &GraphProto) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Checks that an attribute names dimensions that a tensor may have: tract counts from the one to the other.
-fn check_axes(node: &NodeProto, attribute: &AttributeProto) -> Result<(), String> {
-    let names_axes = attribute.name.contains("axis") || matches!(attribute.name.as_str(), "axes" | "perm");
-    let axes = attribute.ints.iter().chain([&attribute.i]);
-    match axes.copied().find(|axis| axis.unsigned_abs() > MAX_DIMENSIONS) {
-        Some(axis) if names_axes => Err(format!(
-            "the node {:?} ({}) has {axis} for {}, and no tensor has so many dimensions",
-            node.name, node.op_type, attribute.name
-        )),
-        _ => Ok(()),
-    }
 }
 
 fn check_tensor(tensor: &TensorProto) -> Result<(), String> {

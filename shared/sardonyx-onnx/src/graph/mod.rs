@@ -3,6 +3,7 @@
 mod check;
 mod decode;
 mod dictionaries;
+mod limits;
 mod nans;
 mod sequences;
 mod signature;
