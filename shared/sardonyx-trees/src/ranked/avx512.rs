@@ -29,6 +29,39 @@ fn row_with_avx512<T: Scalar>(trees: &Single<T>, row: &[T], sums: &mut [T]) {
     trees.sum_with::<Avx512>(row, sums);
 }
 
+/// The numbers at these positions, of which the lowest five bits count, from the register `first` on.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn of_32(numbers: &[f32; 256], first: usize, positions: __m512i) -> __m512 {
+    let numbers = &numbers[first * 16..][..32];
+    // SAFETY: there are twice 16.
+    let tables = unsafe {
+        [
+            _mm512_loadu_ps(numbers.as_ptr()),
+            _mm512_loadu_ps(numbers.as_ptr().add(16)),
+        ]
+    };
+    _mm512_permutex2var_ps(tables[0], positions, tables[1])
+}
+
+/// [`of_32`] of six bits.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn of_64(numbers: &[f32; 256], first: usize, positions: __m512i) -> __m512 {
+    let is_upper = _mm512_test_epi32_mask(positions, _mm512_set1_epi32(32));
+    let halves = [of_32(numbers, first, positions), of_32(numbers, first + 2, positions)];
+    _mm512_mask_blend_ps(is_upper, halves[0], halves[1])
+}
+
+/// [`of_32`] of seven bits.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn of_128(numbers: &[f32; 256], first: usize, positions: __m512i) -> __m512 {
+    let is_upper = _mm512_test_epi32_mask(positions, _mm512_set1_epi32(64));
+    let halves = [of_64(numbers, first, positions), of_64(numbers, first + 4, positions)];
+    _mm512_mask_blend_ps(is_upper, halves[0], halves[1])
+}
+
 struct Avx512;
 
 impl Lanes for Avx512 {
@@ -67,18 +100,15 @@ impl Lanes for Avx512 {
             // that any byte is the position of one.
             unsafe {
                 let leaves = _mm512_cvtepu8_epi32(_mm_loadu_si128(leaves.as_ptr().cast()));
-                let table = |at: usize| _mm512_loadu_ps(weights.as_ptr().add(at * 16));
-                let found = if count <= 16 {
-                    _mm512_permutexvar_ps(leaves, table(0))
-                } else if count <= 32 {
-                    _mm512_permutex2var_ps(table(0), leaves, table(1))
-                } else if count <= 64 {
-                    let lower = _mm512_permutex2var_ps(table(0), leaves, table(1));
-                    let upper = _mm512_permutex2var_ps(table(2), leaves, table(3));
-                    let is_upper = _mm512_test_epi32_mask(leaves, _mm512_set1_epi32(32));
-                    _mm512_mask_blend_ps(is_upper, lower, upper)
-                } else {
-                    _mm512_i32gather_ps::<4>(leaves, weights.as_ptr().cast())
+                let found = match count {
+                    0..=16 => _mm512_permutexvar_ps(leaves, _mm512_loadu_ps(weights.as_ptr())),
+                    17..=32 => of_32(weights, 0, leaves),
+                    33..=64 => of_64(weights, 0, leaves),
+                    65..=128 => of_128(weights, 0, leaves),
+                    _ => {
+                        let is_upper = _mm512_test_epi32_mask(leaves, _mm512_set1_epi32(128));
+                        _mm512_mask_blend_ps(is_upper, of_128(weights, 0, leaves), of_128(weights, 8, leaves))
+                    }
                 };
                 let sum = _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr()), found);
                 _mm512_storeu_ps(sums.as_mut_ptr(), sum);
@@ -125,24 +155,15 @@ impl Lanes for Avx512 {
         unsafe {
             let values: [__m512; 4] = std::array::from_fn(|part| _mm512_loadu_ps(values.as_ptr().add(part * 16)));
             let table = |at: usize| _mm512_loadu_ps(thresholds.as_ptr().add(at * 16));
-            let two = |at: usize, nodes: __m512i| _mm512_permutex2var_ps(table(at), nodes, table(at + 1));
-            let four = |at: usize, nodes: __m512i| {
-                let is_upper = _mm512_test_epi32_mask(nodes, _mm512_set1_epi32(32));
-                _mm512_mask_blend_ps(is_upper, two(at, nodes), two(at + 2, nodes))
-            };
-            let eight = |at: usize, nodes: __m512i| {
-                let is_upper = _mm512_test_epi32_mask(nodes, _mm512_set1_epi32(64));
-                _mm512_mask_blend_ps(is_upper, four(at, nodes), four(at + 4, nodes))
-            };
             let mut nodes = [_mm512_set1_epi32(1); 4];
             for level in 0..levels {
                 for (node, value) in nodes.iter_mut().zip(values) {
                     let threshold = match level {
                         0..4 => _mm512_permutexvar_ps(*node, table(0)),
                         4 => _mm512_permutexvar_ps(*node, table(1)),
-                        5 => two(2, *node),
-                        6 => four(4, *node),
-                        _ => eight(8, *node),
+                        5 => of_32(thresholds, 2, *node),
+                        6 => of_64(thresholds, 4, *node),
+                        _ => of_128(thresholds, 8, *node),
                     };
                     let is_above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(value, threshold);
                     let left = _mm512_add_epi32(*node, *node);
