@@ -80,6 +80,14 @@ impl<K: Key> Nodes<K> {
     #[inline(always)]
     pub(super) fn walk_row(&self, trees: &[Tree], row: &[K], mut visit: impl FnMut(&Tree, K)) {
         with_nodes!(self, nodes => {
+            if trees.len() > LANES && trees.iter().any(|tree| tree.depth > UNCHECKED_DEPTH) {
+                let mut leaves = vec![K::LEAST; trees.len() + 1];
+                walk_deep(nodes, trees, row, &mut leaves);
+                for (tree, leaf) in trees.iter().zip(leaves) {
+                    visit(tree, leaf);
+                }
+                return;
+            }
             let groups = trees.chunks_exact(LANES);
             let rest = groups.remainder();
             for group in groups {
@@ -103,6 +111,36 @@ impl<K: Key> Nodes<K> {
         with_nodes!(self, nodes => {
             walk(nodes, [tree.root as usize; LANES], tree.depth, |lane, column| group[column][lane])
         })
+    }
+}
+
+/// Walks one row through trees of very different depths: where a walk arrives, that of the next tree begins. `leaves` has a place more than there are
+/// trees, where the walks go on that arrived when there was no tree left.
+#[inline(always)]
+fn walk_deep<K: Key, L: Link>(nodes: &[Node<K, L>], trees: &[Tree], row: &[K], leaves: &mut [K]) {
+    let mut roots = trees.iter().map(|tree| tree.root as usize).enumerate();
+    let mut walks = [(trees.len(), 0); LANES];
+    for (walk, next) in walks.iter_mut().zip(&mut roots) {
+        *walk = next;
+    }
+    let mut left = trees.len();
+    while left > 0 {
+        for (tree, at) in &mut walks {
+            let node = &nodes[*at];
+            let fails = row[node.link.column()] > node.key;
+            let next = at
+                .wrapping_add_signed(node.link.delta())
+                .wrapping_add(usize::from(fails));
+            if next != *at {
+                *at = next;
+                continue;
+            }
+            leaves[*tree] = node.key;
+            if *tree < trees.len() {
+                left -= 1;
+                (*tree, *at) = roots.next().unwrap_or((trees.len(), *at));
+            }
+        }
     }
 }
 
