@@ -36,19 +36,27 @@ pub(super) struct Conditions {
     pub(super) holding: [u32; LEAVES],
 }
 
-/// Where the branches of a side begin among those of its tree, what its leaves give, and when they are reached.
+/// What the leaves of a side give, and when they are reached.
 #[derive(Clone, Debug)]
 struct Side<T> {
     conditions: Conditions,
     weights: [T; LEAVES],
-    first_branch: u32,
 }
 
 /// An ensemble of small trees whose leaves have one weight each.
 #[derive(Clone, Debug)]
 pub(crate) struct Single<T> {
     quantiser: Quantiser<T>,
+    /// What is read of each tree: beside each other, since a row takes as long as its cache lines.
+    headers: Vec<Header>,
     trees: Vec<Tree<T>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    target: u32,
+    /// Where the branches of each side begin among those of the tree.
+    first_branches: [u8; 2],
 }
 
 #[derive(Clone, Debug)]
@@ -56,7 +64,6 @@ struct Tree<T> {
     branches: Branches,
     /// Where the root's test holds, and where it fails.
     sides: [Side<T>; 2],
-    target: u32,
 }
 
 impl<T: Scalar> Single<T> {
@@ -72,8 +79,10 @@ impl<T: Scalar> Single<T> {
         let trees = ensemble.trees.iter().map(
             |tree| with_nodes!(&ensemble.nodes, nodes => read(nodes, tree.root as usize, tree.target, &quantiser)),
         );
+        let (headers, trees) = trees.collect::<Option<Vec<_>>>()?.into_iter().unzip();
         Some(Self {
-            trees: trees.collect::<Option<_>>()?,
+            headers,
+            trees,
             quantiser,
         })
     }
@@ -91,11 +100,12 @@ impl<T: Scalar> Single<T> {
     pub(super) fn sum_with<L: Lanes>(&self, row: &[T], sums: &mut [T]) {
         let mut ranks = [0; COLUMNS];
         self.quantiser.quantise_row::<L>(row, &mut ranks);
-        for tree in &self.trees {
+        for (header, tree) in self.headers.iter().zip(&self.trees) {
             let bits = L::test(&tree.branches, &ranks);
-            let side = &tree.sides[usize::from(bits & 1 == 0)];
-            let leaf = L::reached((bits >> side.first_branch) as u32, &side.conditions);
-            sums[tree.target as usize] += side.weights[leaf % LEAVES];
+            let fails = usize::from(bits & 1 == 0);
+            let side = &tree.sides[fails];
+            let leaf = L::reached((bits >> header.first_branches[fails]) as u32, &side.conditions);
+            sums[header.target as usize] += side.weights[leaf % LEAVES];
         }
     }
 }
@@ -122,7 +132,7 @@ fn read<T: Scalar, L: Link>(
     root: usize,
     target: u32,
     quantiser: &Quantiser<T>,
-) -> Option<Tree<T>> {
+) -> Option<(Header, Tree<T>)> {
     let mut reader = Reader {
         nodes,
         quantiser,
@@ -133,15 +143,19 @@ fn read<T: Scalar, L: Link>(
         },
         count: 0,
     };
-    let sides = match reader.branch(root)? {
-        Some(pair) => [reader.side(pair)?, reader.side(pair + 1)?],
-        None => [reader.side(root)?, reader.side(root)?],
+    let starts = match reader.branch(root)? {
+        Some(pair) => [pair, pair + 1],
+        None => [root, root],
     };
-    Some(Tree {
+    let mut first_branches = [reader.count as u8, 0];
+    let holds = reader.side(starts[0])?;
+    first_branches[1] = reader.count as u8;
+    let fails = reader.side(starts[1])?;
+    let tree = Tree {
         branches: reader.branches,
-        sides,
-        target,
-    })
+        sides: [holds, fails],
+    };
+    Some((Header { target, first_branches }, tree))
 }
 
 struct Reader<'a, T: Scalar, L> {
@@ -174,7 +188,6 @@ impl<T: Scalar, L: Link> Reader<'_, T, L> {
                 holding: [0; LEAVES],
             },
             weights: [T::ZERO; LEAVES],
-            first_branch: first_branch as u32,
         };
         let mut leaves = 0;
         let mut stack = vec![(start, 0_u32, 0_u32)];
