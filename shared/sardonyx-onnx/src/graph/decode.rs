@@ -14,11 +14,13 @@ use crate::trees::NodeMode;
 const MODEL_GRAPH: u32 = 7;
 const GRAPH_NODE: u32 = 1;
 const NODE_ATTRIBUTE: u32 = 5;
+const ATTRIBUTE_FLOATS: u32 = 7;
 const ATTRIBUTE_INTS: u32 = 8;
 const ATTRIBUTE_STRINGS: u32 = 9;
 
-/// How an entry of `ints` begins.
-const INTS_KEY: u8 = (ATTRIBUTE_INTS as u8) << 3;
+/// How an entry of `floats` and one of `ints` begin.
+const FLOATS_KEY: u8 = (ATTRIBUTE_FLOATS as u8) << 3 | WireType::ThirtyTwoBit as u8;
+const INTS_KEY: u8 = (ATTRIBUTE_INTS as u8) << 3 | WireType::Varint as u8;
 
 pub(super) fn model(bytes: &[u8]) -> Result<ModelProto, DecodeError> {
     let mut model = ModelProto::default();
@@ -45,12 +47,20 @@ fn node(bytes: &[u8]) -> Result<NodeProto, DecodeError> {
     let mut node = NodeProto::default();
     fields(bytes, |tag, wire_type, rest| {
         if tag == NODE_ATTRIBUTE && wire_type == WireType::LengthDelimited {
-            node.attribute.push(attribute(content(rest)?)?);
+            let attribute = attribute(content(rest)?)?;
+            if !is_unread(&attribute) {
+                node.attribute.push(attribute);
+            }
             return Ok(());
         }
         node.merge_field(tag, wire_type, rest, DecodeContext::default())
     })?;
     Ok(node)
+}
+
+/// How often each node was reached in training: a list as long as the others, of which no operator makes anything.
+fn is_unread(attribute: &AttributeProto) -> bool {
+    attribute.name == "nodes_hitrates"
 }
 
 fn attribute(bytes: &[u8]) -> Result<AttributeProto, DecodeError> {
@@ -67,6 +77,19 @@ fn attribute(bytes: &[u8]) -> Result<AttributeProto, DecodeError> {
                 attribute.ints.push(decode_varint(rest)? as i64);
             }
             attribute.ints.shrink_to_fit();
+            Ok(())
+        }
+        (ATTRIBUTE_FLOATS, WireType::ThirtyTwoBit) if attribute.floats.is_empty() => {
+            attribute.merge_field(tag, wire_type, rest, DecodeContext::default())?;
+            if !is_unread(&attribute) {
+                attribute.floats.reserve_exact(rest.len() / 5);
+            }
+            while let [FLOATS_KEY, a, b, c, d, entries @ ..] = *rest {
+                *rest = entries;
+                if !is_unread(&attribute) {
+                    attribute.floats.push(f32::from_le_bytes([*a, *b, *c, *d]));
+                }
+            }
             Ok(())
         }
         (ATTRIBUTE_STRINGS, WireType::LengthDelimited) if attribute.name == "nodes_modes" => {
@@ -139,6 +162,11 @@ mod tests {
                     ..list("nodes_nodeids")
                 },
                 AttributeProto {
+                    floats: vec![0.5, f32::INFINITY, -0.0, 1e-45],
+                    i: 7,
+                    ..list("nodes_values")
+                },
+                AttributeProto {
                     strings: vec![b"LEAF".to_vec()],
                     ..list("labels")
                 },
@@ -170,6 +198,20 @@ mod tests {
                 .clone();
         }
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_nobody_reads_is_left_out() {
+        let mut model = tree(&["LEAF"]);
+        let expected = super::model(&model.encode_to_vec()).expect("is a model");
+        for node in model.graph.iter_mut().flat_map(|graph| &mut graph.node) {
+            node.attribute.push(AttributeProto {
+                name: "nodes_hitrates".into(),
+                floats: vec![1.0; 9],
+                ..Default::default()
+            });
+        }
+        assert_eq!(super::model(&model.encode_to_vec()).expect("is a model"), expected);
     }
 
     #[test]
