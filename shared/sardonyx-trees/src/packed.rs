@@ -216,7 +216,7 @@ fn read_nodes<K: Key, L: PackedLink>(reader: &mut Reader<'_>, count: usize) -> R
     })
 }
 
-/// Every walk must end at a leaf, within its tree and after at most as many steps as the tree is deep.
+/// Every walk must end, within its tree, and at a leaf where what it ends at is looked up.
 fn check<T: Scalar>(
     nodes: &Nodes<T::Key>,
     trees: &[Tree],
@@ -260,7 +260,6 @@ fn check_trees<K: Key, L: Link>(
     targets: usize,
 ) -> Result<(), EnsembleError> {
     let ends = trees.iter().skip(1).map(|tree| tree.root as usize).chain([nodes.len()]);
-    // The number of steps that are left at most, and whether a node is led to at all.
     let mut heights = Vec::new();
     for (tree, end) in trees.iter().zip(ends) {
         let start = tree.root as usize;
@@ -270,49 +269,62 @@ fn check_trees<K: Key, L: Link>(
         if tree.target as usize >= targets {
             return Err(damaged("a tree is for no target"));
         }
-        check_tree(&nodes[start..end], tree.depth, columns, leaf_count, &mut heights)?;
+        let nodes = &nodes[start..end];
+        check_nodes(nodes, columns, leaf_count)?;
+        // A walk that ends too early takes a branch for a leaf: any number is a weight, but not any is the number of a leaf.
+        if leaf_count.is_some() && height(nodes, &mut heights) > tree.depth {
+            return Err(damaged("a node leads deeper than its tree"));
+        }
     }
     Ok(())
 }
 
-fn check_tree<K: Key, L: Link>(
+/// Checks the nodes of a tree one by one. There are no jumps in the loop, and nothing wider than it has to be, so that it is computed on
+/// vectors: a large forest is loaded in the time of this.
+fn check_nodes<K: Key, L: Link>(
     nodes: &[Node<K, L>],
-    depth: u32,
     columns: usize,
     leaf_count: Option<usize>,
-    depths: &mut Vec<u32>,
 ) -> Result<(), EnsembleError> {
-    depths.clear();
-    depths.resize(nodes.len(), 0);
-    for (at, node) in nodes.iter().enumerate() {
-        if node.link.column() == 0 {
-            if node.link.delta() != 0 {
-                return Err(damaged("a leaf leads on"));
-            }
-            if leaf_count
-                .is_some_and(|count| node.key.to_u32() as usize >= count || K::from_u32(node.key.to_u32()) != node.key)
-            {
-                return Err(damaged("a leaf has no weights"));
-            }
-            continue;
-        }
-        if node.link.column() > columns {
-            return Err(damaged("a node tests no column"));
-        }
-        // Pairs lie behind the nodes that lead to them, save for those of a branch that several ways lead to.
-        let pair = at
-            .checked_add_signed(node.link.delta())
-            .filter(|pair| *pair > 0 && pair + 1 < nodes.len());
-        let Some(pair) = pair else {
-            return Err(damaged("a node leads out of its tree"));
-        };
-        let below = depths[at] + 1;
-        if pair <= at || below > depth {
-            return Err(damaged("a node leads back, or deeper than its tree"));
-        }
-        for side in [pair, pair + 1] {
-            depths[side] = depths[side].max(below);
+    let (Ok(count), Ok(columns)) = (i32::try_from(nodes.len()), i32::try_from(columns)) else {
+        return Err(damaged("a tree is too large"));
+    };
+    let [mut leads_on, mut tests_nothing, mut leads_out] = [false; 3];
+    for (node, behind) in nodes.iter().zip((0..count).rev()) {
+        let (column, delta) = (node.link.column() as i32, node.link.delta() as i32);
+        let is_leaf = column == 0;
+        leads_on |= is_leaf & (delta != 0);
+        tests_nothing |= (column < 0) | (column > columns);
+        // Pairs lie behind the nodes that lead to them.
+        leads_out |= !is_leaf & ((delta <= 0) | (delta >= behind));
+    }
+    let has_weights = |node: &Node<K, L>, count: usize| {
+        let number = node.key.to_u32();
+        (number as usize) < count && K::from_u32(number) == node.key
+    };
+    let mut leaves = nodes.iter().filter(|node| node.link.column() == 0);
+    let has_no_weights = leaf_count.is_some_and(|count| !leaves.all(|leaf| has_weights(leaf, count)));
+    let problems = [
+        (leads_on, "a leaf leads on"),
+        (has_no_weights, "a leaf has no weights"),
+        (tests_nothing, "a node tests no column"),
+        (leads_out, "a node leads back, or out of its tree"),
+    ];
+    match problems.into_iter().find(|(is_there, _)| *is_there) {
+        Some((_, problem)) => Err(damaged(problem)),
+        None => Ok(()),
+    }
+}
+
+/// The most steps from the first node to a leaf. All pairs are inside of the tree and behind the nodes that lead to them.
+fn height<K: Key, L: Link>(nodes: &[Node<K, L>], heights: &mut Vec<u32>) -> u32 {
+    heights.clear();
+    heights.resize(nodes.len(), 0);
+    for (at, node) in nodes.iter().enumerate().rev() {
+        if node.link.column() != 0 {
+            let pair = at.wrapping_add_signed(node.link.delta());
+            heights[at] = heights[pair].max(heights[pair + 1]) + 1;
         }
     }
-    Ok(())
+    heights[0]
 }
