@@ -325,6 +325,15 @@ fn numbers_that_no_model_has_are_refused() {
     });
     assert!(refusal(&single(outer, 13)).contains(too_large));
 
+    let mut transposed = node("", "Transpose", &["x"], "y");
+    transposed.attribute.push(AttributeProto {
+        name: "perm".into(),
+        r#type: AttributeType::Ints as i32,
+        ints: vec![1, 1],
+        ..Default::default()
+    });
+    assert!(refusal(&single(transposed, 13)).contains("no order of the dimensions"));
+
     let expanded = |shape: &[i64]| {
         let model = single(node("", "Expand", &["x", "shape"], "y"), 13);
         let mut model = ModelProto::decode(&model[..]).expect("a model");

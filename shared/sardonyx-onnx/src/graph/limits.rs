@@ -23,9 +23,15 @@ pub(super) fn check(graph: &GraphProto) -> Result<(), String> {
             ));
         }
         for attribute in &node.attribute {
+            if attribute.name == "perm" && !is_permutation(&attribute.ints) {
+                return Err(format!(
+                    "the node {:?} ({}) has {:?} for perm, which is no order of the dimensions",
+                    node.name, node.op_type, attribute.ints
+                ));
+            }
             let numbers = attribute.ints.iter().chain([&attribute.i]).map(|number| *number as f64);
             let (size, limit) = match attribute.name.as_str() {
-                "axes" | "perm" => (largest(numbers), MAX_DIMENSIONS),
+                "axes" => (largest(numbers), MAX_DIMENSIONS),
                 name if name.contains("axis") => (largest(numbers), MAX_DIMENSIONS),
                 "kernel_shape" => (product(numbers), MAX_WINDOW),
                 "dilations" | "output_padding" | "output_shape" | "pads" | "strides" => (largest(numbers), MAX_WINDOW),
@@ -59,6 +65,10 @@ fn elements(graph: &GraphProto, node: &NodeProto) -> Option<f64> {
         }
         _ => None,
     }
+}
+
+fn is_permutation(positions: &[i64]) -> bool {
+    (0..positions.len() as i64).all(|position| positions.contains(&position))
 }
 
 fn largest(sizes: impl IntoIterator<Item = f64>) -> f64 {
