@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Bytes, Lanes, ROWS};
+use super::lanes::{Bytes, FourTimes, Lanes, ROWS};
 use super::run::{Task, Workspace, sum as run};
 use crate::Scalar;
 
@@ -39,9 +39,9 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn splat(byte: u8) -> __m256i {
+    fn splat(bytes: FourTimes) -> __m256i {
         // SAFETY: this is inlined into `with_avx2` alone.
-        unsafe { _mm256_set1_epi8(byte as i8) }
+        unsafe { _mm256_set1_epi32(bytes.0 as i32) }
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Bytes, Lanes, MOST_LEVELS, ROWS};
+use super::lanes::{Bytes, FourTimes, Lanes, MOST_LEVELS, ROWS};
 use super::run::{Task, Workspace, sum as run};
 use super::single::{Branches, COLUMNS, Conditions, Single};
 use crate::Scalar;
@@ -29,37 +29,71 @@ fn row_with_avx512<T: Scalar>(trees: &Single<T>, row: &[T], sums: &mut [T]) {
     trees.sum_with::<Avx512>(row, sums);
 }
 
-/// The numbers at these positions, of which the lowest five bits count, from the register `first` on.
+/// Numbers in registers, from the register `first` on.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn of_32(numbers: &[f32; 256], first: usize, positions: __m512i) -> __m512 {
-    let numbers = &numbers[first * 16..][..32];
-    // SAFETY: there are twice 16.
-    let tables = unsafe {
-        [
-            _mm512_loadu_ps(numbers.as_ptr()),
-            _mm512_loadu_ps(numbers.as_ptr().add(16)),
-        ]
-    };
-    _mm512_permutex2var_ps(tables[0], positions, tables[1])
+fn tables<const TABLES: usize>(numbers: &[f32; 256], first: usize) -> [__m512; TABLES] {
+    let mut tables = [_mm512_setzero_ps(); TABLES];
+    for (table, numbers) in tables.iter_mut().zip(numbers[first * 16..].chunks_exact(16)) {
+        // SAFETY: there are 16 numbers.
+        *table = unsafe { _mm512_loadu_ps(numbers.as_ptr()) };
+    }
+    tables
 }
 
-/// [`of_32`] of six bits.
+/// The numbers at these positions, of which only those bits count that tell the numbers apart.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn of_64(numbers: &[f32; 256], first: usize, positions: __m512i) -> __m512 {
-    let is_upper = _mm512_test_epi32_mask(positions, _mm512_set1_epi32(32));
-    let halves = [of_32(numbers, first, positions), of_32(numbers, first + 2, positions)];
-    _mm512_mask_blend_ps(is_upper, halves[0], halves[1])
+fn look_up<const TABLES: usize>(tables: &[__m512; TABLES], positions: __m512i) -> __m512 {
+    if TABLES == 1 {
+        return _mm512_permutexvar_ps(positions, tables[0]);
+    }
+    let mut found = *tables;
+    let mut count = TABLES / 2;
+    for at in 0..count {
+        found[at] = _mm512_permutex2var_ps(tables[2 * at], positions, tables[2 * at + 1]);
+    }
+    let mut bit = 32;
+    while count > 1 {
+        let is_upper = _mm512_test_epi32_mask(positions, _mm512_set1_epi32(bit));
+        count /= 2;
+        for at in 0..count {
+            found[at] = _mm512_mask_blend_ps(is_upper, found[2 * at], found[2 * at + 1]);
+        }
+        bit *= 2;
+    }
+    found[0]
 }
 
-/// [`of_32`] of seven bits.
+/// [`Lanes::add_leaves`] of so many registers of weights.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn of_128(numbers: &[f32; 256], first: usize, positions: __m512i) -> __m512 {
-    let is_upper = _mm512_test_epi32_mask(positions, _mm512_set1_epi32(64));
-    let halves = [of_64(numbers, first, positions), of_64(numbers, first + 4, positions)];
-    _mm512_mask_blend_ps(is_upper, halves[0], halves[1])
+fn add_leaves<const TABLES: usize>(sums: &mut [f32; ROWS], leaves: &Bytes, weights: &[f32; 256]) {
+    let tables = tables::<TABLES>(weights, 0);
+    for (sums, leaves) in sums.chunks_exact_mut(16).zip(leaves.0.chunks_exact(16)) {
+        // SAFETY: the chunks have 16 numbers and 16 bytes.
+        unsafe {
+            let leaves = _mm512_cvtepu8_epi32(_mm_loadu_si128(leaves.as_ptr().cast()));
+            let sum = _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr()), look_up(&tables, leaves));
+            _mm512_storeu_ps(sums.as_mut_ptr(), sum);
+        }
+    }
+}
+
+/// A step of a binary search from each node to one of those below it: to the second where the value is greater than the number at the node.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn descend<const TABLES: usize>(
+    nodes: &mut [__m512i; 4],
+    values: &[__m512; 4],
+    tables: &[__m512; TABLES],
+    one: __m512i,
+) {
+    for (node, value) in nodes.iter_mut().zip(values) {
+        let is_above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(*value, look_up(tables, *node));
+        let first = _mm512_add_epi32(*node, *node);
+        *node = _mm512_mask_add_epi32(first, is_above, first, one);
+    }
 }
 
 struct Avx512;
@@ -82,9 +116,9 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn splat(byte: u8) -> __m512i {
+    fn splat(bytes: FourTimes) -> __m512i {
         // SAFETY: this is inlined into the functions above alone.
-        unsafe { _mm512_set1_epi8(byte as i8) }
+        unsafe { _mm512_set1_epi32(bytes.0 as i32) }
     }
 
     #[inline(always)]
@@ -95,23 +129,14 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn add_leaves(sums: &mut [f32; ROWS], leaves: &Bytes, weights: &[f32; 256], count: usize) {
-        for (sums, leaves) in sums.chunks_exact_mut(16).zip(leaves.0.chunks_exact(16)) {
-            // SAFETY: this is inlined into the functions above alone. The chunks have 16 numbers and 16 bytes, and the weights are 256, so
-            // that any byte is the position of one.
-            unsafe {
-                let leaves = _mm512_cvtepu8_epi32(_mm_loadu_si128(leaves.as_ptr().cast()));
-                let found = match count {
-                    0..=16 => _mm512_permutexvar_ps(leaves, _mm512_loadu_ps(weights.as_ptr())),
-                    17..=32 => of_32(weights, 0, leaves),
-                    33..=64 => of_64(weights, 0, leaves),
-                    65..=128 => of_128(weights, 0, leaves),
-                    _ => {
-                        let is_upper = _mm512_test_epi32_mask(leaves, _mm512_set1_epi32(128));
-                        _mm512_mask_blend_ps(is_upper, of_128(weights, 0, leaves), of_128(weights, 8, leaves))
-                    }
-                };
-                let sum = _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr()), found);
-                _mm512_storeu_ps(sums.as_mut_ptr(), sum);
+        // SAFETY: this is inlined into the functions above alone.
+        unsafe {
+            match count {
+                0..=16 => add_leaves::<1>(sums, leaves, weights),
+                17..=32 => add_leaves::<2>(sums, leaves, weights),
+                33..=64 => add_leaves::<4>(sums, leaves, weights),
+                65..=128 => add_leaves::<8>(sums, leaves, weights),
+                _ => add_leaves::<16>(sums, leaves, weights),
             }
         }
     }
@@ -150,24 +175,23 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn ranks(values: &[f32; ROWS], thresholds: &[f32; 1 << MOST_LEVELS], levels: usize) -> Option<Bytes> {
         let mut ranks = Bytes([0; ROWS]);
-        // SAFETY: this is inlined into the functions above alone. There are 64 values and ranks, four times 16 of each, and 256 thresholds, 16 times
-        // 16, of which those of a level are at 16 in any case.
+        // SAFETY: this is inlined into the functions above alone. There are 64 values and ranks, four times 16 of each.
         unsafe {
-            let values: [__m512; 4] = std::array::from_fn(|part| _mm512_loadu_ps(values.as_ptr().add(part * 16)));
-            let table = |at: usize| _mm512_loadu_ps(thresholds.as_ptr().add(at * 16));
-            let mut nodes = [_mm512_set1_epi32(1); 4];
+            let mut registers = [_mm512_setzero_ps(); 4];
+            for (register, values) in registers.iter_mut().zip(values.chunks_exact(16)) {
+                *register = _mm512_loadu_ps(values.as_ptr());
+            }
+            // A constant would make two instructions more of each addition.
+            let one = _mm512_set1_epi32(std::hint::black_box(1));
+            let mut nodes = [one; 4];
             for level in 0..levels {
-                for (node, value) in nodes.iter_mut().zip(values) {
-                    let threshold = match level {
-                        0..4 => _mm512_permutexvar_ps(*node, table(0)),
-                        4 => _mm512_permutexvar_ps(*node, table(1)),
-                        5 => of_32(thresholds, 2, *node),
-                        6 => of_64(thresholds, 4, *node),
-                        _ => of_128(thresholds, 8, *node),
-                    };
-                    let is_above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(value, threshold);
-                    let left = _mm512_add_epi32(*node, *node);
-                    *node = _mm512_mask_add_epi32(left, is_above, left, _mm512_set1_epi32(1));
+                // The nodes of the level i are at 2^i and behind.
+                match level {
+                    0..4 => descend(&mut nodes, &registers, &tables::<1>(thresholds, 0), one),
+                    4 => descend(&mut nodes, &registers, &tables::<1>(thresholds, 1), one),
+                    5 => descend(&mut nodes, &registers, &tables::<2>(thresholds, 2), one),
+                    6 => descend(&mut nodes, &registers, &tables::<4>(thresholds, 4), one),
+                    _ => descend(&mut nodes, &registers, &tables::<8>(thresholds, 8), one),
                 }
             }
             let first = _mm512_set1_epi32(1 << levels);

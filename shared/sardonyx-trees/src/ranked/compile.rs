@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::lanes::FourTimes;
 use super::quantise::Quantiser;
 use crate::Scalar;
 use crate::ensemble::{Ensemble, Tree};
@@ -19,7 +20,7 @@ const MAX_BOTTOMS: usize = 32;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Test {
     pub(super) column: u16,
-    pub(super) limit: u8,
+    pub(super) limit: FourTimes,
 }
 
 /// A complete subtree that ends in leaves: its branches level by level from its root, and its leaves from where all tests hold to where
@@ -27,7 +28,7 @@ pub(super) struct Test {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Complete<const BRANCHES: usize, const LEAVES: usize> {
     pub(super) tests: [Test; BRANCHES],
-    pub(super) leaves: [u8; LEAVES],
+    pub(super) leaves: [FourTimes; LEAVES],
     pub(super) out: u16,
 }
 
@@ -322,7 +323,11 @@ impl<T: Scalar> Compiler<'_, T> {
         root: usize,
         out: u16,
     ) -> Option<Complete<BRANCHES, LEAVES>> {
-        let mut tests = [Test { column: 0, limit: 0 }; BRANCHES];
+        let none = Test {
+            column: 0,
+            limit: FourTimes(0),
+        };
+        let mut tests = [none; BRANCHES];
         // The nodes of a complete tree: those below the node i are 2 i + 1 and 2 i + 2.
         let mut nodes = vec![root];
         for (index, test) in tests.iter_mut().enumerate() {
@@ -333,12 +338,12 @@ impl<T: Scalar> Compiler<'_, T> {
             *test = self.test(at)?;
             nodes.extend([pair, pair + 1]);
         }
-        let mut leaves = [0; LEAVES];
+        let mut leaves = [FourTimes(0); LEAVES];
         for (leaf, at) in leaves.iter_mut().zip(nodes.split_off(BRANCHES)) {
             let View::Leaf(key) = (self.view)(at) else {
                 return None;
             };
-            *leaf = self.leaf(key)?;
+            *leaf = self.leaf(key)?.into();
         }
         Some(Complete { tests, leaves, out })
     }
@@ -382,7 +387,7 @@ impl<T: Scalar> Compiler<'_, T> {
         };
         Some(Test {
             column: u16::try_from(column).ok()?,
-            limit: self.quantiser.rank(column, key)?,
+            limit: self.quantiser.rank(column, key)?.into(),
         })
     }
 

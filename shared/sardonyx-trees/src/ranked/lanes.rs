@@ -25,6 +25,16 @@ pub(super) struct Thresholds<T> {
     pub(super) stretches: [[T; 16]; 16],
 }
 
+/// A byte four times: a register is filled with four bytes by the instruction that reads them, with a single one it takes another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FourTimes(pub(super) u32);
+
+impl From<u8> for FourTimes {
+    fn from(byte: u8) -> Self {
+        Self(u32::from_ne_bytes([byte; 4]))
+    }
+}
+
 /// How many levels of a [`Search`] there are at most: a rank is a byte.
 pub(super) const MOST_LEVELS: usize = 8;
 
@@ -51,8 +61,8 @@ pub(super) trait Lanes {
     /// The inverse of [`Lanes::load`].
     fn store(register: Self::Register, bytes: &mut Bytes, at: usize);
 
-    /// The same byte for all rows.
-    fn splat(byte: u8) -> Self::Register;
+    /// The same byte for all rows; it is given four times.
+    fn splat(bytes: FourTimes) -> Self::Register;
 
     /// For each row `yes` where its rank is at most the limit, else `no`.
     fn select(ranks: Self::Register, limit: Self::Register, yes: Self::Register, no: Self::Register) -> Self::Register;

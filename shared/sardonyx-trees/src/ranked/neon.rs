@@ -3,7 +3,7 @@
 
 use std::arch::aarch64::*;
 
-use super::lanes::{Bytes, Lanes};
+use super::lanes::{Bytes, FourTimes, Lanes};
 use super::run::{Task, Workspace, sum as run};
 use crate::Scalar;
 
@@ -39,9 +39,9 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
-    fn splat(byte: u8) -> uint8x16_t {
+    fn splat(bytes: FourTimes) -> uint8x16_t {
         // SAFETY: this is inlined into `with_neon` alone.
-        unsafe { vdupq_n_u8(byte) }
+        unsafe { vreinterpretq_u8_u32(vdupq_n_u32(bytes.0)) }
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Any CPU: plain loops that the compiler turns into whatever vectors the target has.
 
-use super::lanes::{Bytes, Lanes};
+use super::lanes::{Bytes, FourTimes, Lanes};
 use super::run::{Task, Workspace, sum as run};
 use crate::Scalar;
 
@@ -28,8 +28,8 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn splat(byte: u8) -> [u8; 16] {
-        [byte; 16]
+    fn splat(bytes: FourTimes) -> [u8; 16] {
+        [bytes.0 as u8; 16]
     }
 
     #[inline(always)]
