@@ -68,7 +68,8 @@ fn elements(graph: &GraphProto, node: &NodeProto) -> Option<f64> {
 }
 
 fn is_permutation(positions: &[i64]) -> bool {
-    (0..positions.len() as i64).all(|position| positions.contains(&position))
+    positions.len() as f64 <= MAX_DIMENSIONS
+        && (0..positions.len() as i64).all(|position| positions.contains(&position))
 }
 
 fn largest(sizes: impl IntoIterator<Item = f64>) -> f64 {
