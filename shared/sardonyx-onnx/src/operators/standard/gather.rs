@@ -4,7 +4,7 @@ use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::{TVec, ToDim, TractResult, anyhow, bail, ensure};
 
-use super::axis;
+use super::{axis, from_start};
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator};
 
@@ -65,14 +65,7 @@ impl Kernel for Gather {
         let at = integers(positions)?
             .into_iter()
             .map(|position| {
-                let from_start = if position < 0 {
-                    position.saturating_add_unsigned(size as u64)
-                } else {
-                    position
-                };
-                usize::try_from(from_start)
-                    .ok()
-                    .filter(|position| *position < size)
+                from_start(position, size)
                     .ok_or_else(|| anyhow!("Gather takes the part {position}, but there are {size}"))
             })
             .collect::<TractResult<Vec<_>>>()?;

@@ -16,6 +16,8 @@ mod softmax;
 #[cfg(test)]
 mod tests;
 
+use tract_onnx::tract_hir::internal::{TractResult, anyhow};
+
 use super::operator::{Parse, Registration};
 
 const REGISTRY: &[Registration] = &[
@@ -74,18 +76,17 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The axis that an attribute means, counted from the end when negative.
-fn axis(operator: &str, axis: i64, rank: usize) -> tract_onnx::prelude::TractResult<usize> {
-    let from_start = if axis < 0 {
-        axis.saturating_add_unsigned(rank as u64)
+fn axis(operator: &str, axis: i64, rank: usize) -> TractResult<usize> {
+    from_start(axis, rank)
+        .ok_or_else(|| anyhow!("{operator} works on axis {axis}, but its input has {rank} dimensions"))
+}
+
+/// A position, counted from the end when negative, if there is one.
+fn from_start(position: i64, size: usize) -> Option<usize> {
+    let from_start = if position < 0 {
+        position.saturating_add_unsigned(size as u64)
     } else {
-        axis
+        position
     };
-    usize::try_from(from_start)
-        .ok()
-        .filter(|axis| *axis < rank)
-        .ok_or_else(|| {
-            tract_onnx::tract_hir::internal::anyhow!(
-                "{operator} works on axis {axis}, but its input has {rank} dimensions"
-            )
-        })
+    usize::try_from(from_start).ok().filter(|position| *position < size)
 }
