@@ -4,7 +4,7 @@ use super::Scalar;
 use super::canonicalise::Column;
 use super::encode::Encoder;
 use super::instruction_set::InstructionSet;
-use super::lockstep::{LANES, Nodes};
+use super::lockstep::{LANES, Nodes, are_deep};
 use super::ranked::{Ranked, Single};
 use super::scalar::Key;
 
@@ -42,6 +42,8 @@ pub struct Ensemble<T: Scalar> {
     pub(super) columns: Vec<Column>,
     pub(super) leaves: Leaves<T>,
     pub(super) targets: usize,
+    /// See [`are_deep`].
+    is_deep: bool,
     /// Which targets any tree gives to, where leaves have one weight each.
     given: Vec<bool>,
     encoder: Encoder,
@@ -80,6 +82,7 @@ impl<T: Scalar> Ensemble<T> {
             given[tree.target as usize] = true;
         }
         Self {
+            is_deep: are_deep(&trees),
             given,
             encoder: Encoder::new(&columns),
             nodes,
@@ -207,11 +210,11 @@ impl<T: Scalar> Ensemble<T> {
             if let [score] = scores {
                 let mut sum = T::ZERO;
                 self.nodes
-                    .walk_row(&self.trees, &keys, |_, leaf| sum += T::from_bits(leaf));
+                    .walk_row(&self.trees, self.is_deep, &keys, |_, leaf| sum += T::from_bits(leaf));
                 score.value = sum;
             } else {
                 let give = |tree: &Tree, leaf| scores[tree.target as usize].value += T::from_bits(leaf);
-                self.nodes.walk_row(&self.trees, &keys, give);
+                self.nodes.walk_row(&self.trees, self.is_deep, &keys, give);
             }
         }
     }
@@ -289,8 +292,9 @@ impl<T: Scalar> Ensemble<T> {
         let mut keys = Vec::new();
         for (index, row) in rest.chunks_exact(width).enumerate() {
             self.encoder.encode_row(row, &mut keys);
-            self.nodes
-                .walk_row(&self.trees, &keys, |tree, leaf| visit(grouped + index, tree, leaf));
+            self.nodes.walk_row(&self.trees, self.is_deep, &keys, |tree, leaf| {
+                visit(grouped + index, tree, leaf)
+            });
         }
     }
 

@@ -110,6 +110,15 @@ impl InstructionSet {
         }
     }
 
+    /// Whether numbers are ranked many at a time, by a binary search.
+    pub(crate) fn searches(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => true,
+            _ => false,
+        }
+    }
+
     /// How many steps of a walk take as long as one branch of a program, both for the same rows; see `make bench SUITE=trees`.
     pub(crate) fn steps_per_branch(self) -> f64 {
         match self {

@@ -11,7 +11,15 @@ use super::scalar::Key;
 pub(super) const LANES: usize = 16;
 
 /// Trees up to this depth are walked to the end without asking whether all walks have arrived.
-const UNCHECKED_DEPTH: u32 = 8;
+pub(super) const UNCHECKED_DEPTH: u32 = 8;
+
+/// From this depth on, in the mean of the trees, the walks of a row wait so long for the longest that they had better not.
+const DEEP: usize = 20;
+
+/// Whether a row had better be walked as through deep trees.
+pub(super) fn are_deep(trees: &[Tree]) -> bool {
+    trees.iter().map(|tree| tree.depth as usize).sum::<usize>() > DEEP * trees.len()
+}
 
 /// The nodes of all trees.
 #[derive(Clone, Debug)]
@@ -76,12 +84,12 @@ impl<K: Key> Nodes<K> {
         with_nodes!(self, nodes => nodes.len())
     }
 
-    /// What the leaves give that one row arrives at, tree by tree. `row` has the keys of the columns, column 0 among them.
+    /// What the leaves give that one row arrives at, tree by tree; `is_deep` is what [`are_deep`] says of the trees. `row` has the keys of the columns, column 0 among them.
     #[inline(always)]
-    pub(super) fn walk_row(&self, trees: &[Tree], row: &[K], mut visit: impl FnMut(&Tree, K)) {
+    pub(super) fn walk_row(&self, trees: &[Tree], is_deep: bool, row: &[K], mut visit: impl FnMut(&Tree, K)) {
         with_nodes!(self, nodes => {
-            if trees.len() > LANES && trees.iter().any(|tree| tree.depth > UNCHECKED_DEPTH) {
-                let mut leaves = vec![K::LEAST; trees.len() + 1];
+            if is_deep {
+                let mut leaves = vec![K::LEAST; trees.len()];
                 walk_deep(nodes, trees, row, &mut leaves);
                 for (tree, leaf) in trees.iter().zip(leaves) {
                     visit(tree, leaf);
@@ -114,34 +122,44 @@ impl<K: Key> Nodes<K> {
     }
 }
 
-/// Walks one row through trees of very different depths: where a walk arrives, that of the next tree begins. `leaves` has a place more than there are
-/// trees, where the walks go on that arrived when there was no tree left.
+/// Walks one row through trees of very different depths: where a walk arrives, that of the next tree begins. `leaves`
+/// has a place for each tree.
 #[inline(always)]
 fn walk_deep<K: Key, L: Link>(nodes: &[Node<K, L>], trees: &[Tree], row: &[K], leaves: &mut [K]) {
+    /// Whether a walk has arrived is asked now and then: no CPU can guess the answer.
+    const STEPS: usize = 4;
+
     let mut roots = trees.iter().map(|tree| tree.root as usize).enumerate();
-    let mut walks = [(trees.len(), 0); LANES];
-    for (walk, next) in walks.iter_mut().zip(&mut roots) {
-        *walk = next;
+    let mut walked = [trees.len(); LANES];
+    let mut at = [0; LANES];
+    for (walk, next) in walked.iter_mut().zip(&mut at).zip(&mut roots) {
+        (*walk.0, *walk.1) = next;
     }
     let mut left = trees.len();
     while left > 0 {
-        for (tree, at) in &mut walks {
-            let node = &nodes[*at];
-            let fails = row[node.link.column()] > node.key;
-            let next = at
-                .wrapping_add_signed(node.link.delta())
-                .wrapping_add(usize::from(fails));
-            if next != *at {
-                *at = next;
-                continue;
+        for _ in 0..STEPS {
+            for at in &mut at {
+                *at = step(nodes, *at, |column| row[column]);
             }
-            leaves[*tree] = node.key;
-            if *tree < trees.len() {
+        }
+        for (tree, at) in walked.iter_mut().zip(&mut at) {
+            let node = &nodes[*at];
+            if node.link.column() == 0 && *tree < trees.len() {
+                leaves[*tree] = node.key;
                 left -= 1;
                 (*tree, *at) = roots.next().unwrap_or((trees.len(), *at));
             }
         }
     }
+}
+
+/// The node after a node.
+#[inline(always)]
+fn step<K: Key, L: Link>(nodes: &[Node<K, L>], at: usize, value: impl Fn(usize) -> K) -> usize {
+    let node = &nodes[at];
+    let fails = value(node.link.column()) > node.key;
+    at.wrapping_add_signed(node.link.delta())
+        .wrapping_add(usize::from(fails))
 }
 
 #[inline(always)]
@@ -151,12 +169,7 @@ fn walk<K: Key, L: Link, const N: usize>(
     depth: u32,
     value: impl Fn(usize, usize) -> K,
 ) -> [K; N] {
-    let step = |lane: usize, at: usize| {
-        let node = &nodes[at];
-        let fails = value(lane, node.link.column()) > node.key;
-        at.wrapping_add_signed(node.link.delta())
-            .wrapping_add(usize::from(fails))
-    };
+    let step = |lane: usize, at: usize| step(nodes, at, |column| value(lane, column));
     if depth <= UNCHECKED_DEPTH {
         for _ in 0..depth {
             for (lane, at) in at.iter_mut().enumerate() {
@@ -164,7 +177,11 @@ fn walk<K: Key, L: Link, const N: usize>(
             }
         }
     } else {
-        for _ in 0..depth {
+        // Whether any walk still moves is asked at every other step: asking takes as long as a quarter of a step.
+        loop {
+            for (lane, at) in at.iter_mut().enumerate() {
+                *at = step(lane, *at);
+            }
             let mut moved = 0;
             for (lane, at) in at.iter_mut().enumerate() {
                 let next = step(lane, *at);

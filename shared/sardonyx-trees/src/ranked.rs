@@ -46,7 +46,7 @@ impl<T: Scalar> Ranked<T> {
         if matches!(ensemble.leaves, Leaves::Many { .. }) || !compile::pays(ensemble, instruction_set) {
             return None;
         }
-        let quantiser = Quantiser::new(ensemble)?;
+        let quantiser = Quantiser::new(ensemble, instruction_set.searches())?;
         let programs = ensemble
             .trees
             .iter()

@@ -179,7 +179,7 @@ fn a_set_of_categories_is_one_search_whatever_its_order_and_its_missing_values()
 }
 
 #[test]
-fn bytes_that_are_cut_off_or_changed_never_panic_and_never_lead_out_of_the_trees() {
+fn bytes_that_are_cut_off_or_changed_never_panic_and_mean_the_same_everywhere() {
     let mut random = Random(3);
     let attributes = random_ensemble(&mut random, 3, 3, 2, &MODES);
     let bytes = Ensemble::new(&attributes, 2).expect("a good ensemble").to_bytes();
@@ -195,11 +195,27 @@ fn bytes_that_are_cut_off_or_changed_never_panic_and_never_lead_out_of_the_trees
             if let Ok(ensemble) = Ensemble::<f32>::from_bytes(&changed)
                 && ensemble.features() <= 3
             {
-                let targets = ensemble.targets();
-                let regressor = Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None).expect("good");
-                assert_eq!(regressor.predict(&rows, 3).len(), 40 * targets);
+                agree(&ensemble, &rows);
             }
         }
+    }
+}
+
+/// Whether all instruction sets make the same of rows of three columns, alone and in a batch.
+fn agree(ensemble: &Ensemble<f32>, rows: &[f32]) {
+    let mut expected = None;
+    for set in InstructionSet::ALL.iter().filter(|set| set.is_available()) {
+        let ensemble = ensemble.clone().with_instruction_set(*set);
+        let targets = ensemble.targets();
+        let regressor = Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None).expect("good");
+        let found = bits(&regressor.predict(rows, 3));
+        let alone: Vec<f32> = rows
+            .chunks(3)
+            .take(4)
+            .flat_map(|row| regressor.predict(row, 3))
+            .collect();
+        assert_eq!(bits(&alone), found[..4 * targets], "{}", set.name());
+        assert_eq!(expected.get_or_insert_with(|| found.clone()), &found, "{}", set.name());
     }
 }
 
@@ -366,4 +382,29 @@ fn layouts_that_onnx_runtime_leaves_to_chance_are_refused() {
     assert!(classifier(vec![0.5, 0.5], PostTransform::None, 3).is_err());
     let one_class = Ensemble::new(&stump(), 1).expect("a good ensemble");
     assert!(Classifier::new(one_class, &[0, 0], &[0.25, 0.75], vec![], PostTransform::None).is_err());
+}
+
+/// A column's thresholds are ranked by a search of as many levels as they take: up to 255 of them fit into a byte, more are walked.
+#[test]
+fn every_number_of_thresholds_is_ranked() {
+    for count in [1, 2, 15, 16, 127, 128, 254, 255, 256] {
+        let mut attributes = EnsembleAttributes::default();
+        // Each tree says whether the value is above one more threshold.
+        for threshold in 0..count {
+            let tree = EnsembleAttributes {
+                nodes_values: vec![threshold as f32, 0.0, 0.0],
+                ..stump()
+            };
+            attributes.push_tree(&tree, threshold, &[0.0, 1.0]);
+        }
+        let mut rows: Vec<f32> = (0..=2 * count).map(|at| (at - 1) as f32 / 2.0).collect();
+        let mut expected: Vec<f32> = rows.iter().map(|row| row.ceil().clamp(0.0, count as f32)).collect();
+        rows.extend([f32::INFINITY, f32::NEG_INFINITY, -0.0]);
+        expected.extend([count as f32, 0.0, 0.0]);
+        let repeats = 300 / rows.len() + 1;
+        for (name, regressor) in variants(&attributes, 1) {
+            let found = regressor.predict(&rows.repeat(repeats), 1);
+            assert_eq!(found, expected.repeat(repeats), "{count} thresholds, {name}");
+        }
+    }
 }

@@ -2,65 +2,98 @@
 //!
 //! A graph can always be written that takes forever; this is about files that are damaged, or made up.
 
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+use std::collections::HashMap;
+
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
 use crate::operators::attribute;
 
-/// More elements than any tensor has that was ever exported: 256 MB of floats.
-const MAX_ELEMENTS: f64 = (1 << 26) as f64;
+/// More elements than a model makes of a constant that fits into a function: half a gigabyte of floats.
+const MAX_ELEMENTS: f64 = (1 << 27) as f64;
 /// More elements than any window of a convolution or a pooling has.
 const MAX_WINDOW: f64 = (1 << 20) as f64;
 /// More than any tensor has.
 const MAX_DIMENSIONS: f64 = 64.0;
 
-/// Says what is too large, in this graph and in those inside of it.
+/// Shapes, repetitions and the like are short lists.
+const LONGEST_LIST: usize = 64;
+
+/// Says what is too large, in a graph and in those inside of it.
 pub(super) fn check(graph: &GraphProto) -> Result<(), String> {
+    check_inside(graph, &HashMap::new())
+}
+
+/// The short lists of numbers that are constant, by name.
+type Constants<'a> = HashMap<&'a str, Vec<f64>>;
+
+/// Checks a graph that may read the constants of those around it.
+fn check_inside(graph: &GraphProto, around: &Constants<'_>) -> Result<(), String> {
+    let mut constants = around.clone();
+    let initializers = graph.initializer.iter();
+    constants.extend(initializers.filter_map(|tensor| Some((tensor.name.as_str(), numbers(tensor)?))));
+    let nodes = graph.node.iter().filter(|node| node.op_type == "Constant");
+    constants
+        .extend(nodes.filter_map(|node| Some((node.output.first()?.as_str(), constant(node.attribute.first()?)?))));
     for node in &graph.node {
-        if let Some(elements) = elements(graph, node).filter(|elements| *elements > MAX_ELEMENTS) {
+        if let Some(size) = size(&constants, node).filter(|size| *size > MAX_ELEMENTS) {
             return Err(format!(
-                "the node {:?} ({}) makes {elements} elements, and {MAX_ELEMENTS} are the most that are taken",
+                "the node {:?} ({}) makes {size} elements, or as many of each; {MAX_ELEMENTS} are the most that are taken",
                 node.name, node.op_type
             ));
         }
         for attribute in &node.attribute {
-            if attribute.name == "perm" && !is_permutation(&attribute.ints) {
-                return Err(format!(
-                    "the node {:?} ({}) has {:?} for perm, which is no order of the dimensions",
-                    node.name, node.op_type, attribute.ints
-                ));
+            check_attribute(node, attribute)?;
+            for inner in attribute.g.iter().chain(&attribute.graphs) {
+                check_inside(inner, &constants)?;
             }
-            let numbers = attribute.ints.iter().chain([&attribute.i]).map(|number| *number as f64);
-            let (size, limit) = match attribute.name.as_str() {
-                "axes" => (largest(numbers), MAX_DIMENSIONS),
-                name if name.contains("axis") => (largest(numbers), MAX_DIMENSIONS),
-                "kernel_shape" => (product(numbers), MAX_WINDOW),
-                "dilations" | "output_padding" | "output_shape" | "pads" | "strides" => (largest(numbers), MAX_WINDOW),
-                _ => continue,
-            };
-            if size > limit {
-                return Err(format!(
-                    "the node {:?} ({}) has {size} for {}, and {limit} is the most that is taken",
-                    node.name, node.op_type, attribute.name
-                ));
-            }
-        }
-        for attribute in &node.attribute {
-            attribute.g.iter().chain(&attribute.graphs).try_for_each(check)?;
         }
     }
     Ok(())
 }
 
-/// How many elements, or how many times those of its input, a node gives; `None` where that depends on what is not constant.
-fn elements(graph: &GraphProto, node: &NodeProto) -> Option<f64> {
-    let input = |index: usize| constant(graph, node.input.get(index)?);
+fn check_attribute(node: &NodeProto, attribute: &AttributeProto) -> Result<(), String> {
+    if attribute.name == "perm" && !is_permutation(&attribute.ints) {
+        return Err(format!(
+            "the node {:?} ({}) has {:?} for perm, which is no order of the dimensions",
+            node.name, node.op_type, attribute.ints
+        ));
+    }
+    let numbers = attribute.ints.iter().chain([&attribute.i]).map(|number| *number as f64);
+    let (size, limit) = match attribute.name.as_str() {
+        "axes" => (largest(numbers), MAX_DIMENSIONS),
+        name if name.contains("axis") => (largest(numbers), MAX_DIMENSIONS),
+        "kernel_shape" => (product(numbers), MAX_WINDOW),
+        "dilations" | "output_padding" | "output_shape" | "pads" | "strides" => (largest(numbers), MAX_WINDOW),
+        _ => return Ok(()),
+    };
+    if size > limit {
+        return Err(format!(
+            "the node {:?} ({}) has {size} for {}, and {limit} is the most that is taken",
+            node.name, node.op_type, attribute.name
+        ));
+    }
+    Ok(())
+}
+
+/// How many elements a node gives, or how many for each of its input; `None` where that depends on what is not constant.
+fn size(constants: &Constants<'_>, node: &NodeProto) -> Option<f64> {
+    let input = |index: usize| {
+        constants
+            .get(node.input.get(index)?.as_str())
+            .map(|numbers| numbers.iter().copied())
+    };
     match node.op_type.as_str() {
         "ConstantOfShape" => Some(product(input(0)?)),
-        "Expand" | "OneHot" | "Tile" | "Upsample" => Some(product(input(1)?)),
+        "Expand" | "OneHot" | "Tile" => Some(product(input(1)?)),
         "Pad" => Some(largest(input(1)?)),
-        "Resize" => [2, 3].into_iter().filter_map(input).map(product).reduce(f64::max),
+        "Resize" => [1, 2, 3].into_iter().filter_map(input).map(product).reduce(f64::max),
+        "Upsample" => {
+            let scales = attribute(node, "scales").map(|scales| scales.floats.iter().map(|scale| f64::from(*scale)));
+            scales.map(product).or_else(|| input(1).map(product))
+        }
         "Range" => {
-            let [start, limit, step] = [0, 1, 2].map(|index| input(index)?.first().copied());
+            let [start, limit, step] = [0, 1, 2].map(|index| input(index)?.next());
             Some(((limit? - start?) / step?).abs())
         }
         _ => None,
@@ -80,31 +113,41 @@ fn product(sizes: impl IntoIterator<Item = f64>) -> f64 {
     sizes.into_iter().map(|size| size.abs().max(1.0)).product()
 }
 
-/// The numbers of a tensor that is an initializer or a Constant, where they are few.
-fn constant(graph: &GraphProto, name: &str) -> Option<Vec<f64>> {
-    const MOST: usize = 64;
-    let initializer = graph.initializer.iter().find(|tensor| tensor.name == *name);
-    let tensor = initializer.or_else(|| {
-        let node = graph
-            .node
+/// The numbers of a Constant, where they are few.
+fn constant(value: &AttributeProto) -> Option<Vec<f64>> {
+    let numbers: Vec<f64> = match value.name.as_str() {
+        "value" => return numbers(value.t.as_ref()?),
+        "value_int" => vec![value.i as f64],
+        "value_float" => vec![f64::from(value.f)],
+        "value_ints" => value
+            .ints
             .iter()
-            .find(|node| node.output.iter().any(|output| output == name))?;
-        let value = attribute(node, "value").filter(|_| node.op_type == "Constant")?;
-        value.t.as_ref()
-    })?;
-    let numbers = numbers(tensor)?;
-    (numbers.len() <= MOST).then_some(numbers)
+            .take(LONGEST_LIST + 1)
+            .map(|number| *number as f64)
+            .collect(),
+        "value_floats" => value
+            .floats
+            .iter()
+            .take(LONGEST_LIST + 1)
+            .copied()
+            .map(f64::from)
+            .collect(),
+        _ => return None,
+    };
+    (numbers.len() <= LONGEST_LIST).then_some(numbers)
 }
 
+/// The numbers of a tensor, where they are few.
 fn numbers(tensor: &TensorProto) -> Option<Vec<f64>> {
-    use tract_onnx::pb::tensor_proto::DataType;
     macro_rules! numbers {
         ($list:ident, $type:ty) => {{
             let raw = tensor.raw_data.chunks_exact(size_of::<$type>());
+            if raw.len() + tensor.$list.len() > LONGEST_LIST {
+                return None;
+            }
             let raw = raw.map(|bytes| {
-                bytes
-                    .try_into()
-                    .map_or(0.0, |bytes| <$type>::from_le_bytes(bytes) as f64)
+                let bytes = bytes.try_into();
+                bytes.map_or(0.0, |bytes| <$type>::from_le_bytes(bytes) as f64)
             });
             raw.chain(tensor.$list.iter().map(|value| *value as f64)).collect()
         }};

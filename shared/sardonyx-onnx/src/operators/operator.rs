@@ -42,7 +42,7 @@ pub(crate) trait Operator: Debug + Send + Sync + 'static {
     }
 
     /// The tree of an operator whose only output, `[N, 1]`, is the weight of the leaf that a row arrives at, one for each leaf.
-    fn single_tree(&self, _inputs: &[Fact]) -> Option<&EnsembleAttributes<f32>> {
+    fn single_tree(&self, _inputs: &[Fact]) -> Option<Arc<EnsembleAttributes<f32>>> {
         None
     }
 }

@@ -5,6 +5,7 @@ use tract_onnx::pb::{NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::*;
 
 use super::operator::{Fact, Kernel, Operator};
+use super::standard::from_start;
 use crate::operators::Context;
 
 /// `log(sum(exp(x)))` over some axes, with the greatest value taken out first, so that nothing overflows. tract's own does overflow.
@@ -68,14 +69,8 @@ impl ReduceLogSumExp {
     fn is_reduced(&self, rank: usize) -> TractResult<Vec<bool>> {
         let mut is_reduced = vec![self.axes.is_empty() && self.reduces_all; rank];
         for &axis in &self.axes {
-            let from_start = if axis < 0 {
-                axis.checked_add_unsigned(rank as u64)
-            } else {
-                Some(axis)
-            };
-            let found = from_start.and_then(|axis| is_reduced.get_mut(usize::try_from(axis).ok()?));
-            match found {
-                Some(found) => *found = true,
+            match from_start(axis, rank) {
+                Some(axis) => is_reduced[axis] = true,
                 None => bail!("ReduceLogSumExp reduces the axis {axis}, but its input has {rank}"),
             }
         }

@@ -15,8 +15,8 @@ use crate::trees::{self, Ensemble, EnsembleAttributes, NodeMode, Scalar, WeightF
 /// The trees of a node, in the precision in which the model gives them. Which one is computed in is the input's.
 #[derive(Debug)]
 pub(super) enum Trees {
-    Single(EnsembleAttributes<f32>, Vec<f32>),
-    Double(EnsembleAttributes<f64>, Vec<f64>),
+    Single(Arc<EnsembleAttributes<f32>>, Vec<f32>),
+    Double(Arc<EnsembleAttributes<f64>>, Vec<f64>),
     /// In the precision of the input.
     Packed(PackedTrees, NumberList),
 }
@@ -71,10 +71,10 @@ impl Trees {
         let weights = floats_or_tensor(context, node, &format!("{prefix}_weights"))?;
         Ok(match (values, weights, base_values) {
             (NumberList::Single(values), NumberList::Single(weights), NumberList::Single(base_values)) => {
-                Self::Single(trees(node, prefix, values, weights)?, base_values)
+                Self::Single(Arc::new(trees(node, prefix, values, weights)?), base_values)
             }
             (values, weights, base_values) => Self::Double(
-                trees(node, prefix, values.into_double(), weights.into_double())?,
+                Arc::new(trees(node, prefix, values.into_double(), weights.into_double())?),
                 base_values.into_double(),
             ),
         })

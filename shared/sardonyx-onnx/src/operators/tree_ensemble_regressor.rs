@@ -88,7 +88,7 @@ impl Operator for TreeRegression {
         Ok(Arc::new(kernel))
     }
 
-    fn single_tree(&self, inputs: &[Fact]) -> Option<&EnsembleAttributes<f32>> {
+    fn single_tree(&self, inputs: &[Fact]) -> Option<Arc<EnsembleAttributes<f32>>> {
         let Trees::Single(trees, base_values) = &self.trees else {
             return None;
         };
@@ -105,7 +105,7 @@ impl Operator for TreeRegression {
         let leaves = nodes.filter(|(_, mode)| **mode == NodeMode::Leaf);
         let leaves: HashSet<i64> = leaves.map(|(id, _)| *id).collect();
         let given: HashSet<i64> = trees.weight_nodeids.iter().copied().collect();
-        (given == leaves && trees.weights.len() == leaves.len()).then_some(trees)
+        (given == leaves && trees.weights.len() == leaves.len()).then(|| Arc::clone(trees))
     }
 }
 

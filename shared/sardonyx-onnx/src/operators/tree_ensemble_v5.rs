@@ -55,13 +55,13 @@ fn trees(context: &Context, node: &NodeProto) -> TractResult<Trees> {
     let weights = numbers(context, node, "leaf_weights")?;
     Ok(match (splits, weights, members) {
         (NumberList::Single(splits), NumberList::Single(weights), NumberList::Single(members)) => Trees::Single(
-            Lists::read(context, node, splits, weights, &members)?.convert()?,
+            Arc::new(Lists::read(context, node, splits, weights, &members)?.convert()?),
             vec![],
         ),
         (splits, weights, members) => {
             let members = members.into_double();
             let lists = Lists::read(context, node, splits.into_double(), weights.into_double(), &members)?;
-            Trees::Double(lists.convert()?, vec![])
+            Trees::Double(Arc::new(lists.convert()?), vec![])
         }
     })
 }

@@ -21,7 +21,8 @@ pub(super) struct Quantiser<T> {
 struct Feature<T> {
     feature: usize,
     thresholds: Box<Thresholds<T>>,
-    search: Box<Search<T>>,
+    /// For the instruction sets that have [`Lanes::ranks`].
+    search: Option<Box<Search<T>>>,
     /// Where missing values are below everything, and where they are above.
     columns: [Option<usize>; 2],
 }
@@ -38,10 +39,10 @@ impl<T: Scalar> Feature<T> {
     /// [`Feature::rank`] of each value.
     #[inline(always)]
     fn ranks<L: Lanes>(&self, values: &[T; ROWS]) -> Bytes {
-        let together = match (T::as_singles(values), T::as_singles(&self.search.numbers)) {
-            (Some(values), Some(numbers)) => L::ranks(values, numbers, self.search.levels),
-            _ => None,
-        };
+        let together = self.search.as_ref().and_then(|search| {
+            let (values, numbers) = (T::as_singles(values)?, T::as_singles(&search.numbers)?);
+            L::ranks(values, numbers, search.levels)
+        });
         together.unwrap_or_else(|| {
             let mut ranks = Bytes([0; ROWS]);
             for (rank, value) in ranks.0.iter_mut().zip(values) {
@@ -54,7 +55,7 @@ impl<T: Scalar> Feature<T> {
 
 impl<T: Scalar> Quantiser<T> {
     /// `None` when a feature has more thresholds than fit into a byte.
-    pub(super) fn new(ensemble: &Ensemble<T>) -> Option<Self> {
+    pub(super) fn new(ensemble: &Ensemble<T>, has_search: bool) -> Option<Self> {
         let mut by_column: Vec<Vec<T::Key>> = vec![Vec::new(); ensemble.columns.len() + 1];
         with_nodes!(&ensemble.nodes, nodes => {
             for node in nodes {
@@ -97,7 +98,7 @@ impl<T: Scalar> Quantiser<T> {
             Some(Feature {
                 feature: feature as usize,
                 thresholds: Box::new(thresholds(&of_feature)),
-                search: Box::new(search(&of_feature)),
+                search: has_search.then(|| Box::new(search(&of_feature))),
                 columns,
             })
         });

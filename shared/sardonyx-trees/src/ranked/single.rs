@@ -75,7 +75,7 @@ impl<T: Scalar> Single<T> {
         {
             return None;
         }
-        let quantiser = Quantiser::new(ensemble)?;
+        let quantiser = Quantiser::new(ensemble, false)?;
         let trees = ensemble.trees.iter().map(
             |tree| with_nodes!(&ensemble.nodes, nodes => read(nodes, tree.root as usize, tree.target, &quantiser)),
         );

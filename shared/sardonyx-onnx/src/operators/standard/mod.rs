@@ -82,7 +82,7 @@ fn axis(operator: &str, axis: i64, rank: usize) -> TractResult<usize> {
 }
 
 /// A position, counted from the end when negative, if there is one.
-fn from_start(position: i64, size: usize) -> Option<usize> {
+pub(super) fn from_start(position: i64, size: usize) -> Option<usize> {
     let from_start = if position < 0 {
         position.saturating_add_unsigned(size as u64)
     } else {

@@ -130,14 +130,15 @@ impl<'a> Compiler<'a> {
             }
             return Ok(());
         }
-        let first_slot = self.slots;
+        let slots = self.slots..self.slots + node.output.len();
+        self.slots = slots.end;
         let operands = kernel.operands(places.len());
         let step = Step {
             operator: node.op_type.clone(),
             output: first_output(node).to_owned(),
             kernel,
             inputs: places.iter().copied().take(operands).collect(),
-            outputs: (first_slot..).map(Some).take(node.output.len()).collect(),
+            outputs: slots.clone().map(Some).collect(),
             finished: TVec::new(),
         };
         if let Some(step) = self.folding.take(step, &*operator, &facts, &results) {
@@ -151,9 +152,8 @@ impl<'a> Compiler<'a> {
             }
             self.steps.push(step);
         }
-        for (name, fact) in node.output.iter().zip(results) {
-            self.values.insert(name, (Place::Slot(self.slots), fact));
-            self.slots += 1;
+        for (slot, (name, fact)) in slots.zip(node.output.iter().zip(results)) {
+            self.values.insert(name, (Place::Slot(slot), fact));
         }
         Ok(())
     }

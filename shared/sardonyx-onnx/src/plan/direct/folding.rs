@@ -3,7 +3,7 @@
 //!
 //! That is how isolation forests are exported: a tree, and two dozen nodes that make a path length of the number of its leaf, a hundred times.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Tensor, TensorData};
@@ -13,24 +13,33 @@ use super::{Place, Step};
 use crate::operators::{Fact, Kernel, Operator, sum_of_trees};
 use crate::trees::EnsembleAttributes;
 
-/// What is folded so far, and not computed by any step.
+/// How many elements all values together may have: a file of some nodes and a large tree must not make of it what it likes.
+const MAX_ELEMENTS: usize = 1 << 24;
+
+/// What is folded so far, by slot.
 #[derive(Default)]
 pub(super) struct Folding {
     trees: Vec<Tree>,
     values: HashMap<usize, Folded>,
+    elements: usize,
 }
 
 /// A tree whose leaves have one weight each.
 struct Tree {
-    attributes: EnsembleAttributes<f32>,
+    attributes: Arc<EnsembleAttributes<f32>>,
     input: Place,
+    /// An ensemble has it: a second copy would be walked a second time.
+    is_used: bool,
 }
 
 /// A value `[N, 1]` that depends on leaves alone.
 struct Folded {
+    /// The slot of the sum that this one goes on with.
+    sum: Option<usize>,
+    /// What is added to it; where there is no such sum and this is only one, the value is a function of one tree's leaves.
     terms: Vec<Term>,
-    /// What computes the value from its operands, as if nothing were folded.
-    step: Step,
+    /// What computes the value from its operands, as if nothing were folded; nothing once it is among the steps.
+    step: Option<Step>,
 }
 
 /// What a tree gives: an element for each of its leaves, `[leaves, 1]`, in the order of their weights.
@@ -54,73 +63,92 @@ impl Folding {
         };
         let slot = *slot;
         let is_column = result.shape.len() == 2 && result.shape[1] == 1.to_dim();
-        let terms = if !is_column {
+        let folded = if !is_column || self.elements > MAX_ELEMENTS {
             None
         } else if let Some(attributes) = operator.single_tree(operands) {
-            self.add_tree(attributes, &step)
+            self.add_tree(attributes, &step).map(|term| (None, vec![term]))
         } else {
-            self.elementwise(&step, operator, operands)
+            let function = self.elementwise(&step, operator, operands);
+            function
+                .map(|term| (None, vec![term]))
                 .or_else(|| self.sum(&step, operator))
         };
-        match terms {
-            None => Some(step),
-            Some(terms) => {
-                self.values.insert(slot, Folded { terms, step });
-                None
-            }
-        }
+        let Some((sum, terms)) = folded else {
+            return Some(step);
+        };
+        let step = Some(step);
+        self.elements += terms.iter().map(|term| term.elements.data().len()).sum::<usize>();
+        self.values.insert(slot, Folded { sum, terms, step });
+        None
     }
 
-    /// The steps that compute what is in a slot, if it is folded; afterwards it is not any more.
+    /// Adds the steps that compute what is in a slot, if it is folded and none of them does yet.
     pub(super) fn unfold(&mut self, slot: usize, steps: &mut Vec<Step>) -> TractResult<()> {
-        let Some(Folded { terms, mut step }) = self.values.remove(&slot) else {
-            return Ok(());
-        };
-        let is_tree_itself = matches!(&terms[..], [term] if self.is_of_weights(term));
-        if !is_tree_itself && let Some(attributes) = self.ensemble(&terms) {
-            step.kernel = Arc::new(FoldedTrees(sum_of_trees(&attributes)?));
-            step.inputs = TVec::from_slice(&[self.trees[terms[0].tree].input]);
-        } else {
-            for operand in step.inputs.clone() {
-                if let Place::Slot(operand) = operand {
-                    self.unfold(operand, steps)?;
-                }
+        // A chain of nodes may be as long as the file allows.
+        let mut open = vec![(slot, false)];
+        while let Some((slot, are_operands_there)) = open.pop() {
+            if are_operands_there {
+                steps.extend(self.values.get_mut(&slot).and_then(|folded| folded.step.take()));
+                continue;
             }
+            let Some(folded) = self.values.get(&slot).filter(|folded| folded.step.is_some()) else {
+                continue;
+            };
+            let ensemble = self.ensemble(folded);
+            let Some(step) = self.values.get_mut(&slot).and_then(|folded| folded.step.as_mut()) else {
+                continue;
+            };
+            if let Some((attributes, trees, input)) = ensemble {
+                step.kernel = Arc::new(FoldedTrees(sum_of_trees(&attributes)?));
+                step.inputs = TVec::from_slice(&[input]);
+                trees.into_iter().for_each(|tree| self.trees[tree].is_used = true);
+            }
+            open.push((slot, true));
+            open.extend(step.inputs.iter().filter_map(|place| match place {
+                Place::Slot(slot) => Some((*slot, false)),
+                Place::Constant(_) => None,
+            }));
         }
-        steps.push(step);
         Ok(())
     }
 
-    fn add_tree(&mut self, attributes: &EnsembleAttributes<f32>, step: &Step) -> Option<Vec<Term>> {
-        let weights = attributes.weights.clone();
+    fn add_tree(&mut self, attributes: Arc<EnsembleAttributes<f32>>, step: &Step) -> Option<Term> {
+        // A sum starts from zero, so that a tree never gives a negative zero.
+        let weights: Vec<f32> = attributes.weights.iter().map(|weight| 0.0 + weight).collect();
         let elements = Tensor::new(vec![weights.len(), 1], TensorData::Fp32(weights)).ok()?;
         self.trees.push(Tree {
-            attributes: attributes.clone(),
+            attributes,
             input: *step.inputs.first()?,
+            is_used: false,
         });
-        Some(vec![Term {
+        Some(Term {
             tree: self.trees.len() - 1,
             elements: Arc::new(elements),
-        }])
+        })
+    }
+
+    /// The only term of a value that is a function of one tree's leaves.
+    fn function(&self, place: &Place) -> Option<&Term> {
+        let Place::Slot(slot) = place else { return None };
+        match self.values.get(slot)? {
+            Folded { sum: None, terms, .. } if terms.len() == 1 => terms.first(),
+            _ => None,
+        }
     }
 
     /// A function of one tree's leaves and of constants that are the same for every row.
-    fn elementwise(&self, step: &Step, operator: &dyn Operator, operands: &[Fact]) -> Option<Vec<Term>> {
+    fn elementwise(&self, step: &Step, operator: &dyn Operator, operands: &[Fact]) -> Option<Term> {
         if !operator.is_elementwise() {
             return None;
         }
         let mut tree = None;
         let mut elements: TVec<&Tensor> = TVec::new();
         for (place, fact) in step.inputs.iter().zip(operands) {
-            let term = match (place, &fact.constant) {
-                (_, Some(constant)) if constant.data().len() == 1 => {
-                    elements.push(constant);
-                    continue;
-                }
-                (Place::Slot(slot), None) => self.values.get(slot)?,
-                _ => return None,
-            };
-            let [term] = &term.terms[..] else { return None };
+            if let Some(constant) = fact.constant.as_deref().filter(|constant| constant.data().len() == 1) {
+                elements.push(constant);
+                continue;
+            }
+            let term = self.function(place)?;
             if *tree.get_or_insert(term.tree) != term.tree {
                 return None;
             }
@@ -128,44 +156,63 @@ impl Folding {
         }
         // What fails for a leaf must fail for the rows that arrive there, and for no others.
         let results = step.kernel.run(&elements).ok()?;
-        Some(vec![Term {
+        Some(Term {
             tree: tree?,
             elements: Arc::new(results.into_iter().next()?),
-        }])
+        })
     }
 
-    /// The sum of what several trees give for the same rows.
-    fn sum(&self, step: &Step, operator: &dyn Operator) -> Option<Vec<Term>> {
+    /// The sum of what several trees give for the same rows, as what it goes on with and what it adds.
+    fn sum(&self, step: &Step, operator: &dyn Operator) -> Option<(Option<usize>, Vec<Term>)> {
         if !operator.is_sum() {
             return None;
         }
+        let (first, rest) = step.inputs.split_first()?;
         let mut terms: Vec<Term> = Vec::new();
-        for place in &step.inputs {
-            let Place::Slot(slot) = place else { return None };
-            let operand = &self.values.get(slot)?.terms;
-            // It is added from the left: only the first operand may be a sum itself.
-            if !terms.is_empty() && operand.len() > 1 {
-                return None;
+        // It is added from the left: only the first operand may be a sum itself.
+        let (sum, input) = match (self.function(first), first) {
+            (Some(term), _) => {
+                terms.push(term.clone());
+                (None, self.trees[term.tree].input)
             }
-            terms.extend(operand.iter().cloned());
+            (None, Place::Slot(slot)) => {
+                let tree = self.values.get(slot)?.terms.first()?.tree;
+                (Some(*slot), self.trees[tree].input)
+            }
+            (None, Place::Constant(_)) => return None,
+        };
+        for place in rest {
+            terms.push(self.function(place)?.clone());
         }
-        let input = self.trees[terms.first()?.tree].input;
-        let is_of_same_rows = terms.iter().all(|term| self.trees[term.tree].input == input);
-        (is_of_same_rows && terms.iter().all(|term| weights(term).is_some())).then_some(terms)
+        let fits = |term: &Term| self.trees[term.tree].input == input && weights(term).is_some();
+        terms.iter().all(fits).then_some((sum, terms))
     }
 
-    fn is_of_weights(&self, term: &Term) -> bool {
-        matches!(term.elements.data(), TensorData::Fp32(elements) if *elements == self.trees[term.tree].attributes.weights)
-    }
-
-    /// The trees of the terms in this order, with what they give for weights; `None` where that cannot be the weight of a leaf.
-    fn ensemble(&self, terms: &[Term]) -> Option<EnsembleAttributes<f32>> {
-        let mut all = EnsembleAttributes::default();
+    /// The trees of a value in the order in which they are added, with what they give for weights, which trees these are, and their input. `None`
+    /// where the value is just what a tree gives anyway, or cannot be weights, or where another ensemble has one of the trees.
+    fn ensemble(&self, value: &Folded) -> Option<(EnsembleAttributes<f32>, HashSet<usize>, Place)> {
+        let mut sums = vec![value];
+        while let Some(sum) = sums.last()?.sum {
+            sums.push(self.values.get(&sum)?);
+        }
+        let terms: Vec<&Term> = sums.iter().rev().flat_map(|sum| &sum.terms).collect();
+        if let [term] = terms[..]
+            && matches!(term.elements.data(), TensorData::Fp32(elements) if *elements == self.trees[term.tree].attributes.weights)
+        {
+            return None;
+        }
+        let mut trees = HashSet::with_capacity(terms.len());
+        if !terms
+            .iter()
+            .all(|term| trees.insert(term.tree) && !self.trees[term.tree].is_used)
+        {
+            return None;
+        }
+        let mut attributes = EnsembleAttributes::default();
         for (id, term) in terms.iter().enumerate() {
-            let weights = weights(term)?;
-            all.push_tree(&self.trees[term.tree].attributes, id as i64, weights);
+            attributes.push_tree(&self.trees[term.tree].attributes, id as i64, weights(term)?);
         }
-        Some(all)
+        Some((attributes, trees, self.trees[terms.first()?.tree].input))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Graphs that are not taken as they are: what is refused, with what to do, and what is brought into another form.
 
+mod folding;
+
 use prost::Message;
 use sardonyx_core::ports::Model;
 use sardonyx_core::tensor::{Tensor, TensorData};
@@ -366,51 +368,4 @@ fn a_nan_that_would_be_swallowed_is_refused_as_an_input() {
     let model = OnnxModel::from_bytes(&single(node("", "Relu", &["x"], "y"), 13)).expect("loads");
     let outputs = model.infer(vec![input(f32::NAN)]).expect("runs");
     assert_eq!(format!("{:?}", outputs[0].data()), "Fp32([1.0, NaN, 0.0])");
-}
-
-#[test]
-fn what_the_leaves_of_trees_decide_is_the_same_whoever_reads_it() {
-    const TREES: usize = 4;
-    let whole = OnnxModel::from_bytes(&fixture("isolation-forest")).expect("loads");
-    let value = |kind: &str, tree: usize| kind.replace('#', &tree.to_string());
-    let kinds = ["node_sample#_Y0", "path_length#_output0", "plus2_#_C0", "depth#_C0"];
-    let read = changed("isolation-forest", |graph| {
-        let names = (0..TREES).flat_map(|tree| kinds.map(|kind| value(kind, tree)));
-        graph
-            .output
-            .extend(names.chain(["dec_sum0".into()]).map(|name| ValueInfoProto {
-                name,
-                ..Default::default()
-            }));
-    });
-    let read = OnnxModel::from_bytes(&read).expect("loads");
-    let columns = whole.inputs()[0].shape.as_ref().expect("known")[1].expect("known");
-    let rows = 100;
-    let numbers = (0..rows * columns).map(|at| ((at * 7919) % 1009) as f32 / 100.0 - 5.0);
-    let input = Tensor::new(vec![rows, columns], TensorData::Fp32(numbers.collect())).expect("fits");
-    let expected = whole.infer(vec![input.clone()]).expect("runs");
-    let found = read.infer(vec![input]).expect("runs");
-    assert_eq!(found[..expected.len()], expected);
-
-    let [sum] = &found[expected.len() + TREES * kinds.len()..] else {
-        panic!("has another output")
-    };
-    let mut depths = vec![0.0; rows];
-    for values in found[expected.len()..].chunks_exact(kinds.len()) {
-        let [leaf, as_integer, is_large, depth] = values else {
-            break;
-        };
-        let (TensorData::Fp32(leaf), TensorData::Fp32(depth)) = (leaf.data(), depth.data()) else {
-            panic!("are other types")
-        };
-        assert!(
-            leaf.iter().any(|other| *other != leaf[0]),
-            "all rows arrive at one leaf"
-        );
-        let integers = leaf.iter().map(|leaf| *leaf as i64).collect();
-        assert_eq!(as_integer.data(), &TensorData::Int64(integers));
-        assert!(matches!(is_large.data(), TensorData::Bool(_)));
-        depths.iter_mut().zip(depth).for_each(|(sum, depth)| *sum += depth);
-    }
-    assert_eq!(sum.data(), &TensorData::Fp32(depths));
 }
