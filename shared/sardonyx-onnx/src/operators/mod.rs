@@ -13,6 +13,7 @@ mod is_nan;
 mod keys;
 mod label_encoder;
 mod labels;
+mod layer_normalization;
 mod linear_classifier;
 mod linear_regressor;
 mod normalizer;
@@ -138,6 +139,7 @@ pub(crate) static TRACT: LazyLock<Onnx> = LazyLock::new(|| {
         onnx.op_register.insert(registration.name, tract_adapter::parse);
     }
     sigmoid::register(&mut onnx);
+    layer_normalization::register(&mut onnx);
     onnx
 });
 

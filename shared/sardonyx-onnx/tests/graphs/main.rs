@@ -314,6 +314,10 @@ fn numbers_that_no_model_has_are_refused() {
         let softmax = with_attribute(node("", "LogSoftmax", &["x"], "y"), integer("axis", axis));
         assert!(refusal(&single(softmax, 13)).contains(too_large));
     }
+    let mut normalized = node("", "LayerNormalization", &["x", "x"], "y");
+    normalized.output.push("mean".into());
+    let normalized = with_attribute(normalized, integer("axis", -5));
+    assert!(refusal(&single(normalized, 17)).contains("compile"));
     let inner = with_attribute(node("", "LogSoftmax", &["x"], "inner"), integer("axis", i64::MIN));
     let mut outer = node("", "If", &["x"], "y");
     outer.attribute.push(AttributeProto {
