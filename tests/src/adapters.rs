@@ -1,6 +1,7 @@
 //! The conformance suites of the ports on the AWS adapters; the in-memory implementations pass the same ones.
 
 use sardonyx_aws::{DynamoDbOnlineStore, DynamoDbResultStore, S3ModelStore};
+use sardonyx_core::manifest::Layout;
 use sardonyx_core::testing::conformance;
 
 use crate::local_aws::LocalAws;
@@ -16,7 +17,8 @@ async fn s3_model_store_conforms() {
 #[ignore = "needs the local AWS of `make test`"]
 async fn dynamodb_online_store_conforms() {
     let aws = LocalAws::connect().await;
-    conformance::online_store(&DynamoDbOnlineStore::new(aws.dynamodb(), aws.text("/feature_table"))).await;
+    let store = DynamoDbOnlineStore::new(aws.dynamodb(), aws.text("/feature_table"));
+    conformance::online_store(&store, Layout::Native).await;
 }
 
 #[tokio::test]

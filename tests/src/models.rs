@@ -175,7 +175,7 @@ pub(crate) fn sample_row(view: &FeatureView, row: &Json, event_time_ms: i64) -> 
     let key = view
         .join_keys
         .iter()
-        .map(|key| KeyValue::from_json(&fields[&key.name], key.value_type).expect("is a key"));
+        .map(|key| KeyValue::from_json(&fields[&key.name], key.key_type).expect("is a key"));
     let values = view.features.iter().map(|feature| match fields.get(&feature.name) {
         None => Stored::Absent,
         Some(Json::Null) => Stored::Null,

@@ -2,7 +2,7 @@
 //!
 //! | attribute | type | holds |
 //! |---|---|---|
-//! | `entity_key` | S, the partition key | the view and the join keys, as in `card_stats#c-17`; `#` and `%` in a join key are percent-encoded |
+//! | `entity_key` | S, the partition key | the view and the join keys, as in `card_stats#c-17`; `#` and `%` in a string and every byte of a bytes key are percent-encoded |
 //! | `snapshot` | B | the values, packed as below |
 //! | `event_time` | N | milliseconds since the Unix epoch |
 //! | `expires_at` | N, the TTL attribute | seconds since the Unix epoch; optional |
@@ -47,6 +47,11 @@ pub(crate) fn entity_key(view: &FeatureView, entity: &EntityKey) -> String {
         key.push('#');
         match value {
             KeyValue::Int64(number) => write!(key, "{number}").expect("writing to a string does not fail"),
+            KeyValue::Bytes(bytes) => {
+                for byte in bytes {
+                    write!(key, "%{byte:02x}").expect("writing to a string does not fail");
+                }
+            }
             KeyValue::String(text) => {
                 for character in text.chars() {
                     match character {

@@ -119,8 +119,8 @@ fn parse_row(view: &FeatureView, line: &str, times: RowTimes) -> Result<RowWrite
     let key = view.join_keys.iter().map(|key| {
         let value = fields
             .get(&key.name)
-            .and_then(|json| KeyValue::from_json(json, key.value_type));
-        value.ok_or_else(|| format!("{}: expected {}", key.name, key.value_type.expectation()))
+            .and_then(|json| KeyValue::from_json(json, key.key_type));
+        value.ok_or_else(|| format!("{}: expected {}", key.name, key.key_type.expectation()))
     });
     let values = view.features.iter().map(|feature| match fields.get(&feature.name) {
         None => Ok(Stored::Absent),

@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 
 pub use validate::ManifestError;
 
+use crate::entity::KeyType;
 use crate::tensor::Datatype;
 use crate::value::ValueType;
 
@@ -83,6 +84,9 @@ pub struct FeatureView {
     /// How the rows lie in the online store.
     #[serde(default)]
     pub layout: Layout,
+    /// For the layout `feast`: the view's own DynamoDB table. Native rows are in the feature table of the function's configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
     /// The features that a row stores, in stored order.
     pub features: Vec<StoredFeature>,
     /// The age past which a row is stale. Without it rows never are.
@@ -100,9 +104,9 @@ pub struct FeatureView {
 pub struct JoinKey {
     /// The field's name.
     pub name: String,
-    /// Its type: `string` or `int64`.
+    /// Its type, as the rows' writer declares it.
     #[serde(rename = "type")]
-    pub value_type: ValueType,
+    pub key_type: KeyType,
 }
 
 /// How the rows of a feature view lie in the online store.
@@ -113,6 +117,9 @@ pub enum Layout {
     /// One item for each view and entity, its values packed into one binary attribute.
     #[default]
     Native,
+    /// As [Feast](https://feast.dev) materialises it into DynamoDB: a table for each view, an item for each entity, whose key is a
+    /// hash (`entity_key_serialization_version: 3`) and whose values are protobuf messages. Read only.
+    Feast,
 }
 
 /// A feature that a row of a feature view stores.

@@ -55,7 +55,22 @@ fn contradictions_are_named_by_their_place() {
         (
             "/feature_views/0/join_keys/0/type".into(),
             json!("float64"),
-            "manifest: feature_views[0].join_keys.card_id",
+            "feature_views[0].join_keys[0].type: unknown variant `float64`, expected one of `string`, `int64`",
+        ),
+        (
+            "/feature_views/0/table".into(),
+            json!("features"),
+            "manifest: feature_views[0].table must be left out",
+        ),
+        (
+            "/feature_views/0/layout".into(),
+            json!("feast"),
+            "manifest: feature_views[0].table is missing",
+        ),
+        (
+            "/feature_views/0/features/0/type".into(),
+            json!("map"),
+            "feature_views[0].features[0].type: unknown variant `map`, expected one of `bool`",
         ),
         (
             "/feature_views/0/join_keys/0/name".into(),
@@ -166,6 +181,24 @@ fn contradictions_are_named_by_their_place() {
     ] {
         let error = error_with(&pointer, value.clone());
         assert!(error.starts_with(expected), "{pointer} = {value}: {error}");
+    }
+}
+
+#[test]
+fn a_feast_view_has_a_table_and_may_share_an_integer_key_with_a_native_one() {
+    let mut manifest = manifest_json();
+    let views = manifest["feature_views"].as_array_mut().expect("is a list");
+    views[0]["layout"] = json!("feast");
+    views[0]["table"] = json!("shop.user");
+    views[0]["join_keys"] = json!([{"name": "user_id", "type": "int32"}]);
+    Manifest::from_json(manifest.to_string().as_bytes()).expect("is valid");
+    for (table, problem) in [
+        ("a/b", "feature_views[0].table must be a DynamoDB table's name"),
+        ("ab", "feature_views[0].table must be a DynamoDB table's name"),
+    ] {
+        manifest["feature_views"][0]["table"] = json!(table);
+        let error = Manifest::from_json(manifest.to_string().as_bytes()).expect_err("is invalid");
+        assert!(error.to_string().contains(problem), "{error}");
     }
 }
 

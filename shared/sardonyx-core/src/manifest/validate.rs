@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    Baseline, Distribution, FeatureSpec, FeatureView, InputSpec, MANIFEST_VERSION, Manifest, MissingPolicy, OutputRole,
-    REQUEST_SOURCE,
+    Baseline, Distribution, FeatureSpec, FeatureView, InputSpec, Layout, MANIFEST_VERSION, Manifest, MissingPolicy,
+    OutputRole, REQUEST_SOURCE,
 };
 use crate::encode::is_representable;
 use crate::tensor::Datatype;
@@ -142,13 +142,7 @@ fn validate_view(view: &FeatureView, path: &str) -> Check {
         || "must not be empty".into(),
     )?;
     unique(view.join_keys.iter().map(|key| &key.name), &format!("{path}.join_keys"))?;
-    for key in &view.join_keys {
-        require(
-            matches!(key.value_type, ValueType::String | ValueType::Int64),
-            || format!("{path}.join_keys.{}", key.name),
-            || format!("must be a string or an int64, not a {}", key.value_type.name()),
-        )?;
-    }
+    validate_table(view, path)?;
     require(
         !view.features.is_empty(),
         || format!("{path}.features"),
@@ -165,6 +159,26 @@ fn validate_view(view: &FeatureView, path: &str) -> Check {
     )
 }
 
+fn validate_table(view: &FeatureView, path: &str) -> Check {
+    let path = || format!("{path}.table");
+    match (view.layout, &view.table) {
+        (Layout::Native, None) => Ok(()),
+        (Layout::Native, Some(_)) => Err(ManifestError::invalid(
+            path(),
+            "must be left out: rows of the layout native are in the feature table of the function's configuration",
+        )),
+        (Layout::Feast, None) => Err(ManifestError::invalid(
+            path(),
+            "is missing; give the DynamoDB table into which Feast materialises the view, by default <project>.<feature view>",
+        )),
+        (Layout::Feast, Some(table)) => require(
+            (3..=255).contains(&table.len()) && table.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)),
+            path,
+            || "must be a DynamoDB table's name: 3 to 255 letters, digits, dots, hyphens and underscores".into(),
+        ),
+    }
+}
+
 /// Instances are flat: a name is one field, whichever views join on it.
 fn validate_join_key_types(manifest: &Manifest) -> Check {
     for view in &manifest.feature_views {
@@ -175,7 +189,7 @@ fn validate_join_key_types(manifest: &Manifest) -> Check {
                 .iter()
                 .flat_map(|other| &other.join_keys)
                 .filter(|other| other.name == key.name)
-                .all(|other| other.value_type == key.value_type);
+                .all(|other| other.key_type.agrees_with(key.key_type));
             require(same, path, || "has another type in another view".into())?;
             let clash = features(manifest).any(|feature| feature.source == REQUEST_SOURCE && feature.name == key.name);
             require(!clash, path, || {

@@ -49,13 +49,10 @@ impl ParsedInstance {
             .map(|view| {
                 let key = view.join_keys.iter().map(|key| {
                     let field = || format!("{path}.{}", key.name);
-                    let expected = match key.value_type.expectation() {
-                        "a string" => "a string that is not empty",
-                        other => other,
-                    };
+                    let expected = key.key_type.expectation();
                     match fields.get(&key.name) {
                         None => Err(InvalidInput::new(field(), format!("is missing; give {expected}"))),
-                        Some(json) => KeyValue::from_json(json, key.value_type)
+                        Some(json) => KeyValue::from_json(json, key.key_type)
                             .ok_or_else(|| InvalidInput::unexpected(field(), expected, json)),
                     }
                 });

@@ -197,13 +197,14 @@ impl ResultStore for InMemoryResultStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Layout;
     use crate::testing::conformance;
 
     #[test]
     fn the_in_memory_stores_conform() {
         conformance::block_on(async {
             conformance::model_store(&InMemoryModelStore::default()).await;
-            conformance::online_store(&InMemoryOnlineStore::default()).await;
+            conformance::online_store(&InMemoryOnlineStore::default(), Layout::Native).await;
             conformance::result_store(&InMemoryResultStore::default()).await;
         });
     }
