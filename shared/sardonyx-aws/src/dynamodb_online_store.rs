@@ -1,20 +1,20 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 use futures_util::future::try_join_all;
-use sardonyx_core::manifest::FeatureView;
+use sardonyx_core::manifest::{FeatureView, Layout};
 use sardonyx_core::ports::{FeatureRows, MalformedRow, OnlineStore, RowWrite, SnapshotWriter, StoreError, ViewRead};
-use sardonyx_core::snapshot::Snapshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::clients::unavailable;
-use crate::native_layout::{ENTITY_KEY, Item, LONGEST_KEY_BYTES, entity_key, from_item, schema_fingerprint, to_item};
+use crate::native_layout::{Item, entity_key, to_item};
+use crate::row_layout::{RowLayout, TableRead};
 
-/// What one BatchGetItem takes.
+/// What one BatchGetItem takes, of all tables together.
 const KEYS_PER_READ: usize = 100;
 /// What one BatchWriteItem takes.
 const ROWS_PER_WRITE: usize = 25;
@@ -23,15 +23,19 @@ const ATTEMPTS: u32 = 3;
 /// How long one BatchWriteItem may go on with what DynamoDB left unprocessed.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Feature rows in a DynamoDB table, one item for each feature view and entity.
+/// Feature rows in DynamoDB: those of the native layout in one table, one item for each feature view and entity; those of Feast in the
+/// tables that the views name.
 #[derive(Clone, Debug)]
 pub struct DynamoDbOnlineStore {
     client: Client,
     table: String,
 }
 
+/// Items by table.
+type Items = Vec<(String, Vec<Item>)>;
+
 impl DynamoDbOnlineStore {
-    /// The rows in `table`.
+    /// The store whose native rows are in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self {
             client,
@@ -40,7 +44,7 @@ impl DynamoDbOnlineStore {
     }
 
     fn describe(&self) -> String {
-        format!("the table {}", self.table)
+        describe_table(&self.table)
     }
 
     /// Reads up to 100 different keys. A key without an item is not in the answer; a key that DynamoDB left unprocessed
@@ -48,35 +52,56 @@ impl DynamoDbOnlineStore {
     ///
     /// A call that takes longer than `attempt` is given up and made again: a connection that died while the function was frozen
     /// swallows it, and the next call gets another one.
-    async fn read(&self, keys: &[&str], attempt: Duration, deadline: Instant) -> Result<Vec<Item>, StoreError> {
-        let keys = keys
-            .iter()
-            .map(|key| HashMap::from([(ENTITY_KEY.to_owned(), AttributeValue::S((*key).to_owned()))]));
-        let mut pending = KeysAndAttributes::builder()
-            .set_keys(Some(keys.collect()))
-            .build()
-            .map_err(|error| unavailable(self.describe(), error))?;
-        let mut items = Vec::new();
+    async fn read(
+        &self,
+        mut pending: HashMap<String, KeysAndAttributes>,
+        attempt: Duration,
+        deadline: Instant,
+    ) -> Result<Items, StoreError> {
+        let mut items = Items::new();
         let mut backoff = Backoff::default();
         loop {
             let call = self
                 .client
                 .batch_get_item()
-                .request_items(&self.table, pending.clone())
+                .set_request_items(Some(pending.clone()))
                 .send();
             let answer = match timeout_at(deadline.min(Instant::now() + attempt), call).await {
-                Ok(answer) => answer.map_err(|error| unavailable(self.describe(), error))?,
+                Ok(answer) => answer.map_err(|error| unavailable(describe_tables(&pending), error))?,
                 Err(_) if Instant::now() < deadline => continue,
-                Err(_) => return Err(unavailable(self.describe(), "the read did not end in time")),
+                Err(_) => return Err(unavailable(describe_tables(&pending), "the read did not end in time")),
             };
-            items.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
-            let unprocessed = answer.unprocessed_keys.into_iter().flatten().next();
-            match unprocessed {
-                Some((_, keys)) if !keys.keys().is_empty() => pending = keys,
-                _ => return Ok(items),
+            items.extend(answer.responses.into_iter().flatten());
+            pending = answer.unprocessed_keys.unwrap_or_default();
+            pending.retain(|_, keys| !keys.keys().is_empty());
+            if pending.is_empty() {
+                return Ok(items);
             }
-            self.wait(&mut backoff, deadline).await?;
+            wait(&mut backoff, deadline, || describe_tables(&pending)).await?;
         }
+    }
+
+    /// All items of the keys, which are in order and different.
+    async fn read_all(
+        &self,
+        tables: &BTreeMap<&str, TableRead<'_>>,
+        keys: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Result<Items, StoreError> {
+        let deadline = Instant::now() + timeout;
+        let mut calls = Vec::with_capacity(keys.len().div_ceil(KEYS_PER_READ));
+        for batch in keys.chunks(KEYS_PER_READ) {
+            let mut request = HashMap::new();
+            for of_table in batch.chunk_by(|(left, _), (right, _)| left == right) {
+                let table = of_table[0].0;
+                let keys = tables[table]
+                    .request(of_table.iter().map(|(_, key)| *key))
+                    .map_err(|error| unavailable(describe_table(table), error))?;
+                request.insert(table.to_owned(), keys);
+            }
+            calls.push(self.read(request, timeout / ATTEMPTS, deadline));
+        }
+        Ok(try_join_all(calls).await?.into_iter().flatten().collect())
     }
 
     async fn write_batch(&self, requests: Vec<WriteRequest>) -> Result<(), StoreError> {
@@ -98,80 +123,104 @@ impl DynamoDbOnlineStore {
                 Some((_, requests)) if !requests.is_empty() => pending = requests,
                 _ => return Ok(()),
             }
-            self.wait(&mut backoff, deadline).await?;
+            wait(&mut backoff, deadline, || self.describe()).await?;
         }
     }
+}
 
-    async fn wait(&self, backoff: &mut Backoff, deadline: Instant) -> Result<(), StoreError> {
-        let until = Instant::now() + backoff.next();
-        if until >= deadline {
-            return Err(unavailable(
-                self.describe(),
-                "it left requests unprocessed until the deadline",
-            ));
-        }
-        sleep_until(until).await;
-        Ok(())
+fn describe_table(table: &str) -> String {
+    format!("the table {table}")
+}
+
+fn describe_tables(requests: &HashMap<String, KeysAndAttributes>) -> String {
+    let mut tables: Vec<_> = requests.keys().map(|table| describe_table(table)).collect();
+    tables.sort();
+    tables.join(", ")
+}
+
+async fn wait(backoff: &mut Backoff, deadline: Instant, what: impl FnOnce() -> String) -> Result<(), StoreError> {
+    let until = Instant::now() + backoff.next();
+    if until >= deadline {
+        return Err(unavailable(what(), "it left requests unprocessed until the deadline"));
     }
+    sleep_until(until).await;
+    Ok(())
 }
 
 #[async_trait]
 impl OnlineStore for DynamoDbOnlineStore {
     async fn fetch(&self, reads: &[ViewRead<'_>], timeout: Duration) -> Result<Vec<FeatureRows>, StoreError> {
-        let deadline = Instant::now() + timeout;
-        let keys: Vec<Vec<String>> = reads
+        let layouts: Vec<_> = reads.iter().map(|read| RowLayout::of(read.view)).collect();
+        let keys: Vec<Vec<Option<String>>> = reads
             .iter()
-            .map(|read| {
-                read.entities
-                    .iter()
-                    .map(|entity| entity_key(read.view, entity))
-                    .collect()
-            })
+            .zip(&layouts)
+            .map(|(read, layout)| read.entities.iter().map(|entity| layout.key(entity)).collect())
             .collect();
 
-        let mut views: HashMap<&str, &FeatureView> = HashMap::new();
-        for (read, keys) in reads.iter().zip(&keys) {
-            let possible = keys.iter().filter(|key| key.len() <= LONGEST_KEY_BYTES);
-            views.extend(possible.map(|key| (key.as_str(), read.view)));
+        let mut tables = BTreeMap::new();
+        let mut wanted = Vec::new();
+        for (layout, keys) in layouts.iter().zip(&keys) {
+            let table = layout.table(&self.table);
+            tables
+                .entry(table)
+                .or_insert_with(|| TableRead::new(layout))
+                .add(layout);
+            wanted.extend(keys.iter().flatten().map(|key| (table, key.as_str())));
         }
-        let distinct: Vec<_> = views.keys().copied().collect();
-        let batches = try_join_all(
-            distinct
-                .chunks(KEYS_PER_READ)
-                .map(|keys| self.read(keys, timeout / ATTEMPTS, deadline)),
-        )
-        .await?;
+        wanted.sort_unstable();
+        wanted.dedup();
+        let answer = self.read_all(&tables, &wanted, timeout).await?;
 
-        let fingerprints: HashMap<&str, _> = reads
+        let mut items: HashMap<(&str, &str), &Item> = HashMap::with_capacity(wanted.len());
+        for (table, item) in answer
             .iter()
-            .map(|read| (read.view.name.as_str(), schema_fingerprint(read.view)))
-            .collect();
-        let mut rows: HashMap<&str, Result<Option<Arc<Snapshot>>, MalformedRow>> = HashMap::with_capacity(views.len());
-        for item in batches.iter().flatten() {
-            let key = item.get(ENTITY_KEY).and_then(|value| value.as_s().ok());
-            let asked_for = key.and_then(|key| views.get_key_value(key.as_str()));
-            let Some((&key, &view)) = asked_for else {
-                let problem = "it holds an item that was not asked for".into();
+            .flat_map(|(table, items)| items.iter().map(move |item| (table.as_str(), item)))
+        {
+            let key = tables
+                .get(table)
+                .and_then(|read| item.get(read.key_attribute())?.as_s().ok())
+                .map(|key| (table, key.as_str()))
+                .filter(|key| wanted.binary_search(key).is_ok());
+            let Some(key) = key else {
                 return Err(StoreError::Malformed {
-                    what: self.describe(),
-                    problem,
+                    what: describe_table(table),
+                    problem: "it holds an item that was not asked for".into(),
                 });
             };
-            let row = from_item(view, fingerprints[view.name.as_str()], item).map(Arc::new);
-            let malformed = |problem| MalformedRow {
-                view: view.name.clone(),
-                problem,
-            };
-            rows.insert(key, row.map(Some).map_err(malformed));
+            items.insert(key, item);
         }
-        let row = |key: &String| rows.get(key.as_str()).cloned().unwrap_or(Ok(None));
-        Ok(keys.iter().map(|keys| keys.iter().map(row).collect()).collect())
+
+        let rows = layouts.iter().zip(&keys).map(|(layout, keys)| {
+            let table = layout.table(&self.table);
+            let mut rows: HashMap<&str, _> = HashMap::with_capacity(keys.len());
+            let row = |key: &str| {
+                let row = items.get(&(table, key)).map(|item| layout.row(item).map(Arc::new));
+                row.transpose().map_err(|problem| MalformedRow {
+                    view: layout.view().name.clone(),
+                    problem,
+                })
+            };
+            keys.iter()
+                .map(|key| match key {
+                    None => Ok(None),
+                    // An entity that is asked for often is read once.
+                    Some(key) => rows.entry(key.as_str()).or_insert_with(|| row(key)).clone(),
+                })
+                .collect()
+        });
+        Ok(rows.collect())
     }
 }
 
 #[async_trait]
 impl SnapshotWriter for DynamoDbOnlineStore {
     async fn write(&self, view: &FeatureView, rows: &[RowWrite]) -> Result<(), StoreError> {
+        if view.layout != Layout::Native {
+            return Err(StoreError::Malformed {
+                what: format!("a row of {}", view.name),
+                problem: "the view has Feast's layout, which only Feast writes".into(),
+            });
+        }
         // BatchWriteItem refuses a key that comes twice; of such rows the last one stands.
         let mut items: HashMap<String, Item> = HashMap::with_capacity(rows.len());
         for row in rows {

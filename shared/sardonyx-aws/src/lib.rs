@@ -3,8 +3,12 @@
 mod clients;
 mod dynamodb_online_store;
 mod dynamodb_result_store;
+mod feast_layout;
 mod native_layout;
+mod row_layout;
 mod s3_model_store;
+#[cfg(test)]
+mod stub_dynamodb;
 #[cfg(test)]
 mod throttling_tests;
 

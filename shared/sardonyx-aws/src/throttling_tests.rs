@@ -1,107 +1,24 @@
-//! What the online store does when DynamoDB does not process every key: something that no emulator does.
+//! What the online store does when DynamoDB does not process every key.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, HttpClient, Region};
-use aws_sdk_dynamodb::{Client, Config};
-use aws_smithy_http_client::test_util::{NeverClient, infallible_client_fn};
-use sardonyx_core::entity::{EntityKey, KeyValue};
-use sardonyx_core::manifest::FeatureView;
-use sardonyx_core::ports::{OnlineStore, RowWrite, SnapshotWriter, StoreError, ViewRead};
+use aws_smithy_http_client::test_util::NeverClient;
+use sardonyx_core::entity::{EntityKey, KeyType, KeyValue};
+use sardonyx_core::manifest::{FeatureView, Layout};
+use sardonyx_core::ports::{FeatureRows, OnlineStore, RowWrite, SnapshotWriter, StoreError, ViewRead};
 use sardonyx_core::snapshot::{Snapshot, Stored};
-use sardonyx_core::testing::models;
-use sardonyx_core::value::FeatureValue;
-use serde_json::{Value as Json, json};
+use sardonyx_core::testing::{conformance, models};
+use sardonyx_core::value::{FeatureValue, ValueType};
 
-use crate::DynamoDbOnlineStore;
+use crate::stub_dynamodb::{Stub, StubStore};
 
-const TABLE: &str = "features";
-
-/// A DynamoDB that leaves a share of the keys of every call unprocessed.
-struct Stub {
-    rows: Mutex<BTreeMap<String, Json>>,
-    unprocessed_share: f64,
-    reads: AtomicUsize,
-    most_keys: AtomicUsize,
-}
-
-impl Stub {
-    fn store(unprocessed_share: f64) -> (Arc<Self>, DynamoDbOnlineStore) {
-        let stub = Arc::new(Self {
-            rows: Mutex::default(),
-            unprocessed_share,
-            reads: AtomicUsize::default(),
-            most_keys: AtomicUsize::default(),
-        });
-        let answering = Arc::clone(&stub);
-        let http_client = infallible_client_fn(move |request| {
-            let target = request
-                .headers()
-                .get("x-amz-target")
-                .expect("has a target")
-                .to_str()
-                .expect("is text");
-            let body: Json = serde_json::from_slice(request.body().bytes().expect("is in memory")).expect("is JSON");
-            let answer = match target {
-                "DynamoDB_20120810.BatchGetItem" => answering.batch_get(&body),
-                "DynamoDB_20120810.BatchWriteItem" => answering.batch_write(&body),
-                other => panic!("{other} is not expected"),
-            };
-            http::Response::new(answer.to_string())
-        });
-        (stub, store_on(http_client))
+#[tokio::test(start_paused = true)]
+async fn both_layouts_conform_while_three_keys_of_ten_are_throttled() {
+    for layout in [Layout::Native, Layout::Feast] {
+        let (_, store) = Stub::store(0.3);
+        conformance::online_store(&store, layout).await;
     }
-
-    fn is_processed(&self) -> bool {
-        fastrand::f64() >= self.unprocessed_share
-    }
-
-    fn batch_get(&self, request: &Json) -> Json {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        let keys = request["RequestItems"][TABLE]["Keys"].as_array().expect("has keys");
-        self.most_keys.fetch_max(keys.len(), Ordering::Relaxed);
-        let (processed, unprocessed): (Vec<_>, Vec<_>) = keys.iter().partition(|_| self.is_processed());
-        let rows = self.rows.lock().expect("no test panicked");
-        let found: Vec<_> = processed
-            .iter()
-            .filter_map(|key| rows.get(key["entity_key"]["S"].as_str().expect("is text")))
-            .collect();
-        let mut answer = json!({"Responses": {TABLE: found}, "UnprocessedKeys": {}});
-        if !unprocessed.is_empty() {
-            answer["UnprocessedKeys"] = json!({TABLE: {"Keys": unprocessed}});
-        }
-        answer
-    }
-
-    fn batch_write(&self, request: &Json) -> Json {
-        let writes = request["RequestItems"][TABLE].as_array().expect("has writes");
-        assert!(writes.len() <= 25);
-        let mut rows = self.rows.lock().expect("no test panicked");
-        let (processed, unprocessed): (Vec<_>, Vec<_>) = writes.iter().partition(|_| self.is_processed());
-        for write in processed {
-            let item = &write["PutRequest"]["Item"];
-            let key = item["entity_key"]["S"].as_str().expect("is text").to_owned();
-            rows.insert(key, item.clone());
-        }
-        let mut answer = json!({"UnprocessedItems": {}});
-        if !unprocessed.is_empty() {
-            answer["UnprocessedItems"] = json!({TABLE: unprocessed});
-        }
-        answer
-    }
-}
-
-fn store_on(http_client: impl HttpClient + 'static) -> DynamoDbOnlineStore {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("eu-west-1"))
-        .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
-        .http_client(http_client)
-        .build();
-    DynamoDbOnlineStore::new(Client::from_conf(config), TABLE)
 }
 
 fn view() -> FeatureView {
@@ -112,7 +29,7 @@ fn entity(index: i64) -> EntityKey {
     EntityKey(vec![KeyValue::String(format!("c-{index}"))])
 }
 
-async fn write_rows(store: &DynamoDbOnlineStore, count: i64) {
+async fn write_rows(store: &StubStore, count: i64) {
     let rows: Vec<_> = (0..count)
         .map(|index| RowWrite {
             entity: entity(index),
@@ -189,6 +106,136 @@ async fn one_call_serves_all_views_and_repeated_entities() {
     );
 }
 
+/// The user of the model of the tests as a view of Feast's, with the same feature for many users.
+fn feast_view() -> FeatureView {
+    let mut view = models::manifest().feature_views[1].clone();
+    view.layout = Layout::Feast;
+    view.table = Some("shop.user".into());
+    view.join_keys[0].key_type = KeyType::Int32;
+    view
+}
+
+fn user(index: i64) -> EntityKey {
+    EntityKey(vec![KeyValue::Int64(index)])
+}
+
+async fn write_users(store: &StubStore, count: i64) {
+    let rows: Vec<_> = (0..count)
+        .map(|index| RowWrite {
+            entity: user(index),
+            snapshot: Snapshot {
+                event_time_ms: index,
+                expires_at_seconds: None,
+                values: vec![Stored::Value(FeatureValue::Int64(index)), Stored::Null],
+            },
+        })
+        .collect();
+    store.write(&feast_view(), &rows).await.expect("writes");
+}
+
+fn event_times(rows: &FeatureRows) -> Vec<Option<i64>> {
+    rows.iter()
+        .map(|row| row.as_ref().expect("is readable").as_ref().map(|row| row.event_time_ms))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_reads_the_tables_of_both_layouts() {
+    let (stub, store) = Stub::store(0.0);
+    write_rows(&store, 3).await;
+    write_users(&store, 60).await;
+    let cards: Vec<_> = (0..40).map(entity).collect();
+    let users: Vec<_> = (0..60).map(user).collect();
+    let (view, feast_view) = (view(), feast_view());
+    let reads = [
+        ViewRead {
+            view: &view,
+            entities: &cards,
+        },
+        ViewRead {
+            view: &feast_view,
+            entities: &users,
+        },
+    ];
+    let answer = store.fetch(&reads, Duration::from_secs(1)).await.expect("reads");
+    let expected: Vec<_> = (0..40).map(|index| (index < 3).then_some(index)).collect();
+    assert_eq!(event_times(&answer[0]), expected);
+    assert_eq!(event_times(&answer[1]), (0..60).map(Some).collect::<Vec<_>>());
+    assert_eq!(stub.reads.load(Ordering::Relaxed), 1);
+    assert_eq!(stub.most_keys.load(Ordering::Relaxed), 100);
+}
+
+/// With the time that a function has by default.
+#[tokio::test(start_paused = true)]
+async fn of_ten_thousand_throttled_requests_nearly_all_are_complete_and_none_is_wrong() {
+    let (_, store) = Stub::store(0.3);
+    write_rows(&store, 50).await;
+    write_users(&store, 50).await;
+    let (view, feast_view) = (view(), feast_view());
+    let mut failed = 0;
+    for request in 0..10_000_i64 {
+        let index = request % 50;
+        let reads = [
+            ViewRead {
+                view: &view,
+                entities: &[entity(index)],
+            },
+            ViewRead {
+                view: &feast_view,
+                entities: &[user(index)],
+            },
+        ];
+        match store.fetch(&reads, Duration::from_secs(1)).await {
+            Ok(answer) => {
+                assert_eq!(event_times(&answer[0]), [Some(index)]);
+                assert_eq!(event_times(&answer[1]), [Some(index)]);
+            }
+            Err(StoreError::Unavailable { .. }) => failed += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(failed <= 10, "{failed} of 10,000 failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_row_harms_no_other() {
+    let (_, store) = Stub::store(0.3);
+    write_users(&store, 3).await;
+    let mut another = feast_view();
+    another.features[1].value_type = ValueType::Int64;
+    let row = RowWrite {
+        entity: user(1),
+        snapshot: Snapshot {
+            event_time_ms: 1,
+            expires_at_seconds: None,
+            values: vec![Stored::Null, Stored::Value(FeatureValue::Int64(1))],
+        },
+    };
+    store.write(&another, &[row]).await.expect("writes");
+    let reads = [ViewRead {
+        view: &feast_view(),
+        entities: &[user(0), user(1), user(2)],
+    }];
+    let answer = store.fetch(&reads, Duration::from_secs(30)).await.expect("reads");
+    let [Ok(Some(_)), Err(malformed), Ok(Some(_))] = answer[0].as_slice() else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(malformed.view, "user");
+    assert!(
+        malformed
+            .problem
+            .starts_with("user_score was written by Feast as INT64"),
+        "{malformed}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn feasts_rows_are_not_written() {
+    let (_, store) = Stub::store(0.0);
+    let answer = store.store().write(&feast_view(), &[]).await;
+    assert!(matches!(answer, Err(StoreError::Malformed { .. })), "{answer:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_key_that_no_row_can_have_is_not_asked_for() {
     let (stub, store) = Stub::store(0.0);
@@ -205,7 +252,7 @@ async fn a_key_that_no_row_can_have_is_not_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn calls_without_an_answer_are_made_again_until_the_deadline() {
     let http_client = NeverClient::new();
-    let store = store_on(http_client.clone());
+    let store = StubStore::on(http_client.clone());
     let entities = [entity(1)];
     let started = tokio::time::Instant::now();
     let reads = [ViewRead {

@@ -1,0 +1,140 @@
+//! What the layouts of feature rows have in common: a key, a table, and an item that becomes a row.
+
+use std::collections::{BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use sardonyx_core::entity::EntityKey;
+use sardonyx_core::manifest::{FeatureView, Layout};
+use sardonyx_core::snapshot::Snapshot;
+
+use crate::feast_layout::{self, ENTITY_ID, EVENT_TS, EntityIds, VALUES};
+use crate::native_layout::{self, ENTITY_KEY, Item, LONGEST_KEY_BYTES};
+
+/// The most features that are asked for by name. A name costs in the request about what a feature costs in the answer, so that with many
+/// of them the whole row is no dearer.
+const MOST_FEATURES_BY_NAME: usize = 64;
+
+/// How the rows of one view are found and read.
+pub(crate) struct RowLayout<'a> {
+    view: &'a FeatureView,
+    kind: Kind,
+}
+
+enum Kind {
+    Native { fingerprint: [u8; 8] },
+    Feast(EntityIds),
+}
+
+impl<'a> RowLayout<'a> {
+    pub(crate) fn of(view: &'a FeatureView) -> Self {
+        let kind = match view.layout {
+            Layout::Native => Kind::Native {
+                fingerprint: native_layout::schema_fingerprint(view),
+            },
+            Layout::Feast => Kind::Feast(EntityIds::new(view)),
+        };
+        Self { view, kind }
+    }
+
+    pub(crate) fn view(&self) -> &'a FeatureView {
+        self.view
+    }
+
+    /// The view's table; rows of the native layout share one.
+    pub(crate) fn table<'b>(&self, native_table: &'b str) -> &'b str
+    where
+        'a: 'b,
+    {
+        match self.kind {
+            Kind::Native { .. } => native_table,
+            // Validation lets no other view of this layout pass.
+            Kind::Feast(_) => self.view.table.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// The attribute that is the partition key.
+    pub(crate) fn key_attribute(&self) -> &'static str {
+        match self.kind {
+            Kind::Native { .. } => ENTITY_KEY,
+            Kind::Feast(_) => ENTITY_ID,
+        }
+    }
+
+    /// The partition key of an entity's row. `None` when DynamoDB allows no such key, so that there is no row.
+    pub(crate) fn key(&self, entity: &EntityKey) -> Option<String> {
+        match &self.kind {
+            Kind::Native { .. } => {
+                Some(native_layout::entity_key(self.view, entity)).filter(|key| key.len() <= LONGEST_KEY_BYTES)
+            }
+            Kind::Feast(ids) => Some(ids.entity_id(entity)),
+        }
+    }
+
+    /// The row of an item.
+    ///
+    /// # Errors
+    /// Says what is wrong with the item.
+    pub(crate) fn row(&self, item: &Item) -> Result<Snapshot, String> {
+        match &self.kind {
+            Kind::Native { fingerprint } => native_layout::from_item(self.view, *fingerprint, item),
+            Kind::Feast(_) => feast_layout::from_item(self.view, item),
+        }
+    }
+
+    /// The features to ask for, out of a row that may hold many more. Empty: all.
+    fn features_by_name(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let features = match self.kind {
+            Kind::Native { .. } => &[],
+            Kind::Feast(_) => self.view.features.as_slice(),
+        };
+        features.iter().map(|feature| feature.name.as_str())
+    }
+}
+
+/// What is asked of one table.
+pub(crate) struct TableRead<'a> {
+    key_attribute: &'static str,
+    /// Of the rows' values; all where it is empty or too many.
+    features: BTreeSet<&'a str>,
+}
+
+impl<'a> TableRead<'a> {
+    pub(crate) fn new(layout: &RowLayout<'a>) -> Self {
+        Self {
+            key_attribute: layout.key_attribute(),
+            features: BTreeSet::new(),
+        }
+    }
+
+    /// Two views may read one table.
+    pub(crate) fn add(&mut self, layout: &RowLayout<'a>) {
+        self.features.extend(layout.features_by_name());
+    }
+
+    pub(crate) fn key_attribute(&self) -> &'static str {
+        self.key_attribute
+    }
+
+    /// The part of a BatchGetItem that reads these keys.
+    pub(crate) fn request<'b>(&self, keys: impl Iterator<Item = &'b str>) -> Result<KeysAndAttributes, BuildError> {
+        let key = |key: &str| HashMap::from([(self.key_attribute.to_owned(), AttributeValue::S(key.to_owned()))]);
+        let request = KeysAndAttributes::builder().set_keys(Some(keys.map(key).collect()));
+        if self.features.is_empty() || self.features.len() > MOST_FEATURES_BY_NAME {
+            return request.build();
+        }
+        let mut names = HashMap::with_capacity(self.features.len() + 3);
+        let mut expression = "#i,#t".to_owned();
+        names.insert("#i".to_owned(), self.key_attribute.to_owned());
+        names.insert("#t".to_owned(), EVENT_TS.to_owned());
+        names.insert("#v".to_owned(), VALUES.to_owned());
+        for (index, feature) in self.features.iter().enumerate() {
+            expression += &format!(",#v.#{index}");
+            names.insert(format!("#{index}"), (*feature).to_owned());
+        }
+        request
+            .projection_expression(expression)
+            .set_expression_attribute_names(Some(names))
+            .build()
+    }
+}
