@@ -6,10 +6,14 @@ export interface ModelManifest {
   readonly name: string;
   readonly version: string;
   readonly artifactFile: string;
+  /** The DynamoDB tables of the feature views that Feast materialises, each once. */
+  readonly feastTables: readonly string[];
 }
 
 // Names, versions and file names become S3 key segments, ARN parts and environment values.
 const KEY_SEGMENT = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+// A DynamoDB table's name. It becomes a part of an ARN, where anything else could widen a permission.
+const TABLE_NAME = /^[A-Za-z0-9_.-]{3,255}$/;
 
 /**
  * Reads `functions/<model>/model/manifest.json`, the only place that states a model's version and
@@ -27,13 +31,38 @@ export function readModelManifest(functionsDirectory: string, model: string): Mo
     name,
     version: keySegment(path, 'version', manifest.version),
     artifactFile: keySegment(path, 'artifact.file', manifest.artifact?.file),
+    feastTables: feastTables(path, manifest.feature_views),
   };
+}
+
+function feastTables(path: string, views: unknown = []): string[] {
+  if (!Array.isArray(views)) {
+    throw new Error(`${path}: "feature_views" must be a list`);
+  }
+  const tables = views.flatMap((view: RawFeatureView | null, index) => {
+    if (view?.layout !== 'feast') {
+      return [];
+    }
+    if (typeof view.table !== 'string' || !TABLE_NAME.test(view.table)) {
+      throw new Error(
+        `${path}: "feature_views[${index}].table" must be the name of a DynamoDB table, got ${JSON.stringify(view.table)}`,
+      );
+    }
+    return [view.table];
+  });
+  return [...new Set(tables)].sort();
 }
 
 interface RawManifest {
   name?: unknown;
   version?: unknown;
   artifact?: { file?: unknown };
+  feature_views?: unknown;
+}
+
+interface RawFeatureView {
+  layout?: unknown;
+  table?: unknown;
 }
 
 function parse(path: string, model: string): RawManifest {

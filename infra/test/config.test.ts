@@ -149,7 +149,13 @@ describe('manifest', () => {
   const valid = { name: 'm', version: '1.2', artifact: { file: 'model.onnx' } };
 
   test('gives the version and the artifact file', () => {
-    assert.deepEqual(read(valid)(), { name: 'm', version: '1.2', artifactFile: 'model.onnx' });
+    assert.deepEqual(read(valid)(), { name: 'm', version: '1.2', artifactFile: 'model.onnx', feastTables: [] });
+  });
+
+  test('gives the tables of the views that Feast materialises, each once', () => {
+    const views = ['b.y', 'a.x', 'b.y'].map((table) => ({ layout: 'feast', table }));
+    const { feastTables } = read({ ...valid, feature_views: [...views, { layout: 'native' }, {}] })();
+    assert.deepEqual(feastTables, ['a.x', 'b.y']);
   });
 
   test('is there for every model of the list', () => {
@@ -169,6 +175,11 @@ describe('manifest', () => {
     assert.throws(read({ ...valid, version: 1 }), /"version" must be a string .* got 1/);
     assert.throws(read({ ...valid, version: '../2' }), /"version" must be a string/);
     assert.throws(read({ ...valid, version: '*' }), /"version" must be a string/);
+    for (const table of [undefined, '*', 'a/b', 'ab']) {
+      const views = [{ layout: 'native' }, { layout: 'feast', table }];
+      assert.throws(read({ ...valid, feature_views: views }), /"feature_views\[1\]\.table" must be the name/);
+    }
+    assert.throws(read({ ...valid, feature_views: 3 }), /"feature_views" must be a list/);
     assert.throws(read({ name: 'm', version: '1' }), /"artifact\.file" must be a string .* got undefined/);
   });
 });

@@ -14,13 +14,15 @@ interface Statement {
 }
 
 /** What a role may do, as `action on resource`. */
-function grants(role: Resource | undefined): string[] {
+function grants(role: Resource | undefined, templates = prod): string[] {
   const policies: { PolicyDocument: { Statement: Statement[] } }[] = role?.Properties.Policies ?? [];
   return policies
     .flatMap(({ PolicyDocument }) => PolicyDocument.Statement)
     .flatMap(({ Effect, Action, Resource }) => {
       assert.equal(Effect, 'Allow');
-      return [Action].flat().flatMap((action) => [Resource].flat().map((on) => `${action} on ${render(on, prod)}`));
+      return [Action]
+        .flat()
+        .flatMap((action) => [Resource].flat().map((on) => `${action} on ${render(on, templates)}`));
     })
     .sort();
 }
@@ -62,6 +64,20 @@ for (const { name } of models) {
     });
   });
 }
+
+test('a function reads the tables of its Feast views, and no other', () => {
+  const feast = { layout: 'feast', table: 'shop.user_stats' };
+  const templates = synth({ featureViews: [feast, { layout: 'native' }, { ...feast, table: 'shop.cards' }, feast] });
+  for (const [name, role] of Object.entries(resources(templates.serving, 'AWS::IAM::Role'))) {
+    const table = (name: string) =>
+      `dynamodb:BatchGetItem on arn:\${AWS::Partition}:dynamodb:\${AWS::Region}:\${AWS::AccountId}:table/${name}`;
+    assert.deepEqual(
+      grants(role, templates).filter((grant) => grant.startsWith('dynamodb:BatchGetItem')),
+      ['dynamodb:BatchGetItem on ${Data.FeatureTable.Arn}', table('shop.cards'), table('shop.user_stats')],
+      name,
+    );
+  }
+});
 
 test('roles are for Lambda only and carry no managed policy', () => {
   assert.equal(Object.keys(roles).length, 2 * models.length);

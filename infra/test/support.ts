@@ -13,6 +13,8 @@ export const stubCode: FunctionCode = () => Code.fromAsset(join(__dirname, 'fixt
 export interface SynthOptions {
   readonly stage?: StageConfig;
   readonly models?: readonly ModelConfig[];
+  /** The feature views in the manifest of every model. */
+  readonly featureViews?: readonly unknown[];
 }
 
 export interface Synthesised {
@@ -24,17 +26,26 @@ export interface Synthesised {
 const synthesised = new Map<string, Synthesised>();
 
 /** The templates of one stage, with stub binaries and with version 3 of every model. */
-export function synth({ stage = findStage('prod'), models: deployed = models }: SynthOptions = {}): Synthesised {
-  const key = JSON.stringify([stage, deployed]);
-  const templates = synthesised.get(key) ?? synthesise(stage, deployed);
+export function synth({
+  stage = findStage('prod'),
+  models: deployed = models,
+  featureViews = [],
+}: SynthOptions = {}): Synthesised {
+  const key = JSON.stringify([stage, deployed, featureViews]);
+  const templates = synthesised.get(key) ?? synthesise(stage, deployed, featureViews);
   synthesised.set(key, templates);
   return templates;
 }
 
-function synthesise(stage: StageConfig, deployed: readonly ModelConfig[]): Synthesised {
+function synthesise(
+  stage: StageConfig,
+  deployed: readonly ModelConfig[],
+  featureViews: readonly unknown[],
+): Synthesised {
   const functionsDirectory = temporaryDirectory();
   for (const { name } of deployed) {
-    writeManifest(functionsDirectory, name, { name, version: '3', artifact: { file: 'model.onnx' } });
+    const manifest = { name, version: '3', artifact: { file: 'model.onnx' }, feature_views: featureViews };
+    writeManifest(functionsDirectory, name, manifest);
   }
   const app = new App({ outdir: temporaryDirectory() });
   const stacks = addSardonyx(app, { stage, models: deployed, functionsDirectory, code: stubCode });

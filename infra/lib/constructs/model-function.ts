@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
@@ -101,7 +101,13 @@ export class ModelFunction extends Construct {
       }),
       ReadFeatures: new PolicyStatement({
         actions: ['dynamodb:BatchGetItem'],
-        resources: [featureTable.tableArn],
+        resources: [
+          featureTable.tableArn,
+          // Feast's own tables, in the account and region of the function.
+          ...manifest.feastTables.map((table) =>
+            Stack.of(this).formatArn({ service: 'dynamodb', resource: 'table', resourceName: table }),
+          ),
+        ],
       }),
       ...props.permissions,
     };
