@@ -151,6 +151,7 @@ fn pack(view: &FeatureView, values: &[Stored]) -> Result<Vec<u8>, String> {
             Stored::Absent => 0,
             Stored::Null => 1,
             Stored::Value(_) => 2,
+            Stored::List(_) => return Err(format!("{} is a list, which this layout does not hold", feature.name)),
         };
         packed[HEADER_BYTES + index / 4] |= state << (2 * (index % 4));
         let Stored::Value(value) = stored else { continue };

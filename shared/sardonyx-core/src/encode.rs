@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::manifest::{FeatureSpec, GoldenRow, Manifest, MissingPolicy, REQUEST_SOURCE, Range};
 use crate::snapshot::Stored;
 use crate::tensor::{Datatype, Tensor, TensorData};
-use crate::value::{FeatureValue, ValueType};
+use crate::value::{FeatureValue, ListValue, ValueType};
 use crate::with_elements;
 
 /// Why a feature has no usable value.
@@ -51,7 +51,7 @@ pub(crate) enum Source {
     },
 }
 
-/// One column of one input tensor.
+/// One feature's column of one input tensor, or a list's columns, side by side.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
     pub(crate) name: String,
@@ -59,11 +59,14 @@ pub(crate) struct Column {
     pub(crate) value_type: ValueType,
     range: Option<Range>,
     categories: Option<Vec<String>>,
-    /// `None` rejects.
-    fallback: Option<Cell>,
+    /// How many elements a list has.
+    length: Option<usize>,
+    /// A cell for all columns, or one for each. `None` rejects.
+    fallback: Option<Vec<Cell>>,
     takes_nan: bool,
     datatype: Datatype,
     input: usize,
+    /// The first of the columns.
     position: usize,
 }
 
@@ -98,20 +101,20 @@ impl FeatureEncoder {
     /// An encoder for a manifest that has been validated, which [`Manifest::from_json`] does.
     pub fn new(manifest: &Manifest) -> Self {
         let mut columns = Vec::new();
+        let mut inputs = Vec::with_capacity(manifest.inputs.len());
         for (input_index, input) in manifest.inputs.iter().enumerate() {
-            for (position, feature) in input.features.iter().enumerate() {
-                columns.push(column(manifest, feature, input.datatype, input_index, position));
+            let mut width = 0;
+            for feature in &input.features {
+                let column = column(manifest, feature, input.datatype, input_index, width);
+                width += column.length.unwrap_or(1);
+                columns.push(column);
             }
-        }
-        let inputs = manifest
-            .inputs
-            .iter()
-            .map(|input| InputLayout {
+            inputs.push(InputLayout {
                 datatype: input.datatype,
-                width: input.features.len(),
+                width,
                 has_feature_axis: input.shape.len() > 1,
-            })
-            .collect();
+            });
+        }
         Self { columns, inputs }
     }
 
@@ -130,7 +133,8 @@ impl FeatureEncoder {
         }
     }
 
-    /// Writes one value into the batch. `Ok(Some(reason))` says that the policy filled in for it, `Err(reason)` that the policy rejects.
+    /// Writes one value, or one list, into the batch. `Ok(Some(reason))` says that the policy filled in for it, `Err(reason)` that the
+    /// policy rejects. A list with an unusable element is unusable as a whole.
     pub(crate) fn set(
         &self,
         batch: &mut Batch,
@@ -140,14 +144,13 @@ impl FeatureEncoder {
     ) -> Result<Option<MissingReason>, MissingReason> {
         let index = row * self.inputs[column.input].width + column.position;
         let tensor = &mut batch.inputs[column.input];
-        match column.encode(value) {
-            Ok(cell) => {
-                put(tensor, index, &cell);
-                Ok(None)
-            }
+        match column.encode(value, |element, cell| put(tensor, index + element, cell)) {
+            Ok(()) => Ok(None),
             Err(reason) => {
                 let fallback = column.fallback.as_ref().ok_or(reason)?;
-                put(tensor, index, fallback);
+                for (element, cell) in fallback.iter().cycle().take(column.length.unwrap_or(1)).enumerate() {
+                    put(tensor, index + element, cell);
+                }
                 Ok(Some(reason))
             }
         }
@@ -186,7 +189,7 @@ impl FeatureEncoder {
                 };
                 let value = column
                     .read(golden.features.get(&column.name))
-                    .ok_or_else(|| error(format!("is not {}", column.value_type.expectation())))?;
+                    .ok_or_else(|| error(format!("is not {}", column.type_expectation())))?;
                 self.set(&mut batch, row, column, &value)
                     .map_err(|reason| error(format!("is rejected: {reason:?}")))?;
             }
@@ -213,7 +216,19 @@ impl Column {
         match json {
             None => Some(Stored::Absent),
             Some(Json::Null) => Some(Stored::Null),
-            Some(json) => FeatureValue::from_json(json, self.value_type).map(Stored::Value),
+            Some(json) => match self.length {
+                None => FeatureValue::from_json(json, self.value_type).map(Stored::Value),
+                Some(length) => ListValue::from_json(json, self.value_type)
+                    .filter(|list| list.len() == length)
+                    .map(Stored::List),
+            },
+        }
+    }
+
+    fn type_expectation(&self) -> String {
+        match self.length {
+            None => self.value_type.expectation().to_owned(),
+            Some(length) => format!("a list of {length}, each {}", self.value_type.expectation()),
         }
     }
 
@@ -237,20 +252,43 @@ impl Column {
     /// Whether a value that a caller sent may be used or replaced by the policy. A stored value that is out of range or NaN is the
     /// store's fault, and the policy decides; the caller's is an error.
     pub(crate) fn check_request(&self, value: &Stored) -> Result<(), MissingReason> {
-        match self.encode(value) {
-            Ok(_) => Ok(()),
+        match self.encode(value, |_, _| {}) {
+            Ok(()) => Ok(()),
             Err(reason @ (MissingReason::OutOfRange | MissingReason::Nan)) => Err(reason),
             Err(reason) if self.fallback.is_none() => Err(reason),
             Err(_) => Ok(()),
         }
     }
 
-    fn encode(&self, value: &Stored) -> Result<Cell, MissingReason> {
-        let value = match value {
-            Stored::Absent => return Err(MissingReason::Absent),
-            Stored::Null => return Err(MissingReason::Null),
-            Stored::Value(value) => value,
-        };
+    /// Gives each cell with its place among the columns of this feature; either all cells or none.
+    fn encode(&self, value: &Stored, mut put: impl FnMut(usize, &Cell)) -> Result<(), MissingReason> {
+        match value {
+            Stored::Absent => Err(MissingReason::Absent),
+            Stored::Null => Err(MissingReason::Null),
+            Stored::Value(value) if self.length.is_none() => {
+                put(0, &self.encode_value(value)?);
+                Ok(())
+            }
+            Stored::List(list) if Some(list.len()) == self.length => {
+                let cells = || {
+                    (0..list.len())
+                        .filter_map(|index| list.get(index))
+                        .map(|value| self.encode_value(&value))
+                };
+                cells().try_for_each(|cell| cell.map(drop))?;
+                for (element, cell) in cells().enumerate() {
+                    put(element, &cell?);
+                }
+                Ok(())
+            }
+            Stored::Value(_) | Stored::List(_) => {
+                debug_assert!(false, "an online store gives only rows that fit their view");
+                Err(MissingReason::OutOfRange)
+            }
+        }
+    }
+
+    fn encode_value(&self, value: &FeatureValue) -> Result<Cell, MissingReason> {
         if let FeatureValue::String(text) = value {
             return match &self.categories {
                 None => Ok(Cell::Text(text.clone())),
@@ -295,15 +333,19 @@ fn column(manifest: &Manifest, feature: &FeatureSpec, datatype: Datatype, input:
         .and_then(|view| {
             let stored = &manifest.feature_views[view].features;
             let index = stored.iter().position(|stored| stored.name == feature.name)?;
-            Some((Source::View { view, feature: index }, stored[index].value_type))
+            Some((Source::View { view, feature: index }, &stored[index]))
         });
-    let (source, value_type) = from_view.unwrap_or((Source::Request, feature.value_type.unwrap_or(ValueType::Float64)));
+    let (source, value_type, length) = match from_view {
+        Some((source, stored)) => (source, stored.value_type, stored.length.map(|_| stored.columns())),
+        None => (Source::Request, feature.value_type.unwrap_or(ValueType::Float64), None),
+    };
     let mut column = Column {
         name: feature.name.clone(),
         source,
         value_type,
         range: feature.range,
         categories: feature.categories.clone(),
+        length,
         fallback: None,
         takes_nan: feature.missing == MissingPolicy::Nan,
         datatype,
@@ -312,9 +354,11 @@ fn column(manifest: &Manifest, feature: &FeatureSpec, datatype: Datatype, input:
     };
     column.fallback = match &feature.missing {
         MissingPolicy::Reject => None,
-        MissingPolicy::Nan => Some(Cell::Number(f64::NAN)),
+        MissingPolicy::Nan => Some(vec![Cell::Number(f64::NAN)]),
         MissingPolicy::Default(json) => {
-            FeatureValue::from_json(json, value_type).and_then(|value| column.encode(&Stored::Value(value)).ok())
+            let one_or_each = json.as_array().map_or(std::slice::from_ref(json), Vec::as_slice);
+            let cell = |json| column.encode_value(&FeatureValue::from_json(json, value_type)?).ok();
+            one_or_each.iter().map(cell).collect()
         }
     };
     debug_assert!(
@@ -380,3 +424,77 @@ fn put(tensor: &mut TensorData, index: usize, cell: &Cell) {
 
 /// Features whose values the policy filled in, with the reason.
 pub type Defaulted = BTreeMap<String, MissingReason>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::models::list_manifest_json;
+    use serde_json::json;
+
+    fn encoder(missing: Json) -> (FeatureEncoder, Manifest) {
+        let mut json = list_manifest_json();
+        json["inputs"][0]["features"][4]["missing"] = missing;
+        let manifest = Manifest::from_json(json.to_string().as_bytes()).expect("is valid");
+        (FeatureEncoder::new(&manifest), manifest)
+    }
+
+    /// The row of the input in which `user_score` is that, and all else 7.
+    fn row(missing: Json, score: &Stored) -> Result<(Vec<f64>, Option<MissingReason>), MissingReason> {
+        let (encoder, _) = encoder(missing);
+        let mut batch = encoder.batch(2);
+        let mut reason = None;
+        for column in encoder.columns() {
+            let seven = Stored::Value(match column.value_type {
+                ValueType::String => FeatureValue::String("pos".into()),
+                _ => FeatureValue::Float64(7.0),
+            });
+            let is_score = column.name == "user_score";
+            let set = encoder.set(&mut batch, 1, column, if is_score { score } else { &seven })?;
+            reason = reason.or(set);
+        }
+        let tensors = encoder.finish(batch, 2);
+        assert_eq!(tensors[0].shape(), [2, 8]);
+        let numbers = (8..16).map(|index| tensors[0].data().number(index).expect("is there"));
+        Ok((numbers.collect(), reason))
+    }
+
+    #[test]
+    fn a_list_fills_its_columns_whole_or_not_at_all() {
+        let list = |elements: [f64; 3]| Stored::List(ListValue::Float64(elements.to_vec()));
+        let with = |scores: [f64; 3]| vec![7.0, 0.0, 7.0, 7.0, scores[0], scores[1], scores[2], 7.0];
+        let default = || json!({"default": 0.5});
+        assert_eq!(
+            row(default(), &list([1.0, 2.0, 3.0])),
+            Ok((with([1.0, 2.0, 3.0]), None))
+        );
+        assert_eq!(
+            row(default(), &list([1.0, 2.0, 11.0])),
+            Ok((with([0.5; 3]), Some(MissingReason::OutOfRange)))
+        );
+        assert_eq!(
+            row(default(), &list([1.0, f64::NAN, 3.0])),
+            Ok((with([0.5; 3]), Some(MissingReason::Nan)))
+        );
+        let each = json!({"default": [1, 2, 3]});
+        assert_eq!(
+            row(each, &Stored::Null),
+            Ok((with([1.0, 2.0, 3.0]), Some(MissingReason::Null)))
+        );
+        assert_eq!(row(json!("reject"), &Stored::Absent), Err(MissingReason::Absent));
+        let (row, reason) = row(json!("nan"), &list([1.0, f64::NAN, 3.0])).expect("takes NaN");
+        assert!(row[5].is_nan() && row[4] == 1.0 && reason.is_none());
+    }
+
+    #[test]
+    fn a_golden_row_has_a_list_of_the_right_length() {
+        let (encoder, manifest) = encoder(json!({"default": 0.5}));
+        let mut rows = manifest.golden.rows.clone();
+        let tensors = encoder.encode_golden(&rows).expect("fits");
+        assert_eq!(tensors[0].shape(), [1, 8]);
+        for wrong in [json!([1, 2]), json!(1), json!([1, 2, null])] {
+            rows[0].features.insert("user_score".into(), wrong);
+            let error = encoder.encode_golden(&rows).expect_err("does not fit");
+            assert_eq!(error.problem, "is not a list of 3, each a number");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Feature snapshots: the stored row of one entity in one feature view.
 
-use crate::value::FeatureValue;
+use crate::manifest::StoredFeature;
+use crate::value::{FeatureValue, ListValue};
 
 /// What a row holds for one feature. Absent, null, NaN and zero are four things; the last two are values.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +12,22 @@ pub enum Stored {
     Null,
     /// The value.
     Value(FeatureValue),
+    /// The values, of a feature that is a list.
+    List(ListValue),
+}
+
+impl Stored {
+    /// Whether a row may hold this for the feature: nothing, or what is of its type and, for a list, of its length.
+    pub fn fits(&self, feature: &StoredFeature) -> bool {
+        match (self, feature.length) {
+            (Self::Absent | Self::Null, _) => true,
+            (Self::Value(value), None) => value.value_type() == feature.value_type,
+            (Self::List(list), Some(length)) => {
+                list.value_type() == feature.value_type && u32::try_from(list.len()) == Ok(length)
+            }
+            (Self::Value(_), Some(_)) | (Self::List(_), None) => false,
+        }
+    }
 }
 
 /// A row of a feature view.

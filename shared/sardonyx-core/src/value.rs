@@ -92,6 +92,68 @@ impl FeatureValue {
     }
 }
 
+/// A list of values of one type, none of them null. Strings have none: no tensor's row is made of several.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "one variant for each value type")]
+pub enum ListValue {
+    Bool(Vec<bool>),
+    Int64(Vec<i64>),
+    Float32(Vec<f32>),
+    Float64(Vec<f64>),
+}
+
+impl ListValue {
+    /// The type of the elements.
+    pub fn value_type(&self) -> ValueType {
+        match self {
+            Self::Bool(_) => ValueType::Bool,
+            Self::Int64(_) => ValueType::Int64,
+            Self::Float32(_) => ValueType::Float32,
+            Self::Float64(_) => ValueType::Float64,
+        }
+    }
+
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bool(elements) => elements.len(),
+            Self::Int64(elements) => elements.len(),
+            Self::Float32(elements) => elements.len(),
+            Self::Float64(elements) => elements.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element at a position.
+    pub fn get(&self, index: usize) -> Option<FeatureValue> {
+        match self {
+            Self::Bool(elements) => elements.get(index).copied().map(FeatureValue::Bool),
+            Self::Int64(elements) => elements.get(index).copied().map(FeatureValue::Int64),
+            Self::Float32(elements) => elements.get(index).copied().map(FeatureValue::Float32),
+            Self::Float64(elements) => elements.get(index).copied().map(FeatureValue::Float64),
+        }
+    }
+
+    /// Reads a JSON list whose elements all are of `value_type`, as [`FeatureValue::from_json`] reads them.
+    pub fn from_json(json: &Json, value_type: ValueType) -> Option<Self> {
+        let elements = json.as_array()?.iter();
+        match value_type {
+            ValueType::Bool => elements.map(Json::as_bool).collect::<Option<_>>().map(Self::Bool),
+            ValueType::Int64 => elements.map(Json::as_i64).collect::<Option<_>>().map(Self::Int64),
+            ValueType::Float32 => elements
+                .map(float32_from_json)
+                .collect::<Option<_>>()
+                .map(Self::Float32),
+            ValueType::Float64 => elements.map(float_from_json).collect::<Option<_>>().map(Self::Float64),
+            ValueType::String => None,
+        }
+    }
+}
+
 /// A JSON number, or one of the three strings that stand for numbers that JSON lacks.
 pub fn float_from_json(json: &Json) -> Option<f64> {
     match json {
@@ -159,5 +221,27 @@ mod tests {
             read(&json!("NaN"), ValueType::Float64),
             Some(FeatureValue::Float64(value)) if value.is_nan()
         ));
+    }
+
+    #[test]
+    fn a_list_is_of_one_type_and_has_no_nulls() {
+        let read = |json: Json, value_type| ListValue::from_json(&json, value_type);
+        assert_eq!(
+            read(json!([1, -2]), ValueType::Int64),
+            Some(ListValue::Int64(vec![1, -2]))
+        );
+        assert_eq!(read(json!([]), ValueType::Bool), Some(ListValue::Bool(vec![])));
+        let floats = read(json!([0.5, "Infinity"]), ValueType::Float32).expect("is a list");
+        assert_eq!((floats.len(), floats.value_type()), (2, ValueType::Float32));
+        assert_eq!(floats.get(1), Some(FeatureValue::Float32(f32::INFINITY)));
+        assert_eq!(floats.get(2), None);
+        for (json, value_type) in [
+            (json!([1, null]), ValueType::Int64),
+            (json!([1, 0.5]), ValueType::Int64),
+            (json!(1), ValueType::Int64),
+            (json!(["a"]), ValueType::String),
+        ] {
+            assert_eq!(read(json.clone(), value_type), None, "{json} as {value_type:?}");
+        }
     }
 }

@@ -116,8 +116,9 @@ pub(crate) fn from_item(view: &FeatureView, item: &Item) -> Result<Snapshot, Str
     for feature in &view.features {
         values.push(match stored.get(&feature.name) {
             None => Stored::Absent,
-            Some(AttributeValue::B(bytes)) => value::decode(bytes.as_ref(), feature.value_type)
-                .map_err(|problem| format!("{} {problem}", feature.name))?,
+            Some(AttributeValue::B(bytes)) => {
+                value::decode(bytes.as_ref(), feature).map_err(|problem| format!("{} {problem}", feature.name))?
+            }
             Some(_) => return Err(format!("{} is not binary", feature.name)),
         });
     }
@@ -168,6 +169,7 @@ mod tests {
                 .map(|(name, value_type)| StoredFeature {
                     name: name.into(),
                     value_type,
+                    length: None,
                 })
                 .to_vec(),
             max_age_seconds: None,

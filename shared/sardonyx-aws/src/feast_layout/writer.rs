@@ -20,8 +20,8 @@ pub(crate) fn to_item(view: &FeatureView, row: &RowWrite) -> Result<Item, String
         let bytes = match stored {
             Stored::Absent => continue,
             Stored::Null => vec![],
-            Stored::Value(value) if value.value_type() == feature.value_type => encode(value),
-            Stored::Value(_) => return Err(format!("{} is of another type", feature.name)),
+            Stored::Value(value) if stored.fits(feature) => encode(value),
+            Stored::Value(_) | Stored::List(_) => return Err(format!("{} is of another type", feature.name)),
         };
         values.insert(feature.name.clone(), AttributeValue::B(Blob::new(bytes)));
     }

@@ -129,9 +129,19 @@ pub enum Layout {
 pub struct StoredFeature {
     /// The feature's name.
     pub name: String,
-    /// Its type.
+    /// Its type; of a list, that of the elements.
     #[serde(rename = "type")]
     pub value_type: ValueType,
+    /// For a list: how many elements it has, each of them a column of the input. Lists are read in Feast's layout only, and hold no strings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u32>,
+}
+
+impl StoredFeature {
+    /// How many columns of an input it fills.
+    pub fn columns(&self) -> usize {
+        self.length.map_or(1, |length| length as usize)
+    }
 }
 
 /// What to do with a row that is older than its view allows.
@@ -155,13 +165,13 @@ pub struct InputSpec {
     pub name: String,
     /// The tensor's element type.
     pub datatype: Datatype,
-    /// `[-1, features]`, or `[-1]` for a single feature; -1 is the batch.
+    /// `[-1, columns]`, or `[-1]` for a single column; -1 is the batch. A feature is a column, a list as many as it has elements.
     pub shape: Vec<i64>,
     /// The columns of the tensor, in order.
     pub features: Vec<FeatureSpec>,
 }
 
-/// A column of an input tensor.
+/// A column of an input tensor; for a list, as many columns as it has elements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -217,7 +227,7 @@ pub enum MissingPolicy {
     Nan,
     /// Refuse to predict.
     Reject,
-    /// Give the model this value.
+    /// Give the model this value; for a list, the same for each element or a list.
     Default(Json),
 }
 
@@ -374,6 +384,14 @@ impl Manifest {
     /// The view of that name.
     pub fn feature_view(&self, name: &str) -> Option<&FeatureView> {
         self.feature_views.iter().find(|view| view.name == name)
+    }
+
+    /// What a view stores for a feature. `None` for a feature of the request.
+    pub(crate) fn stored_feature(&self, feature: &FeatureSpec) -> Option<&StoredFeature> {
+        let view = self
+            .feature_view(&feature.source)
+            .filter(|_| feature.source != REQUEST_SOURCE)?;
+        view.features.iter().find(|stored| stored.name == feature.name)
     }
 
     /// The number of that name for the model's post-processing.

@@ -1,7 +1,7 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::testing::models::manifest_json;
+use crate::testing::models::{list_manifest_json, manifest_json};
 
 /// The error of the manifest of the tests with one place changed; a null removes the place.
 fn error_with(pointer: &str, value: Json) -> String {
@@ -199,6 +199,62 @@ fn a_feast_view_has_a_table_and_may_share_an_integer_key_with_a_native_one() {
         manifest["feature_views"][0]["table"] = json!(table);
         let error = Manifest::from_json(manifest.to_string().as_bytes()).expect_err("is invalid");
         assert!(error.to_string().contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn a_list_fills_as_many_columns_as_it_has_elements() {
+    let check = |manifest: &Json| Manifest::from_json(manifest.to_string().as_bytes());
+    let valid = list_manifest_json();
+    check(&valid).expect("is valid");
+    for (pointer, value, expected) in [
+        (
+            "/inputs/0/shape",
+            json!([-1, 6]),
+            "inputs[0].shape is [-1, 6], but must be [-1, 8] for 8 columns",
+        ),
+        (
+            "/feature_views/1/features/1/length",
+            json!(0),
+            "feature_views[1].features.user_score.length must be from 1 to",
+        ),
+        (
+            "/feature_views/0/features/0/length",
+            json!(2),
+            "feature_views[0].features.card_count.length must be left out: rows of the layout native",
+        ),
+        (
+            "/feature_views/1/features/1/type",
+            json!("string"),
+            "feature_views[1].features.user_score.length must be left out: a list of strings",
+        ),
+        (
+            "/inputs/0/features/4/missing",
+            json!({"default": [1, 2]}),
+            "inputs[0].features[4].missing.default of user_score is [1,2], but must be a number in the range that FP32 holds, \
+             or a list of 3 of them",
+        ),
+        (
+            "/inputs/0/features/4/missing",
+            json!({"default": [1, 2, 11]}),
+            "inputs[0].features[4].missing.default of user_score",
+        ),
+        (
+            "/baseline/features",
+            json!({"user_score": {"edges": [0], "counts": [], "missing": 0}}),
+            "baseline.features.user_score must be left out",
+        ),
+    ] {
+        let mut manifest = valid.clone();
+        *manifest.pointer_mut(pointer).unwrap_or(&mut Json::Null) = value.clone();
+        if pointer.starts_with("/feature_views/0") {
+            manifest["feature_views"][0]["features"][0]["length"] = value;
+        }
+        let error = check(&manifest).expect_err(pointer).to_string();
+        assert!(
+            error.starts_with(&format!("manifest: {expected}")),
+            "{pointer}: {error}"
+        );
     }
 }
 

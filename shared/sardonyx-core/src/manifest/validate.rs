@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value as Json;
+
 use super::{
     Baseline, Distribution, FeatureSpec, FeatureView, InputSpec, Layout, MANIFEST_VERSION, Manifest, MissingPolicy,
-    OutputRole, REQUEST_SOURCE,
+    OutputRole, REQUEST_SOURCE, StoredFeature,
 };
 use crate::encode::is_representable;
 use crate::tensor::Datatype;
@@ -40,6 +42,9 @@ impl ManifestError {
         }
     }
 }
+
+/// The most elements of a list. A DynamoDB item, of 400 kB, holds no more doubles.
+const LONGEST_LIST: u32 = 51_200;
 
 type Check = Result<(), ManifestError>;
 
@@ -152,11 +157,30 @@ fn validate_view(view: &FeatureView, path: &str) -> Check {
         view.features.iter().map(|feature| &feature.name),
         &format!("{path}.features"),
     )?;
+    for feature in &view.features {
+        validate_length(view, feature, || format!("{path}.features.{}.length", feature.name))?;
+    }
     require(
         view.max_age_seconds != Some(0),
         || format!("{path}.max_age_seconds"),
         || "must be more than 0; leave it out when rows never become stale".into(),
     )
+}
+
+/// A list is as wide as its view says: every row fills the same columns.
+fn validate_length(view: &FeatureView, feature: &StoredFeature, path: impl Fn() -> String) -> Check {
+    let Some(length) = feature.length else {
+        return Ok(());
+    };
+    require(view.layout == Layout::Feast, &path, || {
+        "must be left out: rows of the layout native hold no lists".into()
+    })?;
+    require(feature.value_type != ValueType::String, &path, || {
+        "must be left out: a list of strings is no model's input".into()
+    })?;
+    require((1..=LONGEST_LIST).contains(&length), path, || {
+        format!("must be from 1 to {LONGEST_LIST}")
+    })
 }
 
 fn validate_table(view: &FeatureView, path: &str) -> Check {
@@ -200,8 +224,12 @@ fn validate_join_key_types(manifest: &Manifest) -> Check {
     Ok(())
 }
 
+fn columns(manifest: &Manifest, feature: &FeatureSpec) -> usize {
+    manifest.stored_feature(feature).map_or(1, StoredFeature::columns)
+}
+
 fn validate_input(manifest: &Manifest, input: &InputSpec, path: &str) -> Check {
-    let columns = input.features.len();
+    let columns = input.features.iter().map(|feature| columns(manifest, feature)).sum();
     require(
         columns > 0,
         || format!("{path}.features"),
@@ -217,7 +245,7 @@ fn validate_input(manifest: &Manifest, input: &InputSpec, path: &str) -> Check {
         || format!("{path}.shape"),
         || {
             format!(
-                "is {:?}, but must be [-1, {columns}] for {columns} features",
+                "is {:?}, but must be [-1, {columns}] for {columns} columns",
                 input.shape
             )
         },
@@ -246,16 +274,12 @@ fn validate_feature(manifest: &Manifest, datatype: Datatype, feature: &FeatureSp
                 ),
             )
         })?;
-        let stored = view
-            .features
-            .iter()
-            .find(|stored| stored.name == feature.name)
-            .ok_or_else(|| {
-                ManifestError::invalid(
-                    format!("{path}.name"),
-                    format!("is {:?}, which the view {:?} does not store", feature.name, view.name),
-                )
-            })?;
+        let stored = manifest.stored_feature(feature).ok_or_else(|| {
+            ManifestError::invalid(
+                format!("{path}.name"),
+                format!("is {:?}, which the view {:?} does not store", feature.name, view.name),
+            )
+        })?;
         require(
             feature.value_type.is_none_or(|declared| declared == stored.value_type),
             || format!("{path}.type"),
@@ -294,10 +318,17 @@ fn validate_feature(manifest: &Manifest, datatype: Datatype, feature: &FeatureSp
             || "must have a min, a max (not below the min) or both, on a numeric feature".into(),
         )?;
     }
-    validate_missing(datatype, feature, value_type, &format!("{path}.missing"))
+    let length = manifest.stored_feature(feature).and_then(|stored| stored.length);
+    validate_missing(datatype, feature, value_type, length, &format!("{path}.missing"))
 }
 
-fn validate_missing(datatype: Datatype, feature: &FeatureSpec, value_type: ValueType, path: &str) -> Check {
+fn validate_missing(
+    datatype: Datatype,
+    feature: &FeatureSpec,
+    value_type: ValueType,
+    length: Option<u32>,
+    path: &str,
+) -> Check {
     match &feature.missing {
         MissingPolicy::Reject => Ok(()),
         MissingPolicy::Nan => require(
@@ -306,27 +337,42 @@ fn validate_missing(datatype: Datatype, feature: &FeatureSpec, value_type: Value
             || format!("is nan, but a {datatype} tensor holds no NaN; use reject or a default"),
         ),
         MissingPolicy::Default(json) => {
-            let expected = match (&feature.categories, feature.range) {
+            let mut expected = match (&feature.categories, feature.range) {
                 (Some(categories), _) => format!("one of {}", categories.join(", ")),
                 (None, Some(_)) => format!("{} in the range that {datatype} holds", value_type.expectation()),
                 (None, None) => format!("{} that {datatype} holds", value_type.expectation()),
             };
-            let value = FeatureValue::from_json(json, value_type);
-            let usable = match (&value, &feature.categories) {
-                (Some(FeatureValue::String(text)), Some(categories)) => categories.contains(text),
-                (Some(value), _) => value.as_number().is_none_or(|number| {
-                    number.is_finite()
-                        && is_representable(number, datatype)
-                        && feature.range.is_none_or(|range| range.contains(number))
-                }),
-                (None, _) => false,
+            let usable = match (json.as_array(), length) {
+                (Some(elements), Some(length)) => {
+                    u32::try_from(elements.len()) == Ok(length)
+                        && elements
+                            .iter()
+                            .all(|element| is_usable_default(datatype, feature, value_type, element))
+                }
+                _ => is_usable_default(datatype, feature, value_type, json),
             };
+            if let Some(length) = length {
+                expected += &format!(", or a list of {length} of them");
+            }
             require(
                 usable,
                 || format!("{path}.default"),
                 || format!("of {} is {json}, but must be {expected}", feature.name),
             )
         }
+    }
+}
+
+fn is_usable_default(datatype: Datatype, feature: &FeatureSpec, value_type: ValueType, json: &Json) -> bool {
+    let value = FeatureValue::from_json(json, value_type);
+    match (&value, &feature.categories) {
+        (Some(FeatureValue::String(text)), Some(categories)) => categories.contains(text),
+        (Some(value), _) => value.as_number().is_none_or(|number| {
+            number.is_finite()
+                && is_representable(number, datatype)
+                && feature.range.is_none_or(|range| range.contains(number))
+        }),
+        (None, _) => false,
     }
 }
 
@@ -403,6 +449,18 @@ fn validate_baseline(manifest: &Manifest, baseline: &Baseline) -> Check {
     for (name, distribution) in &baseline.features {
         let path = format!("baseline.features.{name}");
         require(known.contains(name), || path.clone(), || "is not a feature".into())?;
+        let is_list = features(manifest)
+            .filter(|feature| feature.name == *name)
+            .any(|feature| {
+                manifest
+                    .stored_feature(feature)
+                    .is_some_and(|stored| stored.length.is_some())
+            });
+        require(
+            !is_list,
+            || path.clone(),
+            || "must be left out: a list has no distribution".into(),
+        )?;
         validate_distribution(distribution, baseline.rows, &path)?;
     }
     validate_distribution(&baseline.score, baseline.rows, "baseline.score")

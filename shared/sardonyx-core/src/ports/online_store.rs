@@ -7,6 +7,8 @@ use super::StoreError;
 use crate::entity::EntityKey;
 use crate::manifest::FeatureView;
 use crate::snapshot::Snapshot;
+#[cfg(doc)]
+use crate::snapshot::Stored;
 
 /// Rows of feature views, read for many entities at once.
 #[async_trait]
@@ -16,7 +18,7 @@ pub trait OnlineStore: Send + Sync {
     /// The answer has the shape of the question: one list for each read, with one entry for each of its entities, in order. `None`
     /// means that there is no row, and that is certain. Rows past their time to live may still be there; the reader checks. An
     /// entity may be asked for twice. A row that does not fit its view, for instance because it was written with another schema, is an
-    /// error of its own, and no matter of the others.
+    /// error of its own, and no matter of the others. Every value of a row that is given fits its feature: [`Stored::fits`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when any row could not be read within `timeout`.

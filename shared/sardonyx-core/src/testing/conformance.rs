@@ -157,6 +157,7 @@ impl<S: OnlineStore + SnapshotWriter> OnlineStoreSuite<'_, S> {
                 .map(|&(name, value_type)| StoredFeature {
                     name: name.into(),
                     value_type,
+                    length: None,
                 })
                 .collect(),
             max_age_seconds: None,

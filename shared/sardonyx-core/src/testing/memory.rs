@@ -11,7 +11,7 @@ use crate::ports::{
     FeatureRows, MalformedRow, ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore, RowWrite,
     SnapshotWriter, StoreError, ViewRead,
 };
-use crate::snapshot::{Snapshot, Stored};
+use crate::snapshot::Snapshot;
 
 type Shared<K, V> = Mutex<HashMap<K, V>>;
 
@@ -115,10 +115,7 @@ impl SnapshotWriter for InMemoryOnlineStore {
                     .values
                     .iter()
                     .zip(&view.features)
-                    .all(|(stored, feature)| match stored {
-                        Stored::Value(value) => value.value_type() == feature.value_type,
-                        Stored::Absent | Stored::Null => true,
-                    });
+                    .all(|(stored, feature)| stored.fits(feature));
             if !types_fit {
                 return Err(StoreError::Malformed {
                     what: format!("a row of {}", view.name),

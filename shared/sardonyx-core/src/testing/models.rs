@@ -44,6 +44,17 @@ pub fn manifest_json() -> Json {
     })
 }
 
+/// [`manifest_json`] with a list of three for `user_score`, which Feast stores.
+pub fn list_manifest_json() -> Json {
+    let mut manifest = manifest_json();
+    manifest["feature_views"][1]["layout"] = json!("feast");
+    manifest["feature_views"][1]["table"] = json!("shop.user");
+    manifest["feature_views"][1]["features"][1]["length"] = json!(3);
+    manifest["inputs"][0]["shape"] = json!([-1, 8]);
+    manifest["golden"]["rows"][0]["features"]["user_score"] = json!([0, 0, 0]);
+    manifest
+}
+
 /// [`manifest_json`], validated.
 pub fn manifest() -> Manifest {
     Manifest::from_json(manifest_json().to_string().as_bytes()).expect("is valid")
