@@ -62,6 +62,7 @@ fn run(command: Command) -> Result<String, CommandError> {
         Command::Pack(args) => pack::run(&args),
         Command::Publish(args) => runtime.block_on(publish::run(&args)),
         Command::Features(features::FeaturesCommand::Load(args)) => runtime.block_on(features::load(&args)),
+        Command::Features(features::FeaturesCommand::ImportFeast(args)) => features::import_feast(&args),
     }
 }
 

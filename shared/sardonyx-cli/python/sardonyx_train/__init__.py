@@ -18,7 +18,8 @@ values; the strings "NaN", "Infinity" and "-Infinity" stand for the numbers that
 # The manifest
 
     name, version, artifact   the model's identity; file name, sha256 and size of model.onnx
-    feature_views[]           name, join_keys[{name, type}], layout, features[{name, type}] in stored order,
+    feature_views[]           name, join_keys[{name, type}], layout ("native", or "feast" with its table: written by
+                              `sardonyx features import-feast`), features[{name, type}] in stored order,
                               max_age_seconds and what to do beyond it (`stale`: "serve" or "reject")
     inputs[].features[]       name; source ("request" or a view's name); type (a stored feature has its view's);
                               optional range {min, max}; categories (a string is encoded as the index of its

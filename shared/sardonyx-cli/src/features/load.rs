@@ -2,11 +2,11 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use sardonyx_aws::AwsClients;
 use sardonyx_core::artifact::MANIFEST_FILE;
 use sardonyx_core::entity::{EntityKey, KeyValue};
-use sardonyx_core::manifest::{FeatureView, Manifest};
+use sardonyx_core::manifest::{FeatureView, Layout, Manifest};
 use sardonyx_core::ports::{RowWrite, SnapshotWriter};
 use sardonyx_core::snapshot::{Snapshot, Stored};
 use sardonyx_core::value::FeatureValue;
@@ -18,12 +18,6 @@ use crate::{CommandError, read_file};
 const EVENT_TIME: &str = "event_time";
 /// How many problems are listed before the rest is only counted.
 const PROBLEMS_SHOWN: usize = 20;
-
-#[derive(Subcommand)]
-pub(crate) enum FeaturesCommand {
-    /// Load rows of a feature view into the feature table
-    Load(LoadArgs),
-}
 
 #[derive(Args)]
 pub(crate) struct LoadArgs {
@@ -57,6 +51,14 @@ pub(crate) async fn load(args: &LoadArgs) -> Result<String, CommandError> {
             known.join(", ")
         )
     })?;
+    if view.layout == Layout::Feast {
+        return Err(format!(
+            "{} has the layout feast: let Feast materialise it into {}",
+            view.name,
+            view.table.as_deref().unwrap_or("its table")
+        )
+        .into());
+    }
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let event_time_ms = match args.event_time.as_deref() {
         None => None,
