@@ -56,7 +56,7 @@ def provision(server: Server, state: dict, models: list[Model], directory: Path)
     with console.step("Loading feature snapshots") as step:
         loaded = []
         for model in models:
-            for view in (view["name"] for view in model.manifest["feature_views"]):
+            for view in model.native_views:
                 rows = model.rows(view)
                 table = ["--table", state["feature_table"], "--event-time", "now"]
                 sardonyx("features", "load", view, rows, "--model", model.artifact, *table)

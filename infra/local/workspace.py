@@ -13,6 +13,7 @@ INFRA = ROOT / "infra"
 TARGET = ROOT / "target"
 TOOLS = ROOT / ".tools"
 VENV = TOOLS / "venv"
+FEAST = TOOLS / "feast"
 LAMBDA = TARGET / "lambda"
 LOCAL = TARGET / "local"
 CLI = TARGET / "release" / "sardonyx"
@@ -42,6 +43,12 @@ class Model:
         """The sample requests, each with what the training library expects."""
         lines = (self.directory / "samples" / "requests.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines if line.strip()]
+
+    @property
+    def native_views(self) -> list[str]:
+        """The feature views whose rows are loaded; those of Feast's layout are Feast's."""
+        views = self.manifest["feature_views"]
+        return [view["name"] for view in views if view.get("layout", "native") == "native"]
 
     def rows(self, view: str) -> Path:
         """The sample rows of a feature view."""

@@ -7,6 +7,7 @@ mod adapters;
 mod architecture;
 mod contract;
 mod deployed;
+mod feast;
 mod local_aws;
 mod models;
 mod samples;

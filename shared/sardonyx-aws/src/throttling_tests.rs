@@ -139,6 +139,13 @@ fn event_times(rows: &FeatureRows) -> Vec<Option<i64>> {
         .collect()
 }
 
+fn values(rows: &FeatureRows) -> Vec<Stored> {
+    rows.iter()
+        .map(|row| row.as_ref().expect("is readable").as_ref().expect("is there"))
+        .flat_map(|row| row.values.clone())
+        .collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_call_reads_the_tables_of_both_layouts() {
     let (stub, store) = Stub::store(0.0);
@@ -163,6 +170,23 @@ async fn one_call_reads_the_tables_of_both_layouts() {
     assert_eq!(event_times(&answer[1]), (0..60).map(Some).collect::<Vec<_>>());
     assert_eq!(stub.reads.load(Ordering::Relaxed), 1);
     assert_eq!(stub.most_keys.load(Ordering::Relaxed), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_views_of_one_table_ask_for_the_features_of_both_at_once() {
+    let (stub, store) = Stub::store(0.3);
+    write_users(&store, 3).await;
+    let (mut ages, mut scores) = (feast_view(), feast_view());
+    ages.features.truncate(1);
+    scores.features.remove(0);
+    let users = [user(1), user(2)];
+    let reads = [&ages, &scores, &ages].map(|view| ViewRead { view, entities: &users });
+    let answer = store.fetch(&reads, Duration::from_secs(30)).await.expect("reads");
+    let expected = [1, 2].map(|age| Stored::Value(FeatureValue::Int64(age)));
+    assert_eq!(values(&answer[0]), expected);
+    assert_eq!(values(&answer[1]), [Stored::Null, Stored::Null]);
+    assert_eq!(answer[2], answer[0]);
+    assert_eq!(stub.most_keys.load(Ordering::Relaxed), 2);
 }
 
 /// With the time that a function has by default.
