@@ -1,9 +1,11 @@
 //! Puts feature views into a manifest file, and leaves every other byte of it as it is.
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use sardonyx_core::manifest::{FeatureView, Layout, Manifest};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{Formatter, Serializer};
 use serde_json::value::RawValue;
 
 use crate::{CommandError, read_file};
@@ -78,12 +80,91 @@ fn with_views(text: &str, views: Vec<FeatureView>) -> Result<String, String> {
             }
         }
     }
-    let new = serde_json::to_string_pretty(&merged)
-        .map_err(|error| error.to_string())?
-        .replace('\n', "\n  ");
+    let new = pretty(&merged, 1).map_err(|error| error.to_string())?;
     // `old` is a part of `text`.
     let start = old.as_ptr() as usize - text.as_ptr() as usize;
     Ok([&text[..start], &new, &text[start + old.len()..]].concat())
+}
+
+/// Views as a manifest has them: each join key and each feature on a line of its own.
+///
+/// # Errors
+/// When they cannot be serialised.
+pub(super) fn pretty(views: &[FeatureView], indentation: usize) -> serde_json::Result<String> {
+    let mut text = Vec::new();
+    let layout = Lines { indentation, depth: 0 };
+    views.serialize(&mut Serializer::with_formatter(&mut text, layout))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Breaks lines down to the members of a view's lists, and not inside of those.
+struct Lines {
+    indentation: usize,
+    depth: usize,
+}
+
+impl Lines {
+    /// The list of the views, a view, and a list in it.
+    const BROKEN: usize = 3;
+
+    fn open<W: Write + ?Sized>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth += 1;
+        writer.write_all(bracket)
+    }
+
+    fn close<W: Write + ?Sized>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        let is_broken = self.depth <= Self::BROKEN;
+        self.depth -= 1;
+        if is_broken {
+            self.new_line(writer)?;
+        }
+        writer.write_all(bracket)
+    }
+
+    fn before_member<W: Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        let is_broken = self.depth <= Self::BROKEN;
+        match (first, is_broken) {
+            (true, _) => {}
+            (false, true) => writer.write_all(b",")?,
+            (false, false) => writer.write_all(b", ")?,
+        }
+        if is_broken { self.new_line(writer) } else { Ok(()) }
+    }
+
+    fn new_line<W: Write + ?Sized>(&self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b"\n")?;
+        (0..self.indentation + self.depth).try_for_each(|_| writer.write_all(b"  "))
+    }
+}
+
+impl Formatter for Lines {
+    fn begin_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.open(writer, b"[")
+    }
+
+    fn end_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.close(writer, b"]")
+    }
+
+    fn begin_array_value<W: Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.before_member(writer, first)
+    }
+
+    fn begin_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.open(writer, b"{")
+    }
+
+    fn end_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.close(writer, b"}")
+    }
+
+    fn begin_object_key<W: Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.before_member(writer, first)
+    }
+
+    fn begin_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
 }
 
 #[cfg(test)]
@@ -122,6 +203,28 @@ mod tests {
                 .expect("has views")
         };
         assert_eq!(without(&again), without(&text));
+    }
+
+    #[test]
+    fn a_view_reads_as_a_table() {
+        let text = pretty(&[feast_view("new")], 0).expect("serialises");
+        let expected = r#"[
+  {
+    "name": "new",
+    "join_keys": [
+      {"name": "user_id", "type": "int64"}
+    ],
+    "layout": "feast",
+    "table": "shop.user",
+    "features": [
+      {"name": "user_age", "type": "int64"},
+      {"name": "user_score", "type": "float64"}
+    ],
+    "max_age_seconds": 100,
+    "stale": "reject"
+  }
+]"#;
+        assert_eq!(text, expected);
     }
 
     #[test]

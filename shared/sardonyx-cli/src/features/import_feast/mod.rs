@@ -63,7 +63,7 @@ pub(crate) fn import_feast(args: &ImportFeastArgs) -> Result<String, CommandErro
     let views = views::views(&read_registry(path)?, &wanted)
         .map_err(|problems| format!("{}:\n{}", path.display(), problems.join("\n")))?;
     match &args.manifest {
-        None => Ok(serde_json::to_string_pretty(&views)?),
+        None => Ok(manifest_file::pretty(&views, 0)?),
         Some(manifest) => manifest_file::replace_views(manifest, views),
     }
 }
