@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use serde_path_to_error::Segment;
 
 pub use validate::ManifestError;
 
@@ -374,7 +375,7 @@ impl Manifest {
     pub fn from_json(json: &[u8]) -> Result<Self, ManifestError> {
         let manifest: Self = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(json))
             .map_err(|error| ManifestError::Json {
-                path: error.path().to_string(),
+                path: error.path().to_string() + &names_along(json, error.path()),
                 source: error.into_inner(),
             })?;
         validate::validate(&manifest)?;
@@ -416,5 +417,26 @@ impl Manifest {
             .ok_or_else(|| {
                 ManifestError::invalid("outputs", format!("none has the role {role:?}, and the model needs it"))
             })
+    }
+}
+
+/// The names of what a path leads through, as in ` (card_stats.card_age_days)`, to find it by in a long list.
+fn names_along(json: &[u8], path: &serde_path_to_error::Path) -> String {
+    let manifest: Json = serde_json::from_slice(json).unwrap_or_default();
+    let mut place = &manifest;
+    let mut names = Vec::new();
+    for segment in path {
+        let inner = match segment {
+            Segment::Seq { index } => place.get(index),
+            Segment::Map { key } => place.get(key),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        };
+        let Some(inner) = inner else { break };
+        place = inner;
+        names.extend(place.get("name").and_then(Json::as_str));
+    }
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(" ({})", names.join(".")),
     }
 }

@@ -55,7 +55,7 @@ fn contradictions_are_named_by_their_place() {
         (
             "/feature_views/0/join_keys/0/type".into(),
             json!("float64"),
-            "feature_views[0].join_keys[0].type: unknown variant `float64`, expected one of `string`, `int64`",
+            "feature_views[0].join_keys[0].type (card.card_id): unknown variant `float64`, expected one of `string`, `int64`",
         ),
         (
             "/feature_views/0/table".into(),
@@ -70,7 +70,7 @@ fn contradictions_are_named_by_their_place() {
         (
             "/feature_views/0/features/0/type".into(),
             json!("map"),
-            "feature_views[0].features[0].type: unknown variant `map`, expected one of `bool`",
+            "feature_views[0].features[0].type (card.card_count): unknown variant `map`, expected one of `bool`",
         ),
         (
             "/feature_views/0/join_keys/0/name".into(),

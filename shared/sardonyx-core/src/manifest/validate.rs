@@ -18,7 +18,7 @@ pub enum ManifestError {
     /// It is not JSON, or not of the manifest's form.
     #[error("manifest: {path}")]
     Json {
-        /// Where, as in `inputs[0].features[3].missing`; a dot for the whole.
+        /// Where, as in `feature_views[0].features[3].type (card.count)`; a dot for the whole.
         path: String,
         /// What is wrong there.
         #[source]
