@@ -176,6 +176,18 @@ fn a_list_has_the_length_that_feast_or_a_person_gives() {
         .map(|feature| (feature.value_type, feature.length))
         .collect();
     assert_eq!(found, [(ValueType::Float32, Some(8)), (ValueType::Bool, Some(2))]);
+    let lengths: [ListLength; 1] = ["user.age=2".parse().expect("is one")];
+    let wanted = Wanted {
+        lengths: &lengths,
+        ..WANTED
+    };
+    let error = views(&registry(|_| {}, |_| {}), &wanted)
+        .expect_err("is no list")
+        .remove(0);
+    assert_eq!(
+        error,
+        "--length user.age: the feature service takes no list of that name"
+    );
     for wrong in ["user.flags", "flags=2", "user.flags=x", "user.flags=-1"] {
         assert!(wrong.parse::<ListLength>().is_err(), "{wrong}");
     }

@@ -33,6 +33,23 @@ pub(super) struct ListLength {
     length: u32,
 }
 
+impl ListLength {
+    /// What is wrong where none of the views has the list.
+    fn without_a_list(&self, views: &[FeatureView]) -> Option<String> {
+        let mut features = views
+            .iter()
+            .filter(|view| view.name == self.view)
+            .flat_map(|view| &view.features);
+        let is_there = features.any(|feature| feature.name == self.feature && feature.length.is_some());
+        (!is_there).then(|| {
+            format!(
+                "--length {}.{}: the feature service takes no list of that name",
+                self.view, self.feature
+            )
+        })
+    }
+}
+
 impl FromStr for ListLength {
     type Err = &'static str;
 
@@ -63,6 +80,9 @@ pub(super) fn views(registry: &Registry, wanted: &Wanted<'_>) -> Result<Vec<Feat
             Ok(view) => views.push(view),
             Err(more) => problems.extend(more),
         }
+    }
+    if problems.is_empty() {
+        problems.extend(wanted.lengths.iter().filter_map(|length| length.without_a_list(&views)));
     }
     if problems.is_empty() { Ok(views) } else { Err(problems) }
 }
