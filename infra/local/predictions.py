@@ -101,7 +101,7 @@ def infer_call(api_url: str, model: Model) -> Call:
     row = manifest["golden"]["rows"][0]["features"]
     inputs = []
     for tensor in manifest["inputs"]:
-        data = [encode(feature, row[feature["name"]]) for feature in tensor["features"]]
+        data = [cell for feature in tensor["features"] for cell in columns(feature, row[feature["name"]], manifest)]
         shape = [1 if size == -1 else size for size in tensor["shape"]]
         inputs.append({"name": tensor["name"], "datatype": tensor["datatype"], "shape": shape, "data": data})
     return Call(f"{api_url}/v2/models/{model.name}/infer", {"inputs": inputs})
@@ -114,6 +114,22 @@ def infer(api_url: str, model: Model) -> float:
     golden = model.manifest["golden"]["rows"][0]["outputs"]
     expected = {name: value if isinstance(value, list) else [value] for name, value in golden.items()}
     return difference(expected, served)
+
+
+def columns(feature: dict, value: object, manifest: dict) -> list[object]:
+    """A feature's columns of the model's tensor: one, or those of a list that its view stores."""
+    stored = (
+        stored["length"]
+        for view in manifest["feature_views"]
+        for stored in view["features"]
+        if (view["name"], stored["name"]) == (feature["source"], feature["name"]) and "length" in stored
+    )
+    length = next(stored, None)
+    if length is None:
+        return [encode(feature, value)]
+    if value is None and isinstance(feature["missing"], dict):
+        value = feature["missing"]["default"]
+    return [encode(feature, element) for element in (value if isinstance(value, list) else [value] * length)]
 
 
 def encode(feature: dict, value: object) -> object:

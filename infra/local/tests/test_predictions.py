@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from predictions import Call, difference, encode
+from predictions import Call, columns, difference, encode
 
 
 class Difference(unittest.TestCase):
@@ -37,6 +37,23 @@ class Encode(unittest.TestCase):
 
     def test_booleans_as_numbers(self):
         self.assertEqual(encode({"missing": "nan"}, True), 1.0)
+
+
+class Columns(unittest.TestCase):
+    MANIFEST = {"feature_views": [{"name": "user", "features": [{"name": "vector", "length": 2}, {"name": "age"}]}]}
+
+    def test_a_list_fills_as_many_as_its_view_says(self):
+        def of(value, missing):
+            return columns({"name": "vector", "source": "user", "missing": missing}, value, self.MANIFEST)
+
+        self.assertEqual(of([1, 2], "nan"), [1, 2])
+        self.assertEqual(of(None, "nan"), ["NaN", "NaN"])
+        self.assertEqual(of(None, {"default": 7}), [7, 7])
+        self.assertEqual(of(None, {"default": [7, 8]}), [7, 8])
+
+    def test_anything_else_fills_one(self):
+        self.assertEqual(columns({"name": "age", "source": "user", "missing": "nan"}, 3, self.MANIFEST), [3])
+        self.assertEqual(columns({"name": "hour", "source": "request", "missing": "nan"}, None, self.MANIFEST), ["NaN"])
 
 
 class Curl(unittest.TestCase):
