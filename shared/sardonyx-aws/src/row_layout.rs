@@ -138,3 +138,51 @@ impl<'a> TableRead<'a> {
             .build()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sardonyx_core::testing::models;
+
+    fn request(view: &FeatureView) -> KeysAndAttributes {
+        let layout = RowLayout::of(view);
+        let mut read = TableRead::new(&layout);
+        read.add(&layout);
+        read.request(["a", "b"].into_iter()).expect("is complete")
+    }
+
+    #[test]
+    fn few_features_of_feasts_are_asked_for_by_name_and_many_with_the_whole_row() {
+        let mut view = models::manifest().feature_views[0].clone();
+        let native = request(&view);
+        assert_eq!(native.projection_expression(), None);
+        assert!(native.keys()[0].contains_key(ENTITY_KEY));
+
+        view.layout = Layout::Feast;
+        let few = request(&view);
+        assert_eq!(few.projection_expression(), Some("#i,#t,#v.#0"));
+        let names = few.expression_attribute_names().expect("has names");
+        let name = |placeholder: &str| names[placeholder].as_str();
+        assert_eq!(
+            (name("#i"), name("#t"), name("#v"), name("#0")),
+            (ENTITY_ID, EVENT_TS, VALUES, "card_count")
+        );
+        assert_eq!(few.keys().len(), 2);
+        assert!(few.keys()[0].contains_key(ENTITY_ID));
+
+        let feature = view.features[0].clone();
+        let names = (0..=MOST_FEATURES_BY_NAME).map(|index| format!("f{index}"));
+        view.features = names
+            .map(|name| {
+                let mut feature = feature.clone();
+                feature.name = name;
+                feature
+            })
+            .collect();
+        assert_eq!(request(&view).projection_expression(), None);
+        view.features.pop();
+        let expression = request(&view);
+        // DynamoDB takes an expression of up to 4 kB.
+        assert!(expression.projection_expression().is_some_and(|text| text.len() < 4096));
+    }
+}
