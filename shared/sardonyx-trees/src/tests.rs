@@ -46,7 +46,11 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size_with_every_instruction_set() {
     let mut random = Random(1);
     for round in 0..scaled(60, 3) {
-        let (trees, features, targets) = (1 + random.below(40), 1 + random.below(6), 1 + random.below(3));
+        let (trees, features, targets) = (
+            1 + random.below(scaled(40, 8)),
+            1 + random.below(6),
+            1 + random.below(3),
+        );
         let modes = match round % 3 {
             0 => &MODES[..1],
             1 => &MODES[..4],
@@ -63,10 +67,8 @@ fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size_with_every_instr
             .flat_map(|row| naive_sums(&attributes, row, targets))
             .collect();
         for (name, regressor) in variants(&attributes, targets) {
-            for count in [0, 1, 15, 16, 17, 63, 64, 65, 129, 256, 300]
-                .into_iter()
-                .filter(|count| count * width <= rows.len())
-            {
+            let counts = [0, 1, 17, 65, 15, 16, 63, 64, 129, 256, 300];
+            for count in counts.into_iter().take(scaled(counts.len(), 4)) {
                 let got = regressor.predict(&rows[..count * width], width);
                 let expected = &expected[..count * targets];
                 assert_eq!(bits(&got), bits(expected), "round {round}, {count} rows, {name}");
@@ -387,7 +389,8 @@ fn layouts_that_onnx_runtime_leaves_to_chance_are_refused() {
 /// A column's thresholds are ranked by a search of as many levels as they take: up to 255 of them fit into a byte, more are walked.
 #[test]
 fn every_number_of_thresholds_is_ranked() {
-    for count in [1, 2, 15, 16, 127, 128, 254, 255, 256] {
+    let counts = [1, 17, 2, 15, 16, 127, 128, 254, 255, 256];
+    for count in counts.into_iter().take(scaled(counts.len(), 2)) {
         let mut attributes = EnsembleAttributes::default();
         // Each tree says whether the value is above one more threshold.
         for threshold in 0..count {
@@ -401,7 +404,7 @@ fn every_number_of_thresholds_is_ranked() {
         let mut expected: Vec<f32> = rows.iter().map(|row| row.ceil().clamp(0.0, count as f32)).collect();
         rows.extend([f32::INFINITY, f32::NEG_INFINITY, -0.0]);
         expected.extend([count as f32, 0.0, 0.0]);
-        let repeats = 300 / rows.len() + 1;
+        let repeats = scaled(300, 70) / rows.len() + 1;
         for (name, regressor) in variants(&attributes, 1) {
             let found = regressor.predict(&rows.repeat(repeats), 1);
             assert_eq!(found, expected.repeat(repeats), "{count} thresholds, {name}");
