@@ -11,7 +11,7 @@ use crate::operators::attribute;
 
 /// More elements than a model makes of a constant that fits into a function: half a gigabyte of floats.
 const MAX_ELEMENTS: f64 = (1 << 27) as f64;
-/// More elements than any window of a convolution or a pooling has.
+/// More than any window of a convolution or a pooling has elements, and than anything else that attributes count.
 const MAX_WINDOW: f64 = (1 << 20) as f64;
 /// More than any tensor has.
 const MAX_DIMENSIONS: f64 = 64.0;
@@ -63,6 +63,8 @@ fn check_attribute(node: &NodeProto, attribute: &AttributeProto) -> Result<(), S
     let (size, limit) = match attribute.name.as_str() {
         "axes" => (largest(numbers), MAX_DIMENSIONS),
         name if name.contains("axis") => (largest(numbers), MAX_DIMENSIONS),
+        name if name.contains("num_") => (largest(numbers), MAX_WINDOW),
+        "block_size" | "blocksize" | "group" | "hidden_size" => (largest(numbers), MAX_WINDOW),
         "kernel_shape" => (product(numbers), MAX_WINDOW),
         "dilations" | "output_padding" | "output_shape" | "pads" | "strides" => (largest(numbers), MAX_WINDOW),
         _ => return Ok(()),

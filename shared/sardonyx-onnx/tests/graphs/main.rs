@@ -314,6 +314,8 @@ fn numbers_that_no_model_has_are_refused() {
         let softmax = with_attribute(node("", "LogSoftmax", &["x"], "y"), integer("axis", axis));
         assert!(refusal(&single(softmax, 13)).contains(too_large));
     }
+    let scan = with_attribute(node("", "Scan", &["x"], "y"), integer("num_scan_inputs", 1 << 40));
+    assert!(refusal(&single(scan, 13)).contains(too_large));
     let mut normalized = node("", "LayerNormalization", &["x", "x"], "y");
     normalized.output.push("mean".into());
     let normalized = with_attribute(normalized, integer("axis", -5));
