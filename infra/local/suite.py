@@ -85,10 +85,13 @@ def _checks() -> list[Check]:
     # The whole workspace each time: with fewer packages cargo would unify features anew and rebuild.
     tests += ["--workspace", "--no-fail-fast"]
     end_to_end = [*tests, "--run-ignored", "only"] if nextest else [*tests, "--all-targets", "--", "--ignored"]
+    # They are built with another compiler, and only by `make fuzz`.
+    fuzzers = ROOT / "shared" / "sardonyx-onnx" / "fuzz" / "Cargo.toml"
     # cfn-lint expands the pattern itself: the templates come from the step before.
     templates = INFRA / "cdk.out" / "*" / "*.template.json"
     return [
         Check("Cargo.lock is current", ["cargo", "fetch", "--locked"]),
+        Check("Cargo.lock of the fuzzers is current", ["cargo", "fetch", "--locked", "--manifest-path", fuzzers]),
         Check("Rust formatting", ["cargo", "fmt", "--all", "--check"]),
         Check("Rust lints", ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         Check(
