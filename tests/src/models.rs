@@ -9,9 +9,9 @@ use lambda_runtime::{Context, LambdaEvent};
 use purchase_propensity::PurchasePropensity;
 use sardonyx_core::entity::{EntityKey, KeyValue};
 use sardonyx_core::manifest::{FeatureView, Manifest};
-use sardonyx_core::ports::{RowWrite, SnapshotWriter};
+use sardonyx_core::ports::{RowWrite, FeatureWriter};
 use sardonyx_core::predict::{Postprocess, Predictor};
-use sardonyx_core::snapshot::{Snapshot, Stored};
+use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::testing::{InMemoryOnlineStore, InMemoryResultStore};
 use sardonyx_core::value::FeatureValue;
 use sardonyx_lambda::{Config, Service};
@@ -183,7 +183,7 @@ pub(crate) fn sample_row(view: &FeatureView, row: &Json, event_time_ms: i64) -> 
     });
     RowWrite {
         entity: EntityKey(key.collect()),
-        snapshot: Snapshot {
+        row: FeatureRow {
             event_time_ms,
             expires_at_seconds: None,
             values: values.collect(),

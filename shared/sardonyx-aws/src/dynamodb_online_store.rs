@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 use futures_util::future::try_join_all;
 use sardonyx_core::manifest::{FeatureView, Layout};
-use sardonyx_core::ports::{FeatureRows, MalformedRow, OnlineStore, RowWrite, SnapshotWriter, StoreError, ViewRead};
+use sardonyx_core::ports::{FeatureRows, MalformedRow, OnlineStore, RowWrite, FeatureWriter, StoreError, ViewRead};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::clients::unavailable;
@@ -213,7 +213,7 @@ impl OnlineStore for DynamoDbOnlineStore {
 }
 
 #[async_trait]
-impl SnapshotWriter for DynamoDbOnlineStore {
+impl FeatureWriter for DynamoDbOnlineStore {
     async fn write(&self, view: &FeatureView, rows: &[RowWrite]) -> Result<(), StoreError> {
         if view.layout != Layout::Native {
             return Err(StoreError::Malformed {
@@ -224,7 +224,7 @@ impl SnapshotWriter for DynamoDbOnlineStore {
         // BatchWriteItem refuses a key that comes twice; of such rows the last one stands.
         let mut items: HashMap<String, Item> = HashMap::with_capacity(rows.len());
         for row in rows {
-            let item = to_item(view, &row.entity, &row.snapshot).map_err(|problem| StoreError::Malformed {
+            let item = to_item(view, &row.entity, &row.row).map_err(|problem| StoreError::Malformed {
                 what: format!("a row of {}", view.name),
                 problem,
             })?;

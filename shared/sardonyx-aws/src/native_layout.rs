@@ -3,7 +3,7 @@
 //! | attribute | type | holds |
 //! |---|---|---|
 //! | `entity_key` | S, the partition key | the view and the join keys, as in `card_stats#c-17`; `#` and `%` in a string and every byte of a bytes key are percent-encoded |
-//! | `snapshot` | B | the values, packed as below |
+//! | `values` | B | the values, packed as below |
 //! | `event_time` | N | milliseconds since the Unix epoch |
 //! | `expires_at` | N, the TTL attribute | seconds since the Unix epoch; optional |
 //!
@@ -23,12 +23,12 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use sardonyx_core::entity::{EntityKey, KeyValue};
 use sardonyx_core::manifest::FeatureView;
-use sardonyx_core::snapshot::{Snapshot, Stored};
+use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::value::{FeatureValue, ValueType};
 use sha2::{Digest, Sha256};
 
 pub(crate) const ENTITY_KEY: &str = "entity_key";
-const SNAPSHOT: &str = "snapshot";
+const VALUES: &str = "values";
 const EVENT_TIME: &str = "event_time";
 const EXPIRES_AT: &str = "expires_at";
 
@@ -85,7 +85,7 @@ pub fn schema_fingerprint(view: &FeatureView) -> [u8; 8] {
 ///
 /// # Errors
 /// Says which value does not fit the view.
-pub(crate) fn to_item(view: &FeatureView, entity: &EntityKey, snapshot: &Snapshot) -> Result<Item, String> {
+pub(crate) fn to_item(view: &FeatureView, entity: &EntityKey, row: &FeatureRow) -> Result<Item, String> {
     let key = entity_key(view, entity);
     if key.len() > LONGEST_KEY_BYTES {
         return Err(format!("its key is longer than {LONGEST_KEY_BYTES} bytes"));
@@ -93,15 +93,15 @@ pub(crate) fn to_item(view: &FeatureView, entity: &EntityKey, snapshot: &Snapsho
     let mut item = HashMap::from([
         (ENTITY_KEY.to_owned(), AttributeValue::S(key)),
         (
-            SNAPSHOT.to_owned(),
-            AttributeValue::B(Blob::new(pack(view, &snapshot.values)?)),
+            VALUES.to_owned(),
+            AttributeValue::B(Blob::new(pack(view, &row.values)?)),
         ),
         (
             EVENT_TIME.to_owned(),
-            AttributeValue::N(snapshot.event_time_ms.to_string()),
+            AttributeValue::N(row.event_time_ms.to_string()),
         ),
     ]);
-    if let Some(seconds) = snapshot.expires_at_seconds {
+    if let Some(seconds) = row.expires_at_seconds {
         item.insert(EXPIRES_AT.to_owned(), AttributeValue::N(seconds.to_string()));
     }
     Ok(item)
@@ -111,7 +111,7 @@ pub(crate) fn to_item(view: &FeatureView, entity: &EntityKey, snapshot: &Snapsho
 ///
 /// # Errors
 /// Says what is wrong with the item.
-pub(crate) fn from_item(view: &FeatureView, fingerprint: [u8; 8], item: &Item) -> Result<Snapshot, String> {
+pub(crate) fn from_item(view: &FeatureView, fingerprint: [u8; 8], item: &Item) -> Result<FeatureRow, String> {
     let number = |name: &str| match item.get(name) {
         None => Ok(None),
         Some(AttributeValue::N(digits)) => digits
@@ -120,10 +120,10 @@ pub(crate) fn from_item(view: &FeatureView, fingerprint: [u8; 8], item: &Item) -
             .map_err(|_| format!("{name} is not a whole number")),
         Some(_) => Err(format!("{name} is not a number")),
     };
-    let Some(AttributeValue::B(packed)) = item.get(SNAPSHOT) else {
-        return Err(format!("it has no binary attribute {SNAPSHOT}"));
+    let Some(AttributeValue::B(packed)) = item.get(VALUES) else {
+        return Err(format!("it has no binary attribute {VALUES}"));
     };
-    Ok(Snapshot {
+    Ok(FeatureRow {
         event_time_ms: number(EVENT_TIME)?.ok_or_else(|| format!("it has no {EVENT_TIME}"))?,
         expires_at_seconds: number(EXPIRES_AT)?,
         values: unpack(view, fingerprint, packed.as_ref())?,

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use sardonyx_core::entity::EntityKey;
 use sardonyx_core::manifest::{FeatureView, Layout};
-use sardonyx_core::snapshot::Snapshot;
+use sardonyx_core::feature_row::FeatureRow;
 
 use crate::feast_layout::{self, ENTITY_ID, EVENT_TS, EntityIds, VALUES};
 use crate::native_layout::{self, ENTITY_KEY, Item, LONGEST_KEY_BYTES};
@@ -75,7 +75,7 @@ impl<'a> RowLayout<'a> {
     ///
     /// # Errors
     /// Says what is wrong with the item.
-    pub(crate) fn row(&self, item: &Item) -> Result<Snapshot, String> {
+    pub(crate) fn row(&self, item: &Item) -> Result<FeatureRow, String> {
         match &self.kind {
             Kind::Native { fingerprint } => native_layout::from_item(self.view, *fingerprint, item),
             Kind::Feast(_) => feast_layout::from_item(self.view, item),

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, HttpClient, Region}
 use aws_sdk_dynamodb::{Client, Config};
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use sardonyx_core::manifest::{FeatureView, Layout};
-use sardonyx_core::ports::{FeatureRows, OnlineStore, RowWrite, SnapshotWriter, StoreError, ViewRead};
+use sardonyx_core::ports::{FeatureRows, OnlineStore, RowWrite, FeatureWriter, StoreError, ViewRead};
 use serde_json::{Map, Value as Json, json};
 
 use crate::DynamoDbOnlineStore;
@@ -175,7 +175,7 @@ impl OnlineStore for StubStore {
 }
 
 #[async_trait]
-impl SnapshotWriter for StubStore {
+impl FeatureWriter for StubStore {
     async fn write(&self, view: &FeatureView, rows: &[RowWrite]) -> Result<(), StoreError> {
         if view.layout == Layout::Native {
             return self.store.write(view, rows).await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use aws_smithy_http_client::test_util::NeverClient;
 use sardonyx_core::entity::{EntityKey, KeyType, KeyValue};
 use sardonyx_core::manifest::{FeatureView, Layout};
-use sardonyx_core::ports::{FeatureRows, OnlineStore, RowWrite, SnapshotWriter, StoreError, ViewRead};
-use sardonyx_core::snapshot::{Snapshot, Stored};
+use sardonyx_core::ports::{FeatureRows, OnlineStore, RowWrite, FeatureWriter, StoreError, ViewRead};
+use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::testing::{conformance, models};
 use sardonyx_core::value::{FeatureValue, ValueType};
 
@@ -33,7 +33,7 @@ async fn write_rows(store: &StubStore, count: i64) {
     let rows: Vec<_> = (0..count)
         .map(|index| RowWrite {
             entity: entity(index),
-            snapshot: Snapshot {
+            row: FeatureRow {
                 event_time_ms: index,
                 expires_at_seconds: None,
                 values: vec![Stored::Value(FeatureValue::Int64(index))],
@@ -123,7 +123,7 @@ async fn write_users(store: &StubStore, count: i64) {
     let rows: Vec<_> = (0..count)
         .map(|index| RowWrite {
             entity: user(index),
-            snapshot: Snapshot {
+            row: FeatureRow {
                 event_time_ms: index,
                 expires_at_seconds: None,
                 values: vec![Stored::Value(FeatureValue::Int64(index)), Stored::Null],
@@ -229,7 +229,7 @@ async fn a_damaged_row_harms_no_other() {
     another.features[1].value_type = ValueType::Int64;
     let row = RowWrite {
         entity: user(1),
-        snapshot: Snapshot {
+        row: FeatureRow {
             event_time_ms: 1,
             expires_at_seconds: None,
             values: vec![Stored::Null, Stored::Value(FeatureValue::Int64(1))],

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::manifest::{FeatureSpec, GoldenRow, Manifest, MissingPolicy, REQUEST_SOURCE, Range};
-use crate::snapshot::Stored;
+use crate::feature_row::Stored;
 use crate::tensor::{Datatype, Tensor, TensorData};
 use crate::value::{FeatureValue, ListValue, ValueType};
 use crate::with_elements;

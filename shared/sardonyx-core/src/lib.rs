@@ -6,12 +6,13 @@ pub mod artifact;
 pub mod encode;
 pub mod entity;
 pub mod error;
+pub mod feature_row;
 pub mod manifest;
 pub mod open_inference;
 pub mod outputs;
 pub mod ports;
 pub mod predict;
-pub mod snapshot;
+pub mod snapshots;
 pub mod tensor;
 #[cfg(any(test, feature = "testing"))]
 #[expect(clippy::expect_used, reason = "a test fails by panicking")]

@@ -43,7 +43,7 @@ impl ValueType {
     }
 }
 
-/// One value of a feature. A null is not a value: see [`crate::snapshot::Stored`].
+/// One value of a feature. A null is not a value: see [`crate::feature_row::Stored`].
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "one variant for each value type")]
 pub enum FeatureValue {

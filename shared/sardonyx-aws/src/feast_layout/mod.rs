@@ -24,7 +24,7 @@ use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_dynamodb::types::AttributeValue;
 use sardonyx_core::entity::{EntityKey, KeyType, KeyValue};
 use sardonyx_core::manifest::FeatureView;
-use sardonyx_core::snapshot::{Snapshot, Stored};
+use sardonyx_core::feature_row::{FeatureRow, Stored};
 
 use crate::native_layout::Item;
 use murmur3::murmur3_x64_128;
@@ -103,7 +103,7 @@ fn push_u32(bytes: &mut Vec<u8>, len: usize) {
 ///
 /// # Errors
 /// Says what is wrong with the item.
-pub(crate) fn from_item(view: &FeatureView, item: &Item) -> Result<Snapshot, String> {
+pub(crate) fn from_item(view: &FeatureView, item: &Item) -> Result<FeatureRow, String> {
     let Some(AttributeValue::S(event_ts)) = item.get(EVENT_TS) else {
         return Err(format!("it has no {EVENT_TS} that is a string"));
     };
@@ -125,7 +125,7 @@ pub(crate) fn from_item(view: &FeatureView, item: &Item) -> Result<Snapshot, Str
     if values.iter().all(|value| *value == Stored::Absent) {
         return Err(nothing_found());
     }
-    Ok(Snapshot {
+    Ok(FeatureRow {
         event_time_ms: event_time_ms(event_ts).ok_or_else(|| format!("{EVENT_TS} is not a time as Feast writes it"))?,
         expires_at_seconds: None,
         values,
@@ -258,7 +258,7 @@ mod tests {
             &view,
             &item(&[event_ts.clone(), values(&[("x", five.clone()), ("z", text.clone())])]),
         );
-        let expected = Snapshot {
+        let expected = FeatureRow {
             event_time_ms: 1000,
             expires_at_seconds: None,
             values: vec![Stored::Value(FeatureValue::Int64(5)), Stored::Absent],

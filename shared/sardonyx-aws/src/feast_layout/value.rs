@@ -4,7 +4,7 @@
 //! not from Feast: it is refused, so that damaged bytes are not taken for another value.
 
 use sardonyx_core::manifest::StoredFeature;
-use sardonyx_core::snapshot::Stored;
+use sardonyx_core::feature_row::Stored;
 use sardonyx_core::value::{FeatureValue, ListValue, ValueType};
 
 const STRING: u64 = 2;

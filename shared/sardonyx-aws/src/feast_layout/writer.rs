@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::primitives::{Blob, DateTime, DateTimeFormat};
 use aws_sdk_dynamodb::types::AttributeValue;
 use sardonyx_core::manifest::FeatureView;
 use sardonyx_core::ports::RowWrite;
-use sardonyx_core::snapshot::Stored;
+use sardonyx_core::feature_row::Stored;
 use sardonyx_core::value::FeatureValue;
 
 use super::{ENTITY_ID, EVENT_TS, EntityIds, VALUES};
@@ -12,11 +12,11 @@ use crate::native_layout::Item;
 
 /// The item of a row, or what is wrong with the row.
 pub(crate) fn to_item(view: &FeatureView, row: &RowWrite) -> Result<Item, String> {
-    if row.snapshot.values.len() != view.features.len() {
+    if row.row.values.len() != view.features.len() {
         return Err("its values are not those of the view".into());
     }
     let mut values = Item::new();
-    for (feature, stored) in view.features.iter().zip(&row.snapshot.values) {
+    for (feature, stored) in view.features.iter().zip(&row.row.values) {
         let bytes = match stored {
             Stored::Absent => continue,
             Stored::Null => vec![],
@@ -25,7 +25,7 @@ pub(crate) fn to_item(view: &FeatureView, row: &RowWrite) -> Result<Item, String
         };
         values.insert(feature.name.clone(), AttributeValue::B(Blob::new(bytes)));
     }
-    let time = DateTime::from_millis(row.snapshot.event_time_ms)
+    let time = DateTime::from_millis(row.row.event_time_ms)
         .fmt(DateTimeFormat::DateTime)
         .map_err(|error| error.to_string())?;
     let event_ts = time.replace('T', " ").replace('Z', "+00:00");

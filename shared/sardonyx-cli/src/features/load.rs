@@ -7,8 +7,8 @@ use sardonyx_aws::AwsClients;
 use sardonyx_core::artifact::MANIFEST_FILE;
 use sardonyx_core::entity::{EntityKey, KeyValue};
 use sardonyx_core::manifest::{FeatureView, Layout, Manifest};
-use sardonyx_core::ports::{RowWrite, SnapshotWriter};
-use sardonyx_core::snapshot::{Snapshot, Stored};
+use sardonyx_core::ports::{RowWrite, FeatureWriter};
+use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::value::FeatureValue;
 use serde_json::{Map, Value as Json};
 
@@ -142,7 +142,7 @@ fn parse_row(view: &FeatureView, line: &str, times: RowTimes) -> Result<RowWrite
     };
     Ok(RowWrite {
         entity: EntityKey(key.collect::<Result<_, _>>()?),
-        snapshot: Snapshot {
+        row: FeatureRow {
             event_time_ms,
             expires_at_seconds: times.expires_at_seconds,
             values: values.collect::<Result<_, String>>()?,
@@ -181,16 +181,16 @@ mod tests {
     fn absent_null_and_not_a_number_are_kept_apart() {
         let text = "{\"user_id\":1}\n\n{\"user_id\":2,\"user_age\":null,\"user_score\":\"NaN\"}\n";
         let rows = user_rows(text, NOW).expect("is valid");
-        assert_eq!(rows[0].snapshot.values, [Stored::Absent, Stored::Absent]);
-        assert_eq!(rows[1].snapshot.values[0], Stored::Null);
-        assert!(matches!(rows[1].snapshot.values[1], Stored::Value(FeatureValue::Float64(value)) if value.is_nan()));
+        assert_eq!(rows[0].row.values, [Stored::Absent, Stored::Absent]);
+        assert_eq!(rows[1].row.values[0], Stored::Null);
+        assert!(matches!(rows[1].row.values[1], Stored::Value(FeatureValue::Float64(value)) if value.is_nan()));
     }
 
     #[test]
     fn a_row_may_say_its_own_time() {
         let line = r#"{"user_id":1,"event_time":"2026-01-02T03:04:05Z"}"#;
         assert_eq!(
-            user_rows(line, NOW).expect("is valid")[0].snapshot.event_time_ms,
+            user_rows(line, NOW).expect("is valid")[0].row.event_time_ms,
             1_767_323_045_000
         );
         let untimed = RowTimes {

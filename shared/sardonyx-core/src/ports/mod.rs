@@ -1,5 +1,6 @@
 //! The ports: what the domain needs from the outside world.
 
+mod feature_writer;
 mod model;
 mod model_store;
 mod online_store;
@@ -7,9 +8,10 @@ mod result_store;
 
 use std::error::Error;
 
+pub use feature_writer::{FeatureWriter, Inserted, RowWrite, Upserted};
 pub use model::{Model, ModelError};
 pub use model_store::{ModelStore, Published};
-pub use online_store::{FeatureRows, MalformedRow, OnlineStore, RowWrite, SnapshotWriter, ViewRead};
+pub use online_store::{MalformedRow, OnlineStore, ViewRead, ViewRows};
 pub use result_store::{PredictionRecord, Recorded, ResultStore};
 
 /// The cause of an error in an adapter.

@@ -6,27 +6,34 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::entity::EntityKey;
 use crate::manifest::FeatureView;
-use crate::snapshot::Snapshot;
+use crate::snapshots::SnapshotId;
+use crate::feature_row::FeatureRow;
 #[cfg(doc)]
-use crate::snapshot::Stored;
+use crate::feature_row::Stored;
 
 /// Rows of feature views, read for many entities at once.
 #[async_trait]
 pub trait OnlineStore: Send + Sync {
     /// Reads the rows of all views and entities of a request together.
     ///
-    /// The answer has the shape of the question: one list for each read, with one entry for each of its entities, in order. `None`
+    /// The answer has the shape of the question: one [`ViewRows`] for each read, with one entry for each of its entities, in order. `None`
     /// means that there is no row, and that is certain. Rows past their time to live may still be there; the reader checks. An
     /// entity may be asked for twice. A row that does not fit its view, for instance because it was written with another schema, is an
     /// error of its own, and no matter of the others. Every value of a row that is given fits its feature: [`Stored::fits`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when any row could not be read within `timeout`.
-    async fn fetch(&self, reads: &[ViewRead<'_>], timeout: Duration) -> Result<Vec<FeatureRows>, StoreError>;
+    async fn fetch(&self, reads: &[ViewRead<'_>], timeout: Duration) -> Result<Vec<ViewRows>, StoreError>;
 }
 
-/// One entry for each entity of a [`ViewRead`].
-pub type FeatureRows = Vec<Result<Option<Arc<Snapshot>>, MalformedRow>>;
+/// What a [`ViewRead`] found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ViewRows {
+    /// The snapshot that all of the rows are from. `None` where the view has none, so that its rows are written one by one.
+    pub snapshot: Option<SnapshotId>,
+    /// One entry for each entity.
+    pub rows: Vec<Result<Option<Arc<FeatureRow>>, MalformedRow>>,
+}
 
 /// A stored row that cannot be read. Asking again will not help: it must be written anew.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,24 +52,4 @@ pub struct ViewRead<'a> {
     pub view: &'a FeatureView,
     /// The entities.
     pub entities: &'a [EntityKey],
-}
-
-/// Writes rows of feature views.
-#[async_trait]
-pub trait SnapshotWriter: Send + Sync {
-    /// Writes rows, replacing those that are there. Each row has one value for each feature of the view.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when any row may not have been written: write them all again;
-    /// [`StoreError::Malformed`] when a row does not fit the view.
-    async fn write(&self, view: &FeatureView, rows: &[RowWrite]) -> Result<(), StoreError>;
-}
-
-/// A row to write.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RowWrite {
-    /// Whose row.
-    pub entity: EntityKey,
-    /// The row.
-    pub snapshot: Snapshot,
 }

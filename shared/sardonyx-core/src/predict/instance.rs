@@ -4,7 +4,7 @@ use crate::encode::{Column, MissingReason, Source};
 use crate::entity::{EntityKey, KeyValue};
 use crate::error::{InvalidInput, PredictError};
 use crate::manifest::Manifest;
-use crate::snapshot::Stored;
+use crate::feature_row::Stored;
 
 /// One thing to predict for: join keys and request-time features, by name.
 #[derive(Clone, Debug, PartialEq)]

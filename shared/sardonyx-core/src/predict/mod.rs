@@ -19,7 +19,7 @@ use crate::entity::EntityKey;
 use crate::error::PredictError;
 use crate::manifest::{Manifest, StalePolicy};
 use crate::ports::{Cause, FeatureRows, Model, ModelError, OnlineStore, ViewRead};
-use crate::snapshot::{Snapshot, Stored};
+use crate::feature_row::{FeatureRow, Stored};
 use crate::tensor::Tensor;
 
 /// A model's own code behind its tensors: pure, and typed.
@@ -210,12 +210,12 @@ impl<P: Postprocess> Predictor<P> {
         row: usize,
         slot: usize,
         instance: ParsedInstance,
-        snapshots: &[Option<&Snapshot>],
+        stored_rows: &[Option<&FeatureRow>],
         now_ms: i64,
     ) -> Result<Assembled, PredictError> {
-        let live: Vec<_> = snapshots
+        let live: Vec<_> = stored_rows
             .iter()
-            .map(|snapshot| snapshot.filter(|snapshot| !snapshot.is_expired(now_ms)))
+            .map(|stored_row| stored_row.filter(|stored_row| !stored_row.is_expired(now_ms)))
             .collect();
         let stale = self.stale_views(&live, now_ms)?;
         let mut defaulted = Defaulted::new();
@@ -223,7 +223,7 @@ impl<P: Postprocess> Predictor<P> {
         for column in self.encoder.columns() {
             let value = match column.source {
                 Source::Request => request_values.next(),
-                Source::View { view, feature } => live[view].and_then(|snapshot| snapshot.values.get(feature)),
+                Source::View { view, feature } => live[view].and_then(|stored_row| stored_row.values.get(feature)),
             };
             match self.encoder.set(batch, row, column, value.unwrap_or(&Stored::Absent)) {
                 Ok(None) => {}
@@ -241,13 +241,13 @@ impl<P: Postprocess> Predictor<P> {
         })
     }
 
-    fn stale_views(&self, snapshots: &[Option<&Snapshot>], now_ms: i64) -> Result<BTreeMap<String, u64>, PredictError> {
+    fn stale_views(&self, stored_rows: &[Option<&FeatureRow>], now_ms: i64) -> Result<BTreeMap<String, u64>, PredictError> {
         let mut stale = BTreeMap::new();
-        for (view, snapshot) in self.manifest.feature_views.iter().zip(snapshots) {
-            let (Some(snapshot), Some(max_age_seconds)) = (snapshot, view.max_age_seconds) else {
+        for (view, stored_row) in self.manifest.feature_views.iter().zip(stored_rows) {
+            let (Some(stored_row), Some(max_age_seconds)) = (stored_row, view.max_age_seconds) else {
                 continue;
             };
-            let age_seconds = snapshot.age_seconds(now_ms);
+            let age_seconds = stored_row.age_seconds(now_ms);
             if age_seconds > max_age_seconds {
                 if view.stale == StalePolicy::Reject {
                     return Err(PredictError::StaleFeatures {

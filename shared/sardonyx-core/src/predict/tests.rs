@@ -8,7 +8,7 @@ use super::*;
 use crate::encode::MissingReason;
 use crate::entity::KeyValue;
 use crate::error::ErrorKind;
-use crate::ports::{RowWrite, SnapshotWriter};
+use crate::ports::{RowWrite, FeatureWriter};
 use crate::testing::InMemoryOnlineStore;
 use crate::testing::conformance::block_on;
 use crate::testing::models::{Sum, SumModel, SumPostprocess, manifest};
@@ -37,18 +37,18 @@ impl Fixture {
         fixture
     }
 
-    fn write_card(&self, snapshot: Snapshot) {
-        self.write(0, KeyValue::String("c".into()), snapshot);
+    fn write_card(&self, row: FeatureRow) {
+        self.write(0, KeyValue::String("c".into()), row);
     }
 
-    fn write_user(&self, snapshot: Snapshot) {
-        self.write(1, KeyValue::Int64(1), snapshot);
+    fn write_user(&self, row: FeatureRow) {
+        self.write(1, KeyValue::Int64(1), row);
     }
 
-    fn write(&self, view: usize, key: KeyValue, snapshot: Snapshot) {
+    fn write(&self, view: usize, key: KeyValue, row: FeatureRow) {
         let rows = [RowWrite {
             entity: EntityKey(vec![key]),
-            snapshot,
+            row,
         }];
         block_on(self.store.write(&self.predictor.manifest().feature_views[view], &rows)).expect("writes");
     }
@@ -78,8 +78,8 @@ impl Fixture {
     }
 }
 
-fn row(age_seconds: i64, values: Vec<Stored>) -> Snapshot {
-    Snapshot {
+fn row(age_seconds: i64, values: Vec<Stored>) -> FeatureRow {
+    FeatureRow {
         event_time_ms: NOW_MS - age_seconds * 1000,
         expires_at_seconds: None,
         values,
@@ -315,10 +315,10 @@ fn a_row_that_cannot_be_read_fails_its_instance_alone() {
     let fixture = Fixture::new();
     let mut view = fixture.predictor.manifest().feature_views[0].clone();
     view.features[0].name = "another_schema".into();
-    let snapshot = row(1, vec![Stored::Value(FeatureValue::Int64(3))]);
+    let row = row(1, vec![Stored::Value(FeatureValue::Int64(3))]);
     let write = RowWrite {
         entity: EntityKey(vec![KeyValue::String("old".into())]),
-        snapshot,
+        row,
     };
     block_on(fixture.store.write(&view, &[write])).expect("writes");
     let results = fixture

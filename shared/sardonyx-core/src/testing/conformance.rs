@@ -12,10 +12,10 @@ use bytes::Bytes;
 use crate::entity::{EntityKey, KeyType, KeyValue};
 use crate::manifest::{FeatureView, JoinKey, Layout, StalePolicy, StoredFeature};
 use crate::ports::{
-    ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore, RowWrite, SnapshotWriter, StoreError,
+    ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore, RowWrite, FeatureWriter, StoreError,
     ViewRead,
 };
-use crate::snapshot::{Snapshot, Stored};
+use crate::feature_row::{FeatureRow, Stored};
 use crate::value::{FeatureValue, ValueType};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,8 +56,8 @@ pub async fn model_store(store: &dyn ModelStore) {
     );
 }
 
-/// The suite of [`OnlineStore`] and [`SnapshotWriter`], with rows in `layout`. Views of the layout `feast` have tables of their own names.
-pub async fn online_store<S: OnlineStore + SnapshotWriter>(store: &S, layout: Layout) {
+/// The suite of [`OnlineStore`] and [`FeatureWriter`], with rows in `layout`. Views of the layout `feast` have tables of their own names.
+pub async fn online_store<S: OnlineStore + FeatureWriter>(store: &S, layout: Layout) {
     let suite = OnlineStoreSuite { store, layout };
     suite.four_kinds_of_nothing().await;
     suite.many_rows_of_two_views().await;
@@ -139,7 +139,7 @@ struct OnlineStoreSuite<'a, S> {
     layout: Layout,
 }
 
-impl<S: OnlineStore + SnapshotWriter> OnlineStoreSuite<'_, S> {
+impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
     fn view(&self, name: &str, join_keys: &[(&str, KeyType)], features: &[(&str, ValueType)]) -> FeatureView {
         FeatureView {
             name: name.into(),
@@ -167,15 +167,15 @@ impl<S: OnlineStore + SnapshotWriter> OnlineStoreSuite<'_, S> {
 
     /// Feast keeps no time to live with a row.
     fn row(&self, entity: EntityKey, values: Vec<Stored>) -> RowWrite {
-        let snapshot = Snapshot {
+        let row = FeatureRow {
             event_time_ms: 1_800_000_000_123,
             expires_at_seconds: (self.layout == Layout::Native).then_some(4_000_000_000),
             values,
         };
-        RowWrite { entity, snapshot }
+        RowWrite { entity, row }
     }
 
-    async fn read_one(&self, view: &FeatureView, entity: &EntityKey) -> Option<Arc<Snapshot>> {
+    async fn read_one(&self, view: &FeatureView, entity: &EntityKey) -> Option<Arc<FeatureRow>> {
         let reads = [ViewRead {
             view,
             entities: std::slice::from_ref(entity),
@@ -235,7 +235,7 @@ impl<S: OnlineStore + SnapshotWriter> OnlineStoreSuite<'_, S> {
         self.store.write(&view, &writes).await.expect("writes");
         for (index, write) in writes.iter().enumerate() {
             let found = self.read_one(&view, &entity(index)).await.expect("is there");
-            assert_eq!(*found, write.snapshot, "row {index}");
+            assert_eq!(*found, write.row, "row {index}");
         }
 
         let not_a_number = vec![
@@ -363,7 +363,7 @@ impl<S: OnlineStore + SnapshotWriter> OnlineStoreSuite<'_, S> {
         for (key, write) in keys.iter().zip(&writes) {
             assert_eq!(
                 self.read_one(&pair, &entity(key)).await.as_deref(),
-                Some(&write.snapshot),
+                Some(&write.row),
                 "{key:?}"
             );
             assert_eq!(self.read_one(&other, &entity(key)).await, None, "{key:?}");
@@ -401,7 +401,7 @@ impl<S: OnlineStore + SnapshotWriter> OnlineStoreSuite<'_, S> {
                 .expect("writes");
             assert_eq!(
                 self.read_one(&view, &write.entity).await.as_deref(),
-                Some(&write.snapshot),
+                Some(&write.row),
                 "{name}"
             );
             let nobody = EntityKey(vec![other.clone(), key]);
@@ -418,13 +418,13 @@ impl<S: OnlineStore + SnapshotWriter> OnlineStoreSuite<'_, S> {
         let entity = EntityKey(vec![text("one")]);
         let mut write = self.row(entity.clone(), vec![Stored::Value(FeatureValue::Int64(1))]);
         self.store.write(&view, &[write.clone()]).await.expect("writes");
-        write.snapshot = Snapshot {
+        write.row = FeatureRow {
             event_time_ms: 5,
             expires_at_seconds: None,
             values: vec![Stored::Null],
         };
         self.store.write(&view, &[write.clone()]).await.expect("writes");
-        assert_eq!(self.read_one(&view, &entity).await.as_deref(), Some(&write.snapshot));
+        assert_eq!(self.read_one(&view, &entity).await.as_deref(), Some(&write.row));
     }
 
     async fn another_schema_is_refused(&self) {

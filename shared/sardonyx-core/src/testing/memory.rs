@@ -9,9 +9,9 @@ use crate::entity::EntityKey;
 use crate::manifest::FeatureView;
 use crate::ports::{
     FeatureRows, MalformedRow, ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore, RowWrite,
-    SnapshotWriter, StoreError, ViewRead,
+    FeatureWriter, StoreError, ViewRead,
 };
-use crate::snapshot::Snapshot;
+use crate::feature_row::FeatureRow;
 
 type Shared<K, V> = Mutex<HashMap<K, V>>;
 
@@ -63,7 +63,7 @@ pub struct InMemoryOnlineStore {
 #[derive(Clone, Debug)]
 struct Row {
     view: FeatureView,
-    snapshot: Arc<Snapshot>,
+    row: Arc<FeatureRow>,
 }
 
 impl InMemoryOnlineStore {
@@ -93,7 +93,7 @@ impl OnlineStore for InMemoryOnlineStore {
                     problem: "it was written with another schema".into(),
                 });
             }
-            Ok(Some(Arc::clone(&row.snapshot)))
+            Ok(Some(Arc::clone(&row.row)))
         };
         let fetch_view = |read: &ViewRead<'_>| {
             read.entities
@@ -106,12 +106,12 @@ impl OnlineStore for InMemoryOnlineStore {
 }
 
 #[async_trait]
-impl SnapshotWriter for InMemoryOnlineStore {
+impl FeatureWriter for InMemoryOnlineStore {
     async fn write(&self, view: &FeatureView, rows: &[RowWrite]) -> Result<(), StoreError> {
         for row in rows {
-            let types_fit = row.snapshot.values.len() == view.features.len()
+            let types_fit = row.row.values.len() == view.features.len()
                 && row
-                    .snapshot
+                    .row
                     .values
                     .iter()
                     .zip(&view.features)
@@ -125,12 +125,12 @@ impl SnapshotWriter for InMemoryOnlineStore {
         }
         let mut stored = lock(&self.rows);
         for row in rows {
-            let snapshot = Arc::new(row.snapshot.clone());
+            let row = Arc::new(row.row.clone());
             stored.insert(
                 (view.name.clone(), row.entity.clone()),
                 Row {
                     view: view.clone(),
-                    snapshot,
+                    row,
                 },
             );
         }

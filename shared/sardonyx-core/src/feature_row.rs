@@ -1,4 +1,4 @@
-//! Feature snapshots: the stored row of one entity in one feature view.
+//! The stored row of one entity in one feature view.
 
 use crate::manifest::StoredFeature;
 use crate::value::{FeatureValue, ListValue};
@@ -32,7 +32,7 @@ impl Stored {
 
 /// A row of a feature view.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Snapshot {
+pub struct FeatureRow {
     /// When the values were true, in milliseconds since the Unix epoch.
     pub event_time_ms: i64,
     /// When the store may delete the row, in seconds since the Unix epoch. A store deletes late, so readers check it too.
@@ -41,7 +41,7 @@ pub struct Snapshot {
     pub values: Vec<Stored>,
 }
 
-impl Snapshot {
+impl FeatureRow {
     /// Whether the row has passed its time to live.
     pub fn is_expired(&self, now_ms: i64) -> bool {
         self.expires_at_seconds
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn age_and_expiry_are_counted_from_the_given_time() {
-        let row = Snapshot {
+        let row = FeatureRow {
             event_time_ms: 10_000,
             expires_at_seconds: Some(20),
             values: vec![],
