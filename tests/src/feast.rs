@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use sardonyx_aws::DynamoDbOnlineStore;
 use sardonyx_core::entity::{EntityKey, KeyValue};
+use sardonyx_core::feature_row::Stored;
 use sardonyx_core::manifest::{FeatureView, StoredFeature};
 use sardonyx_core::ports::{FeatureRows, OnlineStore, ViewRead};
-use sardonyx_core::feature_row::Stored;
 use sardonyx_core::value::{FeatureValue, ListValue};
 use serde_json::Value as Json;
 

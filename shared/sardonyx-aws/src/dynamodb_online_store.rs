@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 use futures_util::future::try_join_all;
 use sardonyx_core::manifest::{FeatureView, Layout};
-use sardonyx_core::ports::{FeatureRows, MalformedRow, OnlineStore, RowWrite, FeatureWriter, StoreError, ViewRead};
+use sardonyx_core::ports::{FeatureRows, FeatureWriter, MalformedRow, OnlineStore, RowWrite, StoreError, ViewRead};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::clients::unavailable;

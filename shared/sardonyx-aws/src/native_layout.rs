@@ -22,8 +22,8 @@ use std::fmt::Write as _;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use sardonyx_core::entity::{EntityKey, KeyValue};
-use sardonyx_core::manifest::FeatureView;
 use sardonyx_core::feature_row::{FeatureRow, Stored};
+use sardonyx_core::manifest::FeatureView;
 use sardonyx_core::value::{FeatureValue, ValueType};
 use sha2::{Digest, Sha256};
 
@@ -96,10 +96,7 @@ pub(crate) fn to_item(view: &FeatureView, entity: &EntityKey, row: &FeatureRow) 
             VALUES.to_owned(),
             AttributeValue::B(Blob::new(pack(view, &row.values)?)),
         ),
-        (
-            EVENT_TIME.to_owned(),
-            AttributeValue::N(row.event_time_ms.to_string()),
-        ),
+        (EVENT_TIME.to_owned(), AttributeValue::N(row.event_time_ms.to_string())),
     ]);
     if let Some(seconds) = row.expires_at_seconds {
         item.insert(EXPIRES_AT.to_owned(), AttributeValue::N(seconds.to_string()));

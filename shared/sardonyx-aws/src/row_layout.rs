@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use sardonyx_core::entity::EntityKey;
-use sardonyx_core::manifest::{FeatureView, Layout};
 use sardonyx_core::feature_row::FeatureRow;
+use sardonyx_core::manifest::{FeatureView, Layout};
 
 use crate::feast_layout::{self, ENTITY_ID, EVENT_TS, EntityIds, VALUES};
 use crate::native_layout::{self, ENTITY_KEY, Item, LONGEST_KEY_BYTES};

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, HttpClient, Region}
 use aws_sdk_dynamodb::{Client, Config};
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use sardonyx_core::manifest::{FeatureView, Layout};
-use sardonyx_core::ports::{FeatureRows, OnlineStore, RowWrite, FeatureWriter, StoreError, ViewRead};
+use sardonyx_core::ports::{FeatureRows, FeatureWriter, OnlineStore, RowWrite, StoreError, ViewRead};
 use serde_json::{Map, Value as Json, json};
 
 use crate::DynamoDbOnlineStore;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use aws_smithy_http_client::test_util::NeverClient;
 use sardonyx_core::entity::{EntityKey, KeyType, KeyValue};
-use sardonyx_core::manifest::{FeatureView, Layout};
-use sardonyx_core::ports::{FeatureRows, OnlineStore, RowWrite, FeatureWriter, StoreError, ViewRead};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
+use sardonyx_core::manifest::{FeatureView, Layout};
+use sardonyx_core::ports::{FeatureRows, FeatureWriter, OnlineStore, RowWrite, StoreError, ViewRead};
 use sardonyx_core::testing::{conformance, models};
 use sardonyx_core::value::{FeatureValue, ValueType};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::manifest::{FeatureSpec, GoldenRow, Manifest, MissingPolicy, REQUEST_SOURCE, Range};
 use crate::feature_row::Stored;
+use crate::manifest::{FeatureSpec, GoldenRow, Manifest, MissingPolicy, REQUEST_SOURCE, Range};
 use crate::tensor::{Datatype, Tensor, TensorData};
 use crate::value::{FeatureValue, ListValue, ValueType};
 use crate::with_elements;

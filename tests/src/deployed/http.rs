@@ -1,7 +1,7 @@
 //! The API through API Gateway.
 
 use sardonyx_aws::DynamoDbOnlineStore;
-use sardonyx_core::ports::{Model, FeatureWriter};
+use sardonyx_core::ports::{FeatureWriter, Model};
 use sardonyx_core::tensor::{Tensor, TensorData};
 use sardonyx_onnx::OnnxModel;
 use serde_json::{Value as Json, json};

@@ -23,8 +23,8 @@ pub(crate) mod writer;
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_dynamodb::types::AttributeValue;
 use sardonyx_core::entity::{EntityKey, KeyType, KeyValue};
-use sardonyx_core::manifest::FeatureView;
 use sardonyx_core::feature_row::{FeatureRow, Stored};
+use sardonyx_core::manifest::FeatureView;
 
 use crate::native_layout::Item;
 use murmur3::murmur3_x64_128;

@@ -3,8 +3,8 @@
 //! Feast writes exactly one field, in protobuf's shortest form, or no byte at all for a null. Whatever else protobuf would let pass is
 //! not from Feast: it is refused, so that damaged bytes are not taken for another value.
 
-use sardonyx_core::manifest::StoredFeature;
 use sardonyx_core::feature_row::Stored;
+use sardonyx_core::manifest::StoredFeature;
 use sardonyx_core::value::{FeatureValue, ListValue, ValueType};
 
 const STRING: u64 = 2;

@@ -2,9 +2,9 @@
 
 use aws_sdk_dynamodb::primitives::{Blob, DateTime, DateTimeFormat};
 use aws_sdk_dynamodb::types::AttributeValue;
+use sardonyx_core::feature_row::Stored;
 use sardonyx_core::manifest::FeatureView;
 use sardonyx_core::ports::RowWrite;
-use sardonyx_core::feature_row::Stored;
 use sardonyx_core::value::FeatureValue;
 
 use super::{ENTITY_ID, EVENT_TS, EntityIds, VALUES};

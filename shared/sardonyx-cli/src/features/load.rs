@@ -6,9 +6,9 @@ use clap::Args;
 use sardonyx_aws::AwsClients;
 use sardonyx_core::artifact::MANIFEST_FILE;
 use sardonyx_core::entity::{EntityKey, KeyValue};
-use sardonyx_core::manifest::{FeatureView, Layout, Manifest};
-use sardonyx_core::ports::{RowWrite, FeatureWriter};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
+use sardonyx_core::manifest::{FeatureView, Layout, Manifest};
+use sardonyx_core::ports::{FeatureWriter, RowWrite};
 use sardonyx_core::value::FeatureValue;
 use serde_json::{Map, Value as Json};
 

@@ -17,24 +17,17 @@ pub trait FeatureWriter: Send + Sync {
     /// [`StoreError::Malformed`] when a row does not fit the view.
     async fn write(&self, view: &FeatureView, snapshot: &SnapshotId, rows: &[RowWrite]) -> Result<(), StoreError>;
 
-    /// Writes rows of a snapshot that nobody reads yet, none of them over another one: where the snapshot has a row for the entity already,
-    /// with other values, that one stands. There is one answer for each row, in order.
+    /// Writes rows of a snapshot, or of none; a row whose event time is before that of the stored one changes nothing. There is one answer
+    /// for each row, in order.
     ///
     /// # Errors
     /// As [`Self::write`].
-    async fn insert(
+    async fn merge(
         &self,
         view: &FeatureView,
-        snapshot: &SnapshotId,
+        snapshot: Option<&SnapshotId>,
         rows: &[RowWrite],
-    ) -> Result<Vec<Inserted>, StoreError>;
-
-    /// Writes rows into the snapshot that is read; while the view has none, so that it is kept up to date row by row, outside of any. A row
-    /// whose event time is older than that of the stored one changes nothing. There is one answer for each row, in order.
-    ///
-    /// # Errors
-    /// As [`Self::write`].
-    async fn upsert(&self, view: &FeatureView, rows: &[RowWrite]) -> Result<Vec<Upserted>, StoreError>;
+    ) -> Result<Vec<Merged>, StoreError>;
 
     /// The view's snapshots, as they are now: what was replaced before is seen.
     ///
@@ -59,18 +52,9 @@ pub struct RowWrite {
     pub row: FeatureRow,
 }
 
-/// What [`FeatureWriter::insert`] did with a row.
+/// What [`FeatureWriter::merge`] did with a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inserted {
-    /// It is there now, or was there already with the same values.
-    Written,
-    /// The snapshot has another row for this entity.
-    Duplicate,
-}
-
-/// What [`FeatureWriter::upsert`] did with a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upserted {
+pub enum Merged {
     /// It is there now.
     Written,
     /// A newer one stands.

@@ -8,7 +8,7 @@ mod result_store;
 
 use std::error::Error;
 
-pub use feature_writer::{FeatureWriter, Inserted, RowWrite, Upserted};
+pub use feature_writer::{FeatureWriter, Merged, RowWrite};
 pub use model::{Model, ModelError};
 pub use model_store::{ModelStore, Published};
 pub use online_store::{MalformedRow, OnlineStore, ViewRead, ViewRows};

@@ -5,11 +5,11 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::entity::EntityKey;
-use crate::manifest::FeatureView;
-use crate::snapshots::SnapshotId;
 use crate::feature_row::FeatureRow;
 #[cfg(doc)]
 use crate::feature_row::Stored;
+use crate::manifest::FeatureView;
+use crate::snapshots::SnapshotId;
 
 /// Rows of feature views, read for many entities at once.
 #[async_trait]

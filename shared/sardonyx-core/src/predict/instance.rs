@@ -3,8 +3,8 @@ use serde_json::{Map, Value as Json};
 use crate::encode::{Column, MissingReason, Source};
 use crate::entity::{EntityKey, KeyValue};
 use crate::error::{InvalidInput, PredictError};
-use crate::manifest::Manifest;
 use crate::feature_row::Stored;
+use crate::manifest::Manifest;
 
 /// One thing to predict for: join keys and request-time features, by name.
 #[derive(Clone, Debug, PartialEq)]

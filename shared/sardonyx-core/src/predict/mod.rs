@@ -17,9 +17,10 @@ use instance::ParsedInstance;
 use crate::encode::{Batch, Defaulted, FeatureEncoder, Source};
 use crate::entity::EntityKey;
 use crate::error::PredictError;
-use crate::manifest::{Manifest, StalePolicy};
-use crate::ports::{Cause, FeatureRows, Model, ModelError, OnlineStore, ViewRead};
 use crate::feature_row::{FeatureRow, Stored};
+use crate::manifest::{Manifest, StalePolicy};
+use crate::ports::{Cause, Model, ModelError, OnlineStore, ViewRead, ViewRows};
+use crate::snapshots::SnapshotId;
 use crate::tensor::Tensor;
 
 /// A model's own code behind its tensors: pure, and typed.
@@ -46,6 +47,9 @@ pub struct Prediction<O> {
     pub defaulted: Defaulted,
     /// The feature views whose rows were older than the model wants, with their age in seconds.
     pub stale: BTreeMap<String, u64>,
+    /// The snapshots of the feature views from which the rows are; without those views that have none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub snapshots: BTreeMap<String, SnapshotId>,
 }
 
 /// What became of one instance.
@@ -150,12 +154,13 @@ impl<P: Postprocess> Predictor<P> {
         let views = self.fetch(&parsed, context.fetch_timeout).await?;
         (context.stage_done)(Stage::Features);
 
+        let snapshots = self.snapshots(&views);
         let mut batch = self.encoder.batch(parsed.len());
         let mut assembled = Vec::with_capacity(parsed.len());
         for (index, (slot, instance)) in parsed.into_iter().enumerate() {
             let rows = views
                 .iter()
-                .map(|rows| rows[index].as_ref().map(Option::as_deref))
+                .map(|view| view.rows[index].as_ref().map(Option::as_deref))
                 .collect::<Result<Vec<_>, _>>();
             // A rejected instance's row is written over by the next one.
             let result = rows
@@ -166,7 +171,8 @@ impl<P: Postprocess> Predictor<P> {
                 Err(error) => slots[slot] = Some(Err(error)),
             }
         }
-        for (slot, result) in self.predict_rows(self.encoder.finish(batch, assembled.len()), assembled) {
+        let inputs = self.encoder.finish(batch, assembled.len());
+        for (slot, result) in self.predict_rows(inputs, assembled, &snapshots) {
             slots[slot] = Some(result);
         }
         (context.stage_done)(Stage::Inference);
@@ -176,12 +182,12 @@ impl<P: Postprocess> Predictor<P> {
             .collect())
     }
 
-    /// One list of rows for each view of the manifest, with one entry for each instance.
+    /// The rows of each view of the manifest, one for each instance.
     async fn fetch(
         &self,
         instances: &[(usize, ParsedInstance)],
         timeout: Duration,
-    ) -> Result<Vec<FeatureRows>, PredictError> {
+    ) -> Result<Vec<ViewRows>, PredictError> {
         let entities: Vec<Vec<EntityKey>> = (0..self.manifest.feature_views.len())
             .map(|view| {
                 instances
@@ -201,6 +207,13 @@ impl<P: Postprocess> Predictor<P> {
             return Ok(vec![]);
         }
         Ok(self.store.fetch(&reads, timeout).await?)
+    }
+
+    fn snapshots(&self, views: &[ViewRows]) -> BTreeMap<String, SnapshotId> {
+        let views = self.manifest.feature_views.iter().zip(views);
+        views
+            .filter_map(|(view, rows)| Some((view.name.clone(), rows.snapshot.clone()?)))
+            .collect()
     }
 
     /// Applies the freshness of the views and the missing-value policies of the features, and fills one row of the batch.
@@ -241,7 +254,11 @@ impl<P: Postprocess> Predictor<P> {
         })
     }
 
-    fn stale_views(&self, stored_rows: &[Option<&FeatureRow>], now_ms: i64) -> Result<BTreeMap<String, u64>, PredictError> {
+    fn stale_views(
+        &self,
+        stored_rows: &[Option<&FeatureRow>],
+        now_ms: i64,
+    ) -> Result<BTreeMap<String, u64>, PredictError> {
         let mut stale = BTreeMap::new();
         for (view, stored_row) in self.manifest.feature_views.iter().zip(stored_rows) {
             let (Some(stored_row), Some(max_age_seconds)) = (stored_row, view.max_age_seconds) else {
@@ -267,6 +284,7 @@ impl<P: Postprocess> Predictor<P> {
         &self,
         inputs: Vec<Tensor>,
         assembled: Vec<Assembled>,
+        snapshots: &BTreeMap<String, SnapshotId>,
     ) -> Vec<(usize, PredictionResult<P::Output>)> {
         if assembled.is_empty() {
             return vec![];
@@ -294,6 +312,7 @@ impl<P: Postprocess> Predictor<P> {
                     output,
                     defaulted,
                     stale,
+                    snapshots: snapshots.clone(),
                 }),
             )
         });

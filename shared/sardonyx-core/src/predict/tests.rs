@@ -8,7 +8,7 @@ use super::*;
 use crate::encode::MissingReason;
 use crate::entity::KeyValue;
 use crate::error::ErrorKind;
-use crate::ports::{RowWrite, FeatureWriter};
+use crate::ports::RowWrite;
 use crate::testing::InMemoryOnlineStore;
 use crate::testing::conformance::block_on;
 use crate::testing::models::{Sum, SumModel, SumPostprocess, manifest};
@@ -46,11 +46,9 @@ impl Fixture {
     }
 
     fn write(&self, view: usize, key: KeyValue, row: FeatureRow) {
-        let rows = [RowWrite {
-            entity: EntityKey(vec![key]),
-            row,
-        }];
-        block_on(self.store.write(&self.predictor.manifest().feature_views[view], &rows)).expect("writes");
+        let entity = EntityKey(vec![key]);
+        let view = &self.predictor.manifest().feature_views[view];
+        self.store.put(view, RowWrite { entity, row });
     }
 
     fn predict_all(&self, instances: &[Json]) -> Result<Vec<PredictionResult<Sum>>, PredictError> {
@@ -320,7 +318,7 @@ fn a_row_that_cannot_be_read_fails_its_instance_alone() {
         entity: EntityKey(vec![KeyValue::String("old".into())]),
         row,
     };
-    block_on(fixture.store.write(&view, &[write])).expect("writes");
+    fixture.store.put(&view, write);
     let results = fixture
         .predict_all(&[instance(json!({"card_id": "old"})), instance(json!({}))])
         .expect("is predicted");

@@ -2,6 +2,8 @@
 //!
 //! The suites use names that no other test uses, so that they may run on a store that others use too.
 
+mod feature_writer;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -10,13 +12,15 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::entity::{EntityKey, KeyType, KeyValue};
+use crate::feature_row::{FeatureRow, Stored};
 use crate::manifest::{FeatureView, JoinKey, Layout, StalePolicy, StoredFeature};
 use crate::ports::{
-    ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore, RowWrite, FeatureWriter, StoreError,
+    FeatureWriter, ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore, RowWrite, StoreError,
     ViewRead,
 };
-use crate::feature_row::{FeatureRow, Stored};
 use crate::value::{FeatureValue, ValueType};
+
+pub use feature_writer::feature_writer;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -56,9 +60,9 @@ pub async fn model_store(store: &dyn ModelStore) {
     );
 }
 
-/// The suite of [`OnlineStore`] and [`FeatureWriter`], with rows in `layout`. Views of the layout `feast` have tables of their own names.
-pub async fn online_store<S: OnlineStore + FeatureWriter>(store: &S, layout: Layout) {
-    let suite = OnlineStoreSuite { store, layout };
+/// The suite of [`OnlineStore`], with rows in `layout`. Views of the layout `feast` have tables of their own names.
+pub async fn online_store(store: &dyn OnlineStore, writer: &dyn FeatureWriter, layout: Layout) {
+    let suite = OnlineStoreSuite { store, writer, layout };
     suite.four_kinds_of_nothing().await;
     suite.many_rows_of_two_views().await;
     suite.keys_do_not_collide().await;
@@ -134,12 +138,13 @@ fn text(value: &str) -> KeyValue {
 }
 
 /// A store, and the layout of the rows that the suite writes.
-struct OnlineStoreSuite<'a, S> {
-    store: &'a S,
+struct OnlineStoreSuite<'a> {
+    store: &'a dyn OnlineStore,
+    writer: &'a dyn FeatureWriter,
     layout: Layout,
 }
 
-impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
+impl OnlineStoreSuite<'_> {
     fn view(&self, name: &str, join_keys: &[(&str, KeyType)], features: &[(&str, ValueType)]) -> FeatureView {
         FeatureView {
             name: name.into(),
@@ -185,6 +190,7 @@ impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
             .await
             .expect("reads")
             .remove(0)
+            .rows
             .remove(0)
             .expect("is readable")
     }
@@ -232,7 +238,7 @@ impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
             .enumerate()
             .map(|(index, values)| self.row(entity(index), values.clone()))
             .collect();
-        self.store.write(&view, &writes).await.expect("writes");
+        self.writer.merge(&view, None, &writes).await.expect("writes");
         for (index, write) in writes.iter().enumerate() {
             let found = self.read_one(&view, &entity(index)).await.expect("is there");
             assert_eq!(*found, write.row, "row {index}");
@@ -245,8 +251,8 @@ impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
             value(FeatureValue::Float64(f64::NAN)),
             Stored::Absent,
         ];
-        self.store
-            .write(&view, &[self.row(entity(9), not_a_number)])
+        self.writer
+            .merge(&view, None, &[self.row(entity(9), not_a_number)])
             .await
             .expect("writes");
         let found = self.read_one(&view, &entity(9)).await.expect("is there");
@@ -279,11 +285,11 @@ impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
         let writes: Vec<_> = (0..230)
             .map(|index| self.row(card(index), vec![Stored::Value(FeatureValue::Int64(index))]))
             .collect();
-        self.store.write(&cards, &writes).await.expect("writes");
+        self.writer.merge(&cards, None, &writes).await.expect("writes");
         let writes: Vec<_> = (0..30)
             .map(|index| self.row(shop(index), vec![Stored::Value(FeatureValue::Float64(index as f64))]))
             .collect();
-        self.store.write(&shops, &writes).await.expect("writes");
+        self.writer.merge(&shops, None, &writes).await.expect("writes");
 
         let card_ids: Vec<i64> = (0..250).rev().chain([3, 3, -3]).collect();
         let shop_ids: Vec<i64> = (0..253).map(|index| index % 31).collect();
@@ -304,8 +310,11 @@ impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
             },
         ];
         let answer = self.store.fetch(&reads, TIMEOUT).await.expect("reads");
-        assert_eq!(answer.iter().map(Vec::len).collect::<Vec<_>>(), [253, 253, 0]);
-        for (id, found) in card_ids.iter().zip(&answer[0]) {
+        assert_eq!(
+            answer.iter().map(|view| view.rows.len()).collect::<Vec<_>>(),
+            [253, 253, 0]
+        );
+        for (id, found) in card_ids.iter().zip(&answer[0].rows) {
             let expected = (0..230).contains(id).then_some(Stored::Value(FeatureValue::Int64(*id)));
             assert_eq!(
                 found
@@ -317,7 +326,7 @@ impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
                 "card {id}"
             );
         }
-        for (id, found) in shop_ids.iter().zip(&answer[1]) {
+        for (id, found) in shop_ids.iter().zip(&answer[1].rows) {
             let expected = (*id < 30).then_some(Stored::Value(FeatureValue::Float64(*id as f64)));
             assert_eq!(
                 found
@@ -359,7 +368,7 @@ impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
             .zip(0..)
             .map(|(key, index)| self.row(entity(key), vec![Stored::Value(FeatureValue::Int64(index))]))
             .collect();
-        self.store.write(&pair, &writes).await.expect("writes");
+        self.writer.merge(&pair, None, &writes).await.expect("writes");
         for (key, write) in keys.iter().zip(&writes) {
             assert_eq!(
                 self.read_one(&pair, &entity(key)).await.as_deref(),
@@ -395,8 +404,8 @@ impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
                 EntityKey(vec![text("é"), key.clone()]),
                 vec![Stored::Value(FeatureValue::Int64(1))],
             );
-            self.store
-                .write(&view, std::slice::from_ref(&write))
+            self.writer
+                .merge(&view, None, std::slice::from_ref(&write))
                 .await
                 .expect("writes");
             assert_eq!(
@@ -417,13 +426,13 @@ impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
         );
         let entity = EntityKey(vec![text("one")]);
         let mut write = self.row(entity.clone(), vec![Stored::Value(FeatureValue::Int64(1))]);
-        self.store.write(&view, &[write.clone()]).await.expect("writes");
+        self.writer.merge(&view, None, &[write.clone()]).await.expect("writes");
         write.row = FeatureRow {
-            event_time_ms: 5,
+            event_time_ms: write.row.event_time_ms + 1,
             expires_at_seconds: None,
             values: vec![Stored::Null],
         };
-        self.store.write(&view, &[write.clone()]).await.expect("writes");
+        self.writer.merge(&view, None, &[write.clone()]).await.expect("writes");
         assert_eq!(self.read_one(&view, &entity).await.as_deref(), Some(&write.row));
     }
 
@@ -445,8 +454,8 @@ impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
             Stored::Value(FeatureValue::Int64(1)),
             Stored::Value(FeatureValue::Int64(2)),
         ];
-        self.store
-            .write(&written, &[self.row(entity.clone(), values)])
+        self.writer
+            .merge(&written, None, &[self.row(entity.clone(), values)])
             .await
             .expect("writes");
         let reads = [ViewRead {
@@ -454,16 +463,16 @@ impl<S: OnlineStore + FeatureWriter> OnlineStoreSuite<'_, S> {
             entities: &[entity.clone(), EntityKey(vec![text("nobody")])],
         }];
         let answer = self.store.fetch(&reads, TIMEOUT).await.expect("the row fails alone");
-        assert!(matches!(answer[0].as_slice(), [Err(_), Ok(None)]), "{answer:?}");
+        assert!(matches!(answer[0].rows.as_slice(), [Err(_), Ok(None)]), "{answer:?}");
 
         let wrong_type = self.row(
             entity.clone(),
             vec![Stored::Value(FeatureValue::Bool(true)), Stored::Null],
         );
-        let answer = self.store.write(&written, &[wrong_type]).await;
+        let answer = self.writer.merge(&written, None, &[wrong_type]).await;
         assert!(matches!(answer, Err(StoreError::Malformed { .. })), "{answer:?}");
         let too_few = self.row(entity, vec![Stored::Null]);
-        let answer = self.store.write(&written, &[too_few]).await;
+        let answer = self.writer.merge(&written, None, &[too_few]).await;
         assert!(matches!(answer, Err(StoreError::Malformed { .. })), "{answer:?}");
     }
 }

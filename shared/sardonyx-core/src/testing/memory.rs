@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::entity::EntityKey;
+use crate::feature_row::FeatureRow;
 use crate::manifest::FeatureView;
 use crate::ports::{
-    FeatureRows, MalformedRow, ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore, RowWrite,
-    FeatureWriter, StoreError, ViewRead,
+    FeatureWriter, MalformedRow, Merged, ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore,
+    RowWrite, StoreError, ViewRead, ViewRows,
 };
-use crate::feature_row::FeatureRow;
+use crate::snapshots::{SnapshotId, ViewSnapshots};
 
 type Shared<K, V> = Mutex<HashMap<K, V>>;
 
@@ -56,8 +57,14 @@ impl ModelStore for InMemoryModelStore {
 /// Feature rows in memory.
 #[derive(Debug, Default)]
 pub struct InMemoryOnlineStore {
-    rows: Shared<(String, EntityKey), Row>,
+    views: Shared<String, View>,
     failure: Mutex<Option<String>>,
+}
+
+#[derive(Debug, Default)]
+struct View {
+    snapshots: ViewSnapshots,
+    rows: HashMap<(Option<SnapshotId>, EntityKey), Row>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,20 +78,36 @@ impl InMemoryOnlineStore {
     pub fn set_failure(&self, reason: Option<&str>) {
         *lock(&self.failure) = reason.map(str::to_owned);
     }
+
+    /// Writes a row outside of any snapshot, or over the one there, whatever their times.
+    ///
+    /// # Panics
+    /// When the row does not fit the view.
+    pub fn put(&self, view: &FeatureView, write: RowWrite) {
+        check(view, std::slice::from_ref(&write)).expect("fits the view");
+        insert(
+            lock(&self.views).entry(view.name.clone()).or_default(),
+            view,
+            None,
+            &write,
+        );
+    }
 }
 
 #[async_trait]
 impl OnlineStore for InMemoryOnlineStore {
-    async fn fetch(&self, reads: &[ViewRead<'_>], _timeout: Duration) -> Result<Vec<FeatureRows>, StoreError> {
+    async fn fetch(&self, reads: &[ViewRead<'_>], _timeout: Duration) -> Result<Vec<ViewRows>, StoreError> {
         if let Some(reason) = lock(&self.failure).clone() {
             return Err(StoreError::Unavailable {
                 what: "the in-memory store".into(),
                 source: reason.into(),
             });
         }
-        let rows = lock(&self.rows);
-        let fetch_one = |view: &FeatureView, entity: &EntityKey| {
-            let Some(row) = rows.get(&(view.name.clone(), entity.clone())) else {
+        let views = lock(&self.views);
+        let nothing = View::default();
+        let fetch_one = |stored: &View, view: &FeatureView, entity: &EntityKey| {
+            let key = (stored.snapshots.current.clone(), entity.clone());
+            let Some(row) = stored.rows.get(&key) else {
                 return Ok(None);
             };
             if row.view.features != view.features {
@@ -96,10 +119,12 @@ impl OnlineStore for InMemoryOnlineStore {
             Ok(Some(Arc::clone(&row.row)))
         };
         let fetch_view = |read: &ViewRead<'_>| {
-            read.entities
-                .iter()
-                .map(|entity| fetch_one(read.view, entity))
-                .collect()
+            let stored = views.get(&read.view.name).unwrap_or(&nothing);
+            let rows = read.entities.iter().map(|entity| fetch_one(stored, read.view, entity));
+            ViewRows {
+                snapshot: stored.snapshots.current.clone(),
+                rows: rows.collect(),
+            }
         };
         Ok(reads.iter().map(fetch_view).collect())
     }
@@ -107,35 +132,80 @@ impl OnlineStore for InMemoryOnlineStore {
 
 #[async_trait]
 impl FeatureWriter for InMemoryOnlineStore {
-    async fn write(&self, view: &FeatureView, rows: &[RowWrite]) -> Result<(), StoreError> {
-        for row in rows {
-            let types_fit = row.row.values.len() == view.features.len()
-                && row
-                    .row
-                    .values
-                    .iter()
-                    .zip(&view.features)
-                    .all(|(stored, feature)| stored.fits(feature));
-            if !types_fit {
-                return Err(StoreError::Malformed {
-                    what: format!("a row of {}", view.name),
-                    problem: "its values are not those of the view".into(),
-                });
-            }
-        }
-        let mut stored = lock(&self.rows);
-        for row in rows {
-            let row = Arc::new(row.row.clone());
-            stored.insert(
-                (view.name.clone(), row.entity.clone()),
-                Row {
-                    view: view.clone(),
-                    row,
-                },
-            );
+    async fn write(&self, view: &FeatureView, snapshot: &SnapshotId, rows: &[RowWrite]) -> Result<(), StoreError> {
+        check(view, rows)?;
+        let mut views = lock(&self.views);
+        let stored = views.entry(view.name.clone()).or_default();
+        for write in rows {
+            insert(stored, view, Some(snapshot), write);
         }
         Ok(())
     }
+
+    async fn merge(
+        &self,
+        view: &FeatureView,
+        snapshot: Option<&SnapshotId>,
+        rows: &[RowWrite],
+    ) -> Result<Vec<Merged>, StoreError> {
+        check(view, rows)?;
+        let mut views = lock(&self.views);
+        let stored = views.entry(view.name.clone()).or_default();
+        let merge = |write: &RowWrite| {
+            let there = stored.rows.get(&(snapshot.cloned(), write.entity.clone()));
+            if there.is_some_and(|there| there.row.event_time_ms > write.row.event_time_ms) {
+                return Merged::Older;
+            }
+            insert(stored, view, snapshot, write);
+            Merged::Written
+        };
+        Ok(rows.iter().map(merge).collect())
+    }
+
+    async fn snapshots(&self, view: &FeatureView) -> Result<ViewSnapshots, StoreError> {
+        let views = lock(&self.views);
+        Ok(views
+            .get(&view.name)
+            .map(|stored| stored.snapshots.clone())
+            .unwrap_or_default())
+    }
+
+    async fn replace_snapshots(&self, view: &FeatureView, snapshots: &ViewSnapshots) -> Result<bool, StoreError> {
+        let mut views = lock(&self.views);
+        let stored = &mut views.entry(view.name.clone()).or_default().snapshots;
+        if stored.revision != snapshots.revision {
+            return Ok(false);
+        }
+        *stored = snapshots.clone();
+        stored.revision += 1;
+        Ok(true)
+    }
+}
+
+fn check(view: &FeatureView, rows: &[RowWrite]) -> Result<(), StoreError> {
+    let fits = |write: &RowWrite| {
+        let values = &write.row.values;
+        values.len() == view.features.len()
+            && values
+                .iter()
+                .zip(&view.features)
+                .all(|(stored, feature)| stored.fits(feature))
+    };
+    if rows.iter().all(fits) {
+        return Ok(());
+    }
+    Err(StoreError::Malformed {
+        what: format!("a row of {}", view.name),
+        problem: "its values are not those of the view".into(),
+    })
+}
+
+fn insert(stored: &mut View, view: &FeatureView, snapshot: Option<&SnapshotId>, write: &RowWrite) {
+    let row = Row {
+        view: view.clone(),
+        row: Arc::new(write.row.clone()),
+    };
+    stored.rows.insert((snapshot.cloned(), write.entity.clone()), row);
 }
 
 /// Recorded predictions in memory.
@@ -201,7 +271,9 @@ mod tests {
     fn the_in_memory_stores_conform() {
         conformance::block_on(async {
             conformance::model_store(&InMemoryModelStore::default()).await;
-            conformance::online_store(&InMemoryOnlineStore::default(), Layout::Native).await;
+            let store = InMemoryOnlineStore::default();
+            conformance::online_store(&store, &store, Layout::Native).await;
+            conformance::feature_writer(&store, &store).await;
             conformance::result_store(&InMemoryResultStore::default()).await;
         });
     }

@@ -4,9 +4,13 @@
 //! [`ViewSnapshots::current`] says which are read: replacing the record is what makes a load visible, or takes it back. Everything here is
 //! pure; [`FeatureWriter`](crate::ports::FeatureWriter) keeps the record.
 
+mod upsert;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use upsert::upsert;
 
 /// How many snapshots a view remembers. The older ones cannot be gone back to.
 const REMEMBERED: usize = 10;
@@ -65,6 +69,9 @@ pub struct ViewSnapshots {
     /// Those that were published, the latest first.
     #[serde(default)]
     pub published: Vec<PublishedSnapshot>,
+    /// Whether rows are also written one by one, so that a load has to leave newer ones alone.
+    #[serde(default)]
+    pub upserted: bool,
     /// The load that has begun and not ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<Load>,
@@ -105,6 +112,9 @@ pub struct Load {
     /// When the store may delete its rows, in seconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_seconds: Option<i64>,
+    /// Whether its rows are merged with those that are upserted meanwhile, or written over whatever is there.
+    #[serde(default)]
+    pub merges: bool,
 }
 
 /// What a load has to say at its end.
@@ -182,7 +192,12 @@ impl ViewSnapshots {
                     rows_written: begun.rows_written,
                 });
             }
-            other => *other = Some(load),
+            other => {
+                *other = Some(Load {
+                    merges: self.upserted || load.merges,
+                    ..load
+                });
+            }
         }
         Ok(self.load.as_mut().expect("it has begun"))
     }
@@ -313,6 +328,7 @@ mod tests {
             updated_at_ms: started_at_ms,
             rows_written: 0,
             expires_at_seconds: None,
+            merges: false,
         }
     }
 
@@ -342,7 +358,10 @@ mod tests {
     fn an_id_can_stand_in_a_key() {
         for bad in ["", "a#b", "a@b", "a b", "é", &"x".repeat(33)] {
             assert!(SnapshotId::new(bad).is_err(), "{bad}");
-            assert!(serde_json::from_str::<SnapshotId>(&format!("{bad:?}")).is_err(), "{bad}");
+            assert!(
+                serde_json::from_str::<SnapshotId>(&format!("{bad:?}")).is_err(),
+                "{bad}"
+            );
         }
         assert_eq!(id("20260102T030405Z-1f").to_string(), "20260102T030405Z-1f");
     }
