@@ -4,7 +4,7 @@ use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
 use sardonyx_core::ports::StoreError;
 
-use crate::{DynamoDbOnlineStore, DynamoDbResultStore, S3ModelStore};
+use crate::{DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3ModelStore};
 
 /// The SDK clients of one process. Region, credentials and endpoint come from the environment, as for every AWS tool.
 #[derive(Clone, Debug)]
@@ -39,6 +39,11 @@ impl AwsClients {
     /// The feature rows in `table`.
     pub fn online_store(&self, table: impl Into<String>) -> DynamoDbOnlineStore {
         DynamoDbOnlineStore::new(self.dynamodb.clone(), table)
+    }
+
+    /// What writes the feature rows in `table`.
+    pub fn feature_writer(&self, table: impl Into<String>) -> DynamoDbFeatureWriter {
+        DynamoDbFeatureWriter::new(self.dynamodb.clone(), table)
     }
 
     /// The recorded predictions in `table`.

@@ -1,18 +1,24 @@
 //! The ports of `sardonyx-core` on S3 and DynamoDB. The only crate that names the AWS SDK.
 
+mod backoff;
 mod clients;
+mod dynamodb_feature_writer;
 mod dynamodb_online_store;
 mod dynamodb_result_store;
 mod feast_layout;
 mod native_layout;
 mod row_layout;
 mod s3_model_store;
+mod snapshot_record;
+#[cfg(test)]
+mod snapshot_tests;
 #[cfg(test)]
 mod stub_dynamodb;
 #[cfg(test)]
 mod throttling_tests;
 
 pub use clients::AwsClients;
+pub use dynamodb_feature_writer::DynamoDbFeatureWriter;
 pub use dynamodb_online_store::DynamoDbOnlineStore;
 pub use dynamodb_result_store::DynamoDbResultStore;
 pub use native_layout::schema_fingerprint;

@@ -2,7 +2,7 @@
 //!
 //! | attribute | type | holds |
 //! |---|---|---|
-//! | `entity_key` | S, the partition key | the view and the join keys, as in `card_stats#c-17`; `#` and `%` in a string and every byte of a bytes key are percent-encoded |
+//! | `entity_key` | S, the partition key | the view, its snapshot if it has one, and the join keys, as in `card_stats@20260102T030405Z-1f3a#c-17`; `#` and `%` in a string and every byte of a bytes key are percent-encoded |
 //! | `values` | B | the values, packed as below |
 //! | `event_time` | N | milliseconds since the Unix epoch |
 //! | `expires_at` | N, the TTL attribute | seconds since the Unix epoch; optional |
@@ -24,12 +24,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use sardonyx_core::entity::{EntityKey, KeyValue};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::manifest::FeatureView;
+use sardonyx_core::ports::RowWrite;
+use sardonyx_core::snapshots::SnapshotId;
 use sardonyx_core::value::{FeatureValue, ValueType};
 use sha2::{Digest, Sha256};
 
 pub(crate) const ENTITY_KEY: &str = "entity_key";
 const VALUES: &str = "values";
-const EVENT_TIME: &str = "event_time";
+pub(crate) const EVENT_TIME: &str = "event_time";
 const EXPIRES_AT: &str = "expires_at";
 
 /// What DynamoDB allows for a partition key. No longer key can have a row.
@@ -41,8 +43,12 @@ const HEADER_BYTES: usize = 9;
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The partition key of an entity's row.
-pub(crate) fn entity_key(view: &FeatureView, entity: &EntityKey) -> String {
+pub(crate) fn entity_key(view: &FeatureView, snapshot: Option<&SnapshotId>, entity: &EntityKey) -> String {
     let mut key = view.name.clone();
+    if let Some(snapshot) = snapshot {
+        key.push('@');
+        key.push_str(snapshot.as_str());
+    }
     for value in &entity.0 {
         key.push('#');
         match value {
@@ -85,8 +91,9 @@ pub fn schema_fingerprint(view: &FeatureView) -> [u8; 8] {
 ///
 /// # Errors
 /// Says which value does not fit the view.
-pub(crate) fn to_item(view: &FeatureView, entity: &EntityKey, row: &FeatureRow) -> Result<Item, String> {
-    let key = entity_key(view, entity);
+pub(crate) fn to_item(view: &FeatureView, snapshot: Option<&SnapshotId>, write: &RowWrite) -> Result<Item, String> {
+    let RowWrite { entity, row } = write;
+    let key = entity_key(view, snapshot, entity);
     if key.len() > LONGEST_KEY_BYTES {
         return Err(format!("its key is longer than {LONGEST_KEY_BYTES} bytes"));
     }
@@ -296,14 +303,15 @@ mod tests {
     #[test]
     fn keys_are_readable_and_do_not_run_together() {
         let view = user_view();
-        let key = |parts: &[&str]| {
-            entity_key(
-                &view,
-                &EntityKey(parts.iter().map(|part| KeyValue::String((*part).into())).collect()),
-            )
-        };
-        assert_eq!(entity_key(&view, &EntityKey(vec![KeyValue::Int64(-17)])), "user#-17");
+        let entity = |parts: &[&str]| EntityKey(parts.iter().map(|part| KeyValue::String((*part).into())).collect());
+        let key = |parts: &[&str]| entity_key(&view, None, &entity(parts));
+        assert_eq!(
+            entity_key(&view, None, &EntityKey(vec![KeyValue::Int64(-17)])),
+            "user#-17"
+        );
         assert_eq!(key(&["a#b", "c%"]), "user#a%23b#c%25");
         assert_ne!(key(&["a#b"]), key(&["a", "b"]));
+        let snapshot = SnapshotId::new("s-1").expect("is an id");
+        assert_eq!(entity_key(&view, Some(&snapshot), &entity(&["@"])), "user@s-1#@");
     }
 }

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use sardonyx_core::entity::EntityKey;
 use sardonyx_core::feature_row::FeatureRow;
 use sardonyx_core::manifest::{FeatureView, Layout};
+use sardonyx_core::snapshots::SnapshotId;
 
 use crate::feast_layout::{self, ENTITY_ID, EVENT_TS, EntityIds, VALUES};
 use crate::native_layout::{self, ENTITY_KEY, Item, LONGEST_KEY_BYTES};
@@ -22,15 +23,20 @@ pub(crate) struct RowLayout<'a> {
 }
 
 enum Kind {
-    Native { fingerprint: [u8; 8] },
+    Native {
+        fingerprint: [u8; 8],
+        snapshot: Option<SnapshotId>,
+    },
     Feast(EntityIds),
 }
 
 impl<'a> RowLayout<'a> {
-    pub(crate) fn of(view: &'a FeatureView) -> Self {
+    /// The rows of a snapshot of the view. Feast's layout knows none.
+    pub(crate) fn of(view: &'a FeatureView, snapshot: Option<SnapshotId>) -> Self {
         let kind = match view.layout {
             Layout::Native => Kind::Native {
                 fingerprint: native_layout::schema_fingerprint(view),
+                snapshot,
             },
             Layout::Feast => Kind::Feast(EntityIds::new(view)),
         };
@@ -39,6 +45,14 @@ impl<'a> RowLayout<'a> {
 
     pub(crate) fn view(&self) -> &'a FeatureView {
         self.view
+    }
+
+    /// The snapshot that the rows are of.
+    pub(crate) fn snapshot(&self) -> Option<&SnapshotId> {
+        match &self.kind {
+            Kind::Native { snapshot, .. } => snapshot.as_ref(),
+            Kind::Feast(_) => None,
+        }
     }
 
     /// The view's table; rows of the native layout share one.
@@ -64,9 +78,8 @@ impl<'a> RowLayout<'a> {
     /// The partition key of an entity's row. `None` when DynamoDB allows no such key, so that there is no row.
     pub(crate) fn key(&self, entity: &EntityKey) -> Option<String> {
         match &self.kind {
-            Kind::Native { .. } => {
-                Some(native_layout::entity_key(self.view, entity)).filter(|key| key.len() <= LONGEST_KEY_BYTES)
-            }
+            Kind::Native { snapshot, .. } => Some(native_layout::entity_key(self.view, snapshot.as_ref(), entity))
+                .filter(|key| key.len() <= LONGEST_KEY_BYTES),
             Kind::Feast(ids) => Some(ids.entity_id(entity)),
         }
     }
@@ -77,7 +90,7 @@ impl<'a> RowLayout<'a> {
     /// Says what is wrong with the item.
     pub(crate) fn row(&self, item: &Item) -> Result<FeatureRow, String> {
         match &self.kind {
-            Kind::Native { fingerprint } => native_layout::from_item(self.view, *fingerprint, item),
+            Kind::Native { fingerprint, .. } => native_layout::from_item(self.view, *fingerprint, item),
             Kind::Feast(_) => feast_layout::from_item(self.view, item),
         }
     }
@@ -100,9 +113,10 @@ pub(crate) struct TableRead<'a> {
 }
 
 impl<'a> TableRead<'a> {
-    pub(crate) fn new(layout: &RowLayout<'a>) -> Self {
+    /// Reads all of the items, until a layout is added that needs less.
+    pub(crate) fn new(key_attribute: &'static str) -> Self {
         Self {
-            key_attribute: layout.key_attribute(),
+            key_attribute,
             features: BTreeSet::new(),
         }
     }
@@ -145,8 +159,8 @@ mod tests {
     use sardonyx_core::testing::models;
 
     fn request(view: &FeatureView) -> KeysAndAttributes {
-        let layout = RowLayout::of(view);
-        let mut read = TableRead::new(&layout);
+        let layout = RowLayout::of(view, None);
+        let mut read = TableRead::new(layout.key_attribute());
         read.add(&layout);
         read.request(["a", "b"].into_iter()).expect("is complete")
     }

@@ -10,11 +10,12 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, HttpClient, Region}
 use aws_sdk_dynamodb::{Client, Config};
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use sardonyx_core::manifest::{FeatureView, Layout};
-use sardonyx_core::ports::{FeatureRows, FeatureWriter, OnlineStore, RowWrite, StoreError, ViewRead};
+use sardonyx_core::ports::{FeatureWriter, Merged, OnlineStore, RowWrite, StoreError, ViewRead, ViewRows};
+use sardonyx_core::snapshots::{SnapshotId, ViewSnapshots};
 use serde_json::{Map, Value as Json, json};
 
-use crate::DynamoDbOnlineStore;
 use crate::feast_layout::writer::to_item;
+use crate::{DynamoDbFeatureWriter, DynamoDbOnlineStore};
 
 /// The table of the native rows.
 pub(crate) const TABLE: &str = "features";
@@ -48,7 +49,15 @@ impl Stub {
             let answer = match target {
                 "DynamoDB_20120810.BatchGetItem" => answering.batch_get(&body),
                 "DynamoDB_20120810.BatchWriteItem" => answering.batch_write(&body),
-                "DynamoDB_20120810.PutItem" => answering.put(text(&body["TableName"]), &body["Item"]),
+                "DynamoDB_20120810.GetItem" => answering.get(&body),
+                "DynamoDB_20120810.PutItem" if answering.condition_holds(&body) => {
+                    answering.put(text(&body["TableName"]), &body["Item"])
+                }
+                "DynamoDB_20120810.PutItem" => {
+                    let error = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}"#;
+                    let answer = http::Response::builder().status(400).body(error.to_owned());
+                    return answer.expect("is complete");
+                }
                 other => panic!("{other} is not expected"),
             };
             http::Response::new(answer.to_string())
@@ -101,6 +110,37 @@ impl Stub {
         answer
     }
 
+    fn get(&self, request: &Json) -> Json {
+        let items = self.items.lock().expect("no test panicked");
+        match items.get(&(text(&request["TableName"]).into(), key_of(&request["Key"]))) {
+            Some(item) => json!({"Item": item}),
+            None => json!({}),
+        }
+    }
+
+    /// Reads `attribute_not_exists(a)`, `a = :v` and `a <= :v` for numbers, and these with `OR` between them.
+    fn condition_holds(&self, request: &Json) -> bool {
+        let Some(condition) = request.get("ConditionExpression") else {
+            return true;
+        };
+        let items = self.items.lock().expect("no test panicked");
+        let item = items.get(&(text(&request["TableName"]).into(), key_of(&request["Item"])));
+        let number = |value: &Json| text(&value["N"]).parse::<i64>().expect("is a number");
+        let compare = |attribute: &str, value: &str, holds: fn(&i64, &i64) -> bool| {
+            let there = item.and_then(|item| item.get(attribute)).map(number);
+            there.is_some_and(|there| holds(&there, &number(&request["ExpressionAttributeValues"][value])))
+        };
+        text(condition).split(" OR ").any(|part| {
+            let words: Vec<_> = part.split([' ', '(', ')']).filter(|word| !word.is_empty()).collect();
+            match words[..] {
+                ["attribute_not_exists", attribute] => item.is_none_or(|item| item.get(attribute).is_none()),
+                [attribute, "=", value] => compare(attribute, value, i64::eq),
+                [attribute, "<=", value] => compare(attribute, value, i64::le),
+                _ => panic!("{part} is not expected"),
+            }
+        })
+    }
+
     fn put(&self, table: &str, item: &Json) -> Json {
         let mut items = self.items.lock().expect("no test panicked");
         items.insert((table.into(), key_of(item)), item.clone());
@@ -142,16 +182,22 @@ fn project(item: &Json, read: &Json) -> Json {
     left
 }
 
-/// The online store on the stub, which also writes rows as Feast does.
+/// The adapters on the stub; the writer also writes rows as Feast does.
 pub(crate) struct StubStore {
     client: Client,
     store: DynamoDbOnlineStore,
+    writer: DynamoDbFeatureWriter,
 }
 
 impl StubStore {
-    /// The store that is tested, without what the stub adds.
-    pub(crate) fn store(&self) -> &DynamoDbOnlineStore {
-        &self.store
+    /// The writer that is tested, without what the stub adds.
+    pub(crate) fn writer(&self) -> &DynamoDbFeatureWriter {
+        &self.writer
+    }
+
+    /// Another reader of the same tables, which looks up the current snapshot for every read.
+    pub(crate) fn reader_without_memory(&self) -> DynamoDbOnlineStore {
+        DynamoDbOnlineStore::new(self.client.clone(), TABLE).with_snapshot_max_age(Duration::ZERO)
     }
 
     pub(crate) fn on(http_client: impl HttpClient + 'static) -> Self {
@@ -162,23 +208,35 @@ impl StubStore {
             .http_client(http_client)
             .build();
         let client = Client::from_conf(config);
-        let store = DynamoDbOnlineStore::new(client.clone(), TABLE);
-        Self { client, store }
+        Self {
+            store: DynamoDbOnlineStore::new(client.clone(), TABLE),
+            writer: DynamoDbFeatureWriter::new(client.clone(), TABLE),
+            client,
+        }
     }
 }
 
 #[async_trait]
 impl OnlineStore for StubStore {
-    async fn fetch(&self, reads: &[ViewRead<'_>], timeout: Duration) -> Result<Vec<FeatureRows>, StoreError> {
+    async fn fetch(&self, reads: &[ViewRead<'_>], timeout: Duration) -> Result<Vec<ViewRows>, StoreError> {
         self.store.fetch(reads, timeout).await
     }
 }
 
 #[async_trait]
 impl FeatureWriter for StubStore {
-    async fn write(&self, view: &FeatureView, rows: &[RowWrite]) -> Result<(), StoreError> {
+    async fn write(&self, view: &FeatureView, snapshot: &SnapshotId, rows: &[RowWrite]) -> Result<(), StoreError> {
+        self.writer.write(view, snapshot, rows).await
+    }
+
+    async fn merge(
+        &self,
+        view: &FeatureView,
+        snapshot: Option<&SnapshotId>,
+        rows: &[RowWrite],
+    ) -> Result<Vec<Merged>, StoreError> {
         if view.layout == Layout::Native {
-            return self.store.write(view, rows).await;
+            return self.writer.merge(view, snapshot, rows).await;
         }
         for row in rows {
             let item = to_item(view, row).map_err(|problem| StoreError::Malformed {
@@ -189,6 +247,14 @@ impl FeatureWriter for StubStore {
             let put = self.client.put_item().set_table_name(table).set_item(Some(item));
             put.send().await.expect("the stub takes everything");
         }
-        Ok(())
+        Ok(vec![Merged::Written; rows.len()])
+    }
+
+    async fn snapshots(&self, view: &FeatureView) -> Result<ViewSnapshots, StoreError> {
+        self.writer.snapshots(view).await
+    }
+
+    async fn replace_snapshots(&self, view: &FeatureView, snapshots: &ViewSnapshots) -> Result<bool, StoreError> {
+        self.writer.replace_snapshots(view, snapshots).await
     }
 }

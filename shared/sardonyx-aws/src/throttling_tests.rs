@@ -7,7 +7,7 @@ use aws_smithy_http_client::test_util::NeverClient;
 use sardonyx_core::entity::{EntityKey, KeyType, KeyValue};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::manifest::{FeatureView, Layout};
-use sardonyx_core::ports::{FeatureRows, FeatureWriter, OnlineStore, RowWrite, StoreError, ViewRead};
+use sardonyx_core::ports::{FeatureWriter, OnlineStore, RowWrite, StoreError, ViewRead, ViewRows};
 use sardonyx_core::testing::{conformance, models};
 use sardonyx_core::value::{FeatureValue, ValueType};
 
@@ -17,7 +17,7 @@ use crate::stub_dynamodb::{Stub, StubStore};
 async fn both_layouts_conform_while_three_keys_of_ten_are_throttled() {
     for layout in [Layout::Native, Layout::Feast] {
         let (_, store) = Stub::store(0.3);
-        conformance::online_store(&store, layout).await;
+        conformance::online_store(&store, &store, layout).await;
     }
 }
 
@@ -40,7 +40,7 @@ async fn write_rows(store: &StubStore, count: i64) {
             },
         })
         .collect();
-    store.write(&view(), &rows).await.expect("writes");
+    store.merge(&view(), None, &rows).await.expect("writes");
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +54,7 @@ async fn throttled_keys_are_asked_for_again_and_never_become_missing_rows() {
             entities: &entities,
         }];
         let answer = store.fetch(&reads, Duration::from_secs(30)).await.expect("reads");
-        for (index, row) in (0..).zip(&answer[0]) {
+        for (index, row) in (0..).zip(&answer[0].rows) {
             assert_eq!(
                 row.as_ref().expect("is readable").as_ref().map(|row| row.event_time_ms),
                 Some(index)
@@ -96,14 +96,23 @@ async fn one_call_serves_all_views_and_repeated_entities() {
             entities: &users,
         },
     ];
+    look_up_snapshots(&stub, &store, &reads.map(|read| read.view)).await;
     let answer = store.fetch(&reads, Duration::from_secs(1)).await.expect("reads");
-    assert_eq!(answer[0].iter().flatten().flatten().count(), 90);
-    assert_eq!(answer[1].iter().flatten().flatten().count(), 0);
+    assert_eq!(answer[0].rows.iter().flatten().flatten().count(), 90);
+    assert_eq!(answer[1].rows.iter().flatten().flatten().count(), 0);
     assert_eq!(
         stub.reads.load(Ordering::Relaxed),
         1,
         "3 cards and 97 users are 100 keys"
     );
+}
+
+/// Lets the store look up the current snapshots of the views, which it asks for once a second with the rows.
+async fn look_up_snapshots(stub: &Stub, store: &StubStore, views: &[&FeatureView]) {
+    let reads: Vec<_> = views.iter().map(|view| ViewRead { view, entities: &[] }).collect();
+    store.fetch(&reads, Duration::from_secs(1)).await.expect("reads");
+    stub.reads.store(0, Ordering::Relaxed);
+    stub.most_keys.store(0, Ordering::Relaxed);
 }
 
 /// The user of the model of the tests as a view of Feast's, with the same feature for many users.
@@ -130,17 +139,19 @@ async fn write_users(store: &StubStore, count: i64) {
             },
         })
         .collect();
-    store.write(&feast_view(), &rows).await.expect("writes");
+    store.merge(&feast_view(), None, &rows).await.expect("writes");
 }
 
-fn event_times(rows: &FeatureRows) -> Vec<Option<i64>> {
-    rows.iter()
+fn event_times(rows: &ViewRows) -> Vec<Option<i64>> {
+    rows.rows
+        .iter()
         .map(|row| row.as_ref().expect("is readable").as_ref().map(|row| row.event_time_ms))
         .collect()
 }
 
-fn values(rows: &FeatureRows) -> Vec<Stored> {
-    rows.iter()
+fn values(rows: &ViewRows) -> Vec<Stored> {
+    rows.rows
+        .iter()
         .map(|row| row.as_ref().expect("is readable").as_ref().expect("is there"))
         .flat_map(|row| row.values.clone())
         .collect()
@@ -164,6 +175,7 @@ async fn one_call_reads_the_tables_of_both_layouts() {
             entities: &users,
         },
     ];
+    look_up_snapshots(&stub, &store, &reads.map(|read| read.view)).await;
     let answer = store.fetch(&reads, Duration::from_secs(1)).await.expect("reads");
     let expected: Vec<_> = (0..40).map(|index| (index < 3).then_some(index)).collect();
     assert_eq!(event_times(&answer[0]), expected);
@@ -235,13 +247,13 @@ async fn a_damaged_row_harms_no_other() {
             values: vec![Stored::Null, Stored::Value(FeatureValue::Int64(1))],
         },
     };
-    store.write(&another, &[row]).await.expect("writes");
+    store.merge(&another, None, &[row]).await.expect("writes");
     let reads = [ViewRead {
         view: &feast_view(),
         entities: &[user(0), user(1), user(2)],
     }];
     let answer = store.fetch(&reads, Duration::from_secs(30)).await.expect("reads");
-    let [Ok(Some(_)), Err(malformed), Ok(Some(_))] = answer[0].as_slice() else {
+    let [Ok(Some(_)), Err(malformed), Ok(Some(_))] = answer[0].rows.as_slice() else {
         panic!("{answer:?}");
     };
     assert_eq!(malformed.view, "user");
@@ -256,7 +268,7 @@ async fn a_damaged_row_harms_no_other() {
 #[tokio::test(start_paused = true)]
 async fn feasts_rows_are_not_written() {
     let (_, store) = Stub::store(0.0);
-    let answer = store.store().write(&feast_view(), &[]).await;
+    let answer = store.writer().merge(&feast_view(), None, &[]).await;
     assert!(matches!(answer, Err(StoreError::Malformed { .. })), "{answer:?}");
 }
 
@@ -268,8 +280,9 @@ async fn a_key_that_no_row_can_have_is_not_asked_for() {
         view: &view(),
         entities: &entities,
     }];
+    look_up_snapshots(&stub, &store, &reads.map(|read| read.view)).await;
     let answer = store.fetch(&reads, Duration::from_secs(1)).await.expect("reads");
-    assert_eq!(answer, [vec![Ok(None)]]);
+    assert_eq!(answer[0].rows, [Ok(None)]);
     assert_eq!(stub.reads.load(Ordering::Relaxed), 0);
 }
 
