@@ -1,6 +1,8 @@
 //! The conformance suites of the ports on the AWS adapters; the in-memory implementations pass the same ones.
 
-use sardonyx_aws::{DynamoDbOnlineStore, DynamoDbResultStore, S3ModelStore};
+use std::time::Duration;
+
+use sardonyx_aws::{DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3ModelStore};
 use sardonyx_core::manifest::Layout;
 use sardonyx_core::testing::conformance;
 
@@ -15,10 +17,13 @@ async fn s3_model_store_conforms() {
 
 #[tokio::test]
 #[ignore = "needs the local AWS of `make test`"]
-async fn dynamodb_online_store_conforms() {
+async fn dynamodb_online_store_and_feature_writer_conform() {
     let aws = LocalAws::connect().await;
-    let store = DynamoDbOnlineStore::new(aws.dynamodb(), aws.text("/feature_table"));
-    conformance::online_store(&store, Layout::Native).await;
+    let table = aws.text("/feature_table");
+    let store = DynamoDbOnlineStore::new(aws.dynamodb(), table).with_snapshot_max_age(Duration::ZERO);
+    let writer = DynamoDbFeatureWriter::new(aws.dynamodb(), table);
+    conformance::online_store(&store, &writer, Layout::Native).await;
+    conformance::feature_writer(&store, &writer).await;
 }
 
 #[tokio::test]

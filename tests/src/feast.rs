@@ -8,7 +8,7 @@ use sardonyx_aws::DynamoDbOnlineStore;
 use sardonyx_core::entity::{EntityKey, KeyValue};
 use sardonyx_core::feature_row::Stored;
 use sardonyx_core::manifest::{FeatureView, StoredFeature};
-use sardonyx_core::ports::{FeatureRows, OnlineStore, ViewRead};
+use sardonyx_core::ports::{OnlineStore, ViewRead, ViewRows};
 use sardonyx_core::value::{FeatureValue, ListValue};
 use serde_json::Value as Json;
 
@@ -68,7 +68,7 @@ fn import(folder: &Path, feature_service: &str, list_length: u32) -> Vec<Feature
     serde_json::from_slice(&views).expect("is JSON")
 }
 
-async fn fetch(aws: &LocalAws, answers: &Answers, views: &[FeatureView]) -> Vec<FeatureRows> {
+async fn fetch(aws: &LocalAws, answers: &Answers, views: &[FeatureView]) -> Vec<ViewRows> {
     let store = DynamoDbOnlineStore::new(aws.dynamodb(), aws.text("/feature_table"));
     let entities: Vec<_> = views.iter().map(|view| answers.entities(view)).collect();
     let reads: Vec<_> = views
@@ -117,7 +117,7 @@ async fn every_value_is_what_feast_reads_and_what_was_put_in() {
     let rows = fetch(&aws, &answers, &views).await;
     let (mut compared, mut lost) = (0, Vec::new());
     for (view, rows) in views.iter().zip(&rows) {
-        for (answer, row) in answers.of(view).iter().zip(rows) {
+        for (answer, row) in answers.of(view).iter().zip(&rows.rows) {
             if answer["keys"]["user_id"] == USER_OF_EMPTY_LISTS && view.name == "lists" {
                 let malformed = row.as_ref().expect_err("has lists of another length").to_string();
                 assert!(malformed.contains("is a list of 0, and the view says 3"), "{malformed}");
@@ -165,10 +165,10 @@ async fn every_value_is_what_feast_reads_and_what_was_put_in() {
 /// Where Feast is wrong, by entity and feature: its data frames make a NaN of a null, and round integers beside a null.
 const WRONG_IN_FEASTS_FRAMES: [(i64, &str); 4] = [(50, "i64"), (51, "i64"), (51, "f32"), (51, "f64")];
 
-fn feasts_frames_lose_what_the_rows_hold(answers: &Answers, views: &[FeatureView], rows: &[FeatureRows]) {
+fn feasts_frames_lose_what_the_rows_hold(answers: &Answers, views: &[FeatureView], rows: &[ViewRows]) {
     let (view, rows) = of_view("by_int64", views, rows);
     let mut wrong = Vec::new();
-    for (answer, row) in answers.of(view).iter().zip(rows) {
+    for (answer, row) in answers.of(view).iter().zip(&rows.rows) {
         let Some(frame) = answer["frame"].as_object() else {
             continue;
         };
@@ -192,12 +192,16 @@ fn feasts_frames_lose_what_the_rows_hold(answers: &Answers, views: &[FeatureView
 }
 
 /// Where Feast is wrong: it serves a row however old it is.
-fn a_row_past_its_views_time_to_live_is_stale(answers: &Answers, views: &[FeatureView], rows: &[FeatureRows]) {
+fn a_row_past_its_views_time_to_live_is_stale(answers: &Answers, views: &[FeatureView], rows: &[ViewRows]) {
     let (view, rows) = of_view("by_int64", views, rows);
     let is_old = |answer: &Json| answer["keys"]["user_id"] == 7;
     let old = answers.of(view).iter().position(is_old).expect("is there");
     assert_eq!(answers.of(view)[old]["feast"]["i64"], 12, "Feast serves it");
-    let row = rows[old].as_ref().expect("is readable").as_ref().expect("is there");
+    let row = rows.rows[old]
+        .as_ref()
+        .expect("is readable")
+        .as_ref()
+        .expect("is there");
     assert_eq!(view.max_age_seconds, Some(24 * 3600));
     assert!(
         view.max_age_seconds
@@ -210,7 +214,7 @@ fn a_row_past_its_views_time_to_live_is_stale(answers: &Answers, views: &[Featur
     assert_eq!(for_ever.max_age_seconds, None, "0 is Feast's \"for ever\"");
 }
 
-fn of_view<'a>(name: &str, views: &'a [FeatureView], rows: &'a [FeatureRows]) -> (&'a FeatureView, &'a FeatureRows) {
+fn of_view<'a>(name: &str, views: &'a [FeatureView], rows: &'a [ViewRows]) -> (&'a FeatureView, &'a ViewRows) {
     let mut all = views.iter().zip(rows);
     all.find(|(view, _)| view.name == name)
         .expect("is in the feature service")

@@ -10,7 +10,7 @@ use purchase_propensity::PurchasePropensity;
 use sardonyx_core::entity::{EntityKey, KeyValue};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::manifest::{FeatureView, Manifest};
-use sardonyx_core::ports::{FeatureWriter, RowWrite};
+use sardonyx_core::ports::RowWrite;
 use sardonyx_core::predict::{Postprocess, Predictor};
 use sardonyx_core::testing::{InMemoryOnlineStore, InMemoryResultStore};
 use sardonyx_core::value::FeatureValue;
@@ -86,11 +86,9 @@ pub(crate) async fn in_memory_function<P: Postprocess>(
     let store = Arc::new(InMemoryOnlineStore::default());
     for view in &manifest.feature_views {
         let rows = read_json_lines(&format!("{folder}/samples/{}.jsonl", view.name));
-        let rows: Vec<_> = rows
-            .iter()
-            .map(|row| sample_row(view, row, now_ms() - 3_600_000))
-            .collect();
-        store.write(view, &rows).await.expect("writes");
+        for row in &rows {
+            store.put(view, sample_row(view, row, now_ms() - 3_600_000));
+        }
     }
     let results = Arc::new(InMemoryResultStore::default());
     let config = Config::from_lookup(|variable| {

@@ -1,7 +1,8 @@
 //! The API through API Gateway.
 
-use sardonyx_aws::DynamoDbOnlineStore;
-use sardonyx_core::ports::{FeatureWriter, Model};
+use sardonyx_aws::DynamoDbFeatureWriter;
+use sardonyx_core::ports::Model;
+use sardonyx_core::snapshots::upsert;
 use sardonyx_core::tensor::{Tensor, TensorData};
 use sardonyx_onnx::OnnxModel;
 use serde_json::{Value as Json, json};
@@ -189,7 +190,7 @@ async fn an_unknown_entity_is_predicted_by_policy_and_reported() {
 async fn a_stale_view_is_served_or_refused_as_the_manifest_says() {
     let api = Api::connect().await;
     let manifest = manifest("fraud-detection");
-    let store = DynamoDbOnlineStore::new(api.aws.dynamodb(), api.aws.text("/feature_table"));
+    let writer = DynamoDbFeatureWriter::new(api.aws.dynamodb(), api.aws.text("/feature_table"));
     let mut ages = vec![];
     for view in &manifest.feature_views {
         let key = view.join_keys[0].name.clone();
@@ -197,8 +198,7 @@ async fn a_stale_view_is_served_or_refused_as_the_manifest_says() {
         row[&key] = "stale".into();
         let age_seconds = view.max_age_seconds.expect("has one") + 1000;
         let event_time_ms = now_ms() - i64::try_from(age_seconds).expect("fits") * 1000;
-        store
-            .write(view, &[sample_row(view, &row, event_time_ms)])
+        upsert(&writer, view, &[sample_row(view, &row, event_time_ms)])
             .await
             .expect("writes");
         ages.push(age_seconds);
@@ -229,9 +229,8 @@ async fn what_is_wrong_inside_is_not_told() {
     let mut row = read_json_lines("functions/fraud-detection/samples/card_stats.jsonl").remove(0);
     row["card_id"] = "of another schema".into();
     view.features.reverse();
-    let store = DynamoDbOnlineStore::new(api.aws.dynamodb(), api.aws.text("/feature_table"));
-    store
-        .write(&view, &[sample_row(&view, &row, now_ms())])
+    let writer = DynamoDbFeatureWriter::new(api.aws.dynamodb(), api.aws.text("/feature_table"));
+    upsert(&writer, &view, &[sample_row(&view, &row, now_ms())])
         .await
         .expect("writes");
 
