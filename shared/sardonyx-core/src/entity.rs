@@ -55,6 +55,15 @@ pub enum KeyValue {
 }
 
 impl KeyValue {
+    /// The key as [`Self::from_json`] reads it.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::String(text) => text.as_str().into(),
+            Self::Int64(number) => (*number).into(),
+            Self::Bytes(bytes) => BASE64.encode(bytes).into(),
+        }
+    }
+
     /// Reads a join key of a request. `None` when the JSON is of another type, out of the type's range, or empty, which identifies nothing.
     pub fn from_json(json: &Json, key_type: KeyType) -> Option<Self> {
         match key_type {

@@ -90,6 +90,21 @@ impl FeatureValue {
             ValueType::String => json.as_str().map(|text| Self::String(text.to_owned())),
         }
     }
+
+    /// The value as [`Self::from_json`] reads it.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Bool(value) => (*value).into(),
+            Self::Int64(value) => (*value).into(),
+            Self::Float32(value) => float_to_json(*value),
+            Self::Float64(value) => float_to_json(*value),
+            Self::String(text) => text.as_str().into(),
+        }
+    }
+}
+
+fn float_to_json(value: impl Into<f64> + Copy + Serialize) -> Json {
+    serialize_float(value, serde_json::value::Serializer).unwrap_or_default()
 }
 
 /// A list of values of one type, none of them null. Strings have none: no tensor's row is made of several.
@@ -221,6 +236,25 @@ mod tests {
             read(&json!("NaN"), ValueType::Float64),
             Some(FeatureValue::Float64(value)) if value.is_nan()
         ));
+    }
+
+    #[test]
+    fn a_value_comes_back_from_its_json() {
+        for value in [
+            FeatureValue::Bool(false),
+            FeatureValue::Int64(i64::MIN),
+            FeatureValue::Float32(0.1),
+            FeatureValue::Float64(f64::NEG_INFINITY),
+            FeatureValue::Float64(-0.0),
+            FeatureValue::String("é".into()),
+        ] {
+            assert_eq!(
+                FeatureValue::from_json(&value.to_json(), value.value_type()),
+                Some(value)
+            );
+        }
+        assert_eq!(FeatureValue::Float32(0.1).to_json().to_string(), "0.1");
+        assert_eq!(FeatureValue::Float64(f64::NAN).to_json(), "NaN");
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod error;
 mod event_time;
 mod format;
 mod json_lines;
+mod load;
 mod parquet_file;
 mod reader;
 mod rejects;
@@ -40,6 +41,10 @@ pub use duplicates::Duplicates;
 pub use error::FileError;
 pub use event_time::parse_event_time;
 pub use format::Format;
+pub use load::{
+    EventTime, FeatureFile, LoadError, LoadOptions, LoadReport, Loader, Progress as LoadProgress, RejectSink, SETTLING,
+    Stage,
+};
 pub use reader::{Parsed, Position, Progress, Rejection, RowReader};
 pub use rejects::RejectWriter;
 pub use source::Source;

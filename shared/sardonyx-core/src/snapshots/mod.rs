@@ -82,6 +82,8 @@ pub struct ViewSnapshots {
 pub struct PublishedSnapshot {
     /// Which.
     pub id: SnapshotId,
+    /// What was loaded, as [`Load::source`].
+    pub source: String,
     /// How many rows were loaded.
     pub rows: u64,
     /// The latest event time of its rows, in milliseconds since the Unix epoch. `None` if it has no rows.
@@ -152,7 +154,7 @@ pub enum SnapshotError {
         id: SnapshotId,
     },
     /// What readers have is newer.
-    #[error("the current snapshot {current} has rows of a later time than the newest of these; it stays")]
+    #[error("the current snapshot {current} has rows of a later time than the newest of these, and stays")]
     OlderThanCurrent {
         /// The one that stays.
         current: SnapshotId,
@@ -177,13 +179,13 @@ pub enum SnapshotError {
 }
 
 impl ViewSnapshots {
-    /// Begins a load, or goes on with the one that has begun for the same source. A load of something else that shows no progress for
+    /// Begins a load at its [`Load::updated_at_ms`], or goes on with the one that has begun for the same source. A load of something else that shows no progress for
     /// [`LOAD_LEASE_MS`] has ended without saying so, and its place is taken.
     ///
     /// # Errors
     /// [`SnapshotError::LoadRunning`].
     pub fn begin_load(&mut self, load: Load) -> Result<&mut Load, SnapshotError> {
-        let now_ms = load.started_at_ms;
+        let now_ms = load.updated_at_ms;
         match &mut self.load {
             Some(begun) if begun.source == load.source => begun.updated_at_ms = now_ms,
             Some(begun) if now_ms.saturating_sub(begun.updated_at_ms) < LOAD_LEASE_MS => {
@@ -228,17 +230,14 @@ impl ViewSnapshots {
         if self.published.iter().any(|snapshot| snapshot.id == *id) {
             return Ok(());
         }
-        let expires_at_seconds = self.running(id)?.expires_at_seconds;
-        if let Some(current) = self.current_published()
-            && !allow_older
-            && loaded.newest_event_time_ms < current.newest_event_time_ms
-        {
-            return Err(SnapshotError::OlderThanCurrent {
-                current: current.id.clone(),
-            });
+        let load = self.running(id)?;
+        let (source, expires_at_seconds) = (load.source.clone(), load.expires_at_seconds);
+        if !allow_older {
+            self.refuse_older(loaded.newest_event_time_ms)?;
         }
         let published = PublishedSnapshot {
             id: id.clone(),
+            source,
             rows: loaded.rows,
             newest_event_time_ms: loaded.newest_event_time_ms,
             published_at_ms: now_ms,
@@ -250,6 +249,21 @@ impl ViewSnapshots {
         self.current = Some(id.clone());
         self.load = None;
         Ok(())
+    }
+
+    /// Whether rows of which the newest is of that time may become visible, so that a load that may not be published need not begin.
+    ///
+    /// # Errors
+    /// [`SnapshotError::OlderThanCurrent`].
+    pub fn refuse_older(&self, newest_event_time_ms: Option<i64>) -> Result<(), SnapshotError> {
+        match self.current_published() {
+            Some(current) if newest_event_time_ms < current.newest_event_time_ms => {
+                Err(SnapshotError::OlderThanCurrent {
+                    current: current.id.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes readers back to `to`, or to the snapshot that was published before the current one.

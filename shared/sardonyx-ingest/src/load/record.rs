@@ -1,0 +1,98 @@
+use sardonyx_core::ports::StoreError;
+use sardonyx_core::snapshots::{Load, LoadedRows, SnapshotError, SnapshotId, ViewSnapshots};
+
+use super::{FeatureFile, LoadError, LoadOptions, Loader};
+
+impl Loader<'_> {
+    /// Changes the view's record, as often as others change it at the same time.
+    pub(super) async fn change<T>(
+        &self,
+        change: impl Fn(&mut ViewSnapshots) -> Result<T, SnapshotError>,
+    ) -> Result<T, LoadError> {
+        loop {
+            let mut snapshots = self.writer.snapshots(self.view).await?;
+            let before = snapshots.clone();
+            let answer = change(&mut snapshots)?;
+            if snapshots == before || self.writer.replace_snapshots(self.view, &snapshots).await? {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// The load of this file that was interrupted, or a new one that has not begun.
+    pub(super) async fn plan(&self, file: &FeatureFile, options: &LoadOptions) -> Result<Load, StoreError> {
+        let source = source(file, options);
+        let snapshots = self.writer.snapshots(self.view).await?;
+        if let Some(interrupted) = snapshots.load.filter(|load| load.source == source) {
+            return Ok(interrupted);
+        }
+        let now_ms = (self.now_ms)();
+        Ok(Load {
+            id: new_id(now_ms, &file.identity),
+            source,
+            started_at_ms: now_ms,
+            updated_at_ms: now_ms,
+            rows_written: 0,
+            expires_at_seconds: options.ttl_seconds.map(|seconds| now_ms / 1000 + i64::from(seconds)),
+            merges: false,
+        })
+    }
+
+    /// Begins the planned load, or goes on with it, unless what it would publish may not be.
+    pub(super) async fn begin(
+        &self,
+        planned: Load,
+        loaded: LoadedRows,
+        options: &LoadOptions,
+    ) -> Result<Load, LoadError> {
+        let load = Load {
+            updated_at_ms: (self.now_ms)(),
+            ..planned
+        };
+        self.change(|snapshots| {
+            if !options.allow_older {
+                snapshots.refuse_older(loaded.newest_event_time_ms)?;
+            }
+            snapshots.begin_load(load.clone()).cloned()
+        })
+        .await
+    }
+
+    /// Says how far a load is.
+    pub(super) async fn checkpoint(&self, load: &Load, written: u64) -> Result<(), LoadError> {
+        self.change(|snapshots| snapshots.record_progress(&load.id, written, (self.now_ms)()))
+            .await
+    }
+
+    /// Makes the rows of a load visible.
+    pub(super) async fn publish(
+        &self,
+        load: &Load,
+        loaded: LoadedRows,
+        options: &LoadOptions,
+    ) -> Result<(), LoadError> {
+        self.change(|snapshots| snapshots.publish(&load.id, loaded, options.allow_older, (self.now_ms)()))
+            .await
+    }
+}
+
+/// What has to be the same for a load to go on: the bytes, and what decides what is made of them.
+fn source(file: &FeatureFile, options: &LoadOptions) -> String {
+    let LoadOptions {
+        event_time,
+        ttl_seconds,
+        ..
+    } = options;
+    let ttl = ttl_seconds.map_or("no ttl".to_owned(), |seconds| format!("ttl {seconds} s"));
+    format!("{}, {event_time}, {ttl}", file.identity)
+}
+
+/// The time, to be read and sorted by, and something that differs between files whose loads begin in the same second.
+fn new_id(now_ms: i64, identity: &str) -> SnapshotId {
+    let time = chrono::DateTime::from_timestamp_millis(now_ms).unwrap_or_default();
+    let mut hash = crc32fast::Hasher::new();
+    hash.update(identity.as_bytes());
+    hash.update(&now_ms.to_le_bytes());
+    let id = format!("{}-{:08x}", time.format("%Y%m%dT%H%M%SZ"), hash.finalize());
+    SnapshotId::new(id).expect("has letters, digits and a hyphen")
+}
