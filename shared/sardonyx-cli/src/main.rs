@@ -3,6 +3,7 @@
 mod features;
 mod infer;
 mod pack;
+mod progress;
 mod publish;
 
 use std::error::Error;
@@ -62,6 +63,8 @@ fn run(command: Command) -> Result<String, CommandError> {
         Command::Pack(args) => pack::run(&args),
         Command::Publish(args) => runtime.block_on(publish::run(&args)),
         Command::Features(features::FeaturesCommand::Load(args)) => runtime.block_on(features::load(&args)),
+        Command::Features(features::FeaturesCommand::Rollback(args)) => runtime.block_on(features::roll_back(&args)),
+        Command::Features(features::FeaturesCommand::Snapshots(args)) => runtime.block_on(features::snapshots(&args)),
         Command::Features(features::FeaturesCommand::ImportFeast(args)) => features::import_feast(&args),
     }
 }

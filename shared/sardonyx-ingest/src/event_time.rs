@@ -16,7 +16,7 @@ pub fn parse_event_time(text: &str) -> Option<i64> {
 }
 
 /// A time in RFC 3339, as far as one can be written in it.
-pub(crate) fn format_event_time(milliseconds: i64) -> String {
+pub fn format_event_time(milliseconds: i64) -> String {
     match DateTime::from_timestamp_millis(milliseconds) {
         Some(time) => time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
         None => format!("{milliseconds} ms since 1970"),

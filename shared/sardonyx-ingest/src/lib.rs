@@ -39,11 +39,11 @@ mod view_rules;
 
 pub use duplicates::Duplicates;
 pub use error::FileError;
-pub use event_time::parse_event_time;
+pub use event_time::{format_event_time, parse_event_time};
 pub use format::Format;
 pub use load::{
     EventTime, FeatureFile, LoadError, LoadOptions, LoadReport, Loader, Progress as LoadProgress, RejectSink, SETTLING,
-    Stage,
+    Stage, UpsertReport,
 };
 pub use reader::{Parsed, Position, Progress, Rejection, RowReader};
 pub use rejects::RejectWriter;

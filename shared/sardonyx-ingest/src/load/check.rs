@@ -6,7 +6,7 @@ use sardonyx_core::manifest::FeatureView;
 use sardonyx_core::ports::RowWrite;
 use serde_json::Value as Json;
 
-use super::{FeatureFile, LoadError, Loader, Progress, Stage};
+use super::{FeatureFile, LoadError, LoadOptions, Loader, Progress, Stage};
 use crate::duplicates::Duplicates;
 use crate::reader::{Parsed, Rejection, RowReader};
 use crate::rejects::RejectWriter;
@@ -42,8 +42,31 @@ impl Checked {
 }
 
 impl Loader<'_> {
-    /// Checks every row of a file, also against each other.
+    /// Checks every row of a file, also against each other; it passes if there is a good one, and are not too many bad ones.
     pub(super) fn check(
+        &self,
+        file: &FeatureFile,
+        rules: Arc<ViewRules>,
+        options: &LoadOptions,
+        rejects: &mut RejectSink<'_>,
+        progress: Progress<'_>,
+    ) -> Result<Checked, LoadError> {
+        let checked = self.check_rows(file, rules, rejects, progress)?;
+        let (rows, rejected) = (checked.rows, checked.rejected());
+        if rejected > options.max_rejected {
+            return Err(LoadError::TooManyRejected {
+                rejected,
+                total: rows + rejected,
+                max_rejected: options.max_rejected,
+            });
+        }
+        if rows == 0 {
+            return Err(LoadError::Empty { rejected });
+        }
+        Ok(checked)
+    }
+
+    fn check_rows(
         &self,
         file: &FeatureFile,
         rules: Arc<ViewRules>,

@@ -25,6 +25,7 @@ use crate::source::Source;
 use crate::view_rules::{RowTimes, RulesError, ViewRules};
 pub use check::RejectSink;
 use pace::Pace;
+use record::new_load;
 
 /// How long DynamoDB's eventually consistent reads may take to see what was written, with a margin: for so long after its last row a snapshot
 /// stays invisible. (AWS says "usually one second or less".)
@@ -103,6 +104,17 @@ pub struct LoadReport {
     pub older: u64,
 }
 
+/// What became of an upsert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpsertReport {
+    /// How many good rows there were.
+    pub rows: u64,
+    /// How many rows were rejected.
+    pub rejected: u64,
+    /// How many rows changed nothing because a newer one is there.
+    pub older: u64,
+}
+
 /// Why a file was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -173,19 +185,7 @@ impl Loader<'_> {
     ) -> Result<LoadReport, LoadError> {
         let planned = self.plan(file, options).await?;
         let rules = self.rules(&planned, options)?;
-        let checked = self.check(file, Arc::clone(&rules), rejects, progress)?;
-        let rejected = checked.rejected();
-        if rejected > options.max_rejected {
-            return Err(LoadError::TooManyRejected {
-                rejected,
-                total: checked.rows + rejected,
-                max_rejected: options.max_rejected,
-            });
-        }
-        if checked.rows == 0 {
-            return Err(LoadError::Empty { rejected });
-        }
-
+        let checked = self.check(file, Arc::clone(&rules), options, rejects, progress)?;
         let loaded = LoadedRows {
             rows: checked.rows,
             newest_event_time_ms: checked.newest_event_time_ms,
@@ -199,7 +199,29 @@ impl Loader<'_> {
             snapshot: load.id,
             rows: checked.rows,
             resumed_after: load.rows_written,
-            rejected,
+            rejected: checked.rejected(),
+            older,
+        })
+    }
+
+    /// Writes the rows of a file into the snapshot that is read, over older ones, after checking all of them. Doing it again is harmless.
+    ///
+    /// # Errors
+    /// Those of a load, and of [`upsert`](sardonyx_core::snapshots::upsert).
+    pub async fn upsert(
+        &self,
+        file: &FeatureFile,
+        options: &LoadOptions,
+        rejects: &mut RejectSink<'_>,
+        progress: Progress<'_>,
+    ) -> Result<UpsertReport, LoadError> {
+        let rules = self.rules(&new_load((self.now_ms)(), file, options), options)?;
+        let checked = self.check(file, Arc::clone(&rules), options, rejects, progress)?;
+        let pace = Pace::new(options.rows_per_second);
+        let older = self.upsert_rows(file, rules, &checked, pace, progress).await?;
+        Ok(UpsertReport {
+            rows: checked.rows,
+            rejected: checked.rejected(),
             older,
         })
     }

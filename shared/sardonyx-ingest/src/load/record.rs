@@ -21,21 +21,10 @@ impl Loader<'_> {
 
     /// The load of this file that was interrupted, or a new one that has not begun.
     pub(super) async fn plan(&self, file: &FeatureFile, options: &LoadOptions) -> Result<Load, StoreError> {
-        let source = source(file, options);
+        let new = new_load((self.now_ms)(), file, options);
         let snapshots = self.writer.snapshots(self.view).await?;
-        if let Some(interrupted) = snapshots.load.filter(|load| load.source == source) {
-            return Ok(interrupted);
-        }
-        let now_ms = (self.now_ms)();
-        Ok(Load {
-            id: new_id(now_ms, &file.identity),
-            source,
-            started_at_ms: now_ms,
-            updated_at_ms: now_ms,
-            rows_written: 0,
-            expires_at_seconds: options.ttl_seconds.map(|seconds| now_ms / 1000 + i64::from(seconds)),
-            merges: false,
-        })
+        let interrupted = snapshots.load.filter(|load| load.source == new.source);
+        Ok(interrupted.unwrap_or(new))
     }
 
     /// Begins the planned load, or goes on with it, unless what it would publish may not be.
@@ -73,6 +62,19 @@ impl Loader<'_> {
     ) -> Result<(), LoadError> {
         self.change(|snapshots| snapshots.publish(&load.id, loaded, options.allow_older, (self.now_ms)()))
             .await
+    }
+}
+
+/// A load that begins at that time.
+pub(super) fn new_load(now_ms: i64, file: &FeatureFile, options: &LoadOptions) -> Load {
+    Load {
+        id: new_id(now_ms, &file.identity),
+        source: source(file, options),
+        started_at_ms: now_ms,
+        updated_at_ms: now_ms,
+        rows_written: 0,
+        expires_at_seconds: options.ttl_seconds.map(|seconds| now_ms / 1000 + i64::from(seconds)),
+        merges: false,
     }
 }
 
