@@ -70,7 +70,7 @@ pub(crate) async fn snapshots(args: &SnapshotsArgs) -> Result<String, CommandErr
         ));
     }
     if let Some(load) = &snapshots.load {
-        let (id, rows, source) = (&load.id, load.rows_written, &load.source);
+        let (id, rows, source) = (&load.id, load.loaded.rows, &load.source);
         let updated = format_event_time(load.updated_at_ms);
         lines.push(format!(
             "{id}  loading      {rows:>10} rows  as of     {updated}  {source}"

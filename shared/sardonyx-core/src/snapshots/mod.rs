@@ -109,8 +109,12 @@ pub struct Load {
     pub started_at_ms: i64,
     /// When it last said how far it is, in milliseconds since the Unix epoch.
     pub updated_at_ms: i64,
-    /// How many of the file's good rows, from the first on, are certain to be written.
-    pub rows_written: u64,
+    /// What of the file, from its first row on, is certain to be written.
+    #[serde(default)]
+    pub loaded: LoadedRows,
+    /// Where in the file the next row is, in the words of the loader. Without it, the loader looks for it from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
     /// When the store may delete its rows, in seconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_seconds: Option<i64>,
@@ -119,12 +123,14 @@ pub struct Load {
     pub merges: bool,
 }
 
-/// What a load has to say at its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a load has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedRows {
     /// How many rows it wrote.
     pub rows: u64,
-    /// Their latest event time, in milliseconds since the Unix epoch.
+    /// How many rows it rejected.
+    pub rejected: u64,
+    /// The latest event time of those that it wrote, in milliseconds since the Unix epoch.
     pub newest_event_time_ms: Option<i64>,
 }
 
@@ -191,7 +197,7 @@ impl ViewSnapshots {
             Some(begun) if now_ms.saturating_sub(begun.updated_at_ms) < LOAD_LEASE_MS => {
                 return Err(SnapshotError::LoadRunning {
                     source_file: begun.source.clone(),
-                    rows_written: begun.rows_written,
+                    rows_written: begun.loaded.rows,
                 });
             }
             other => {
@@ -204,13 +210,22 @@ impl ViewSnapshots {
         Ok(self.load.as_mut().expect("it has begun"))
     }
 
-    /// Says how far a load is.
+    /// Says how far a load is. Of two runs of the same load, the one that is further ahead is heard.
     ///
     /// # Errors
     /// [`SnapshotError::Superseded`].
-    pub fn record_progress(&mut self, id: &SnapshotId, rows_written: u64, now_ms: i64) -> Result<(), SnapshotError> {
+    pub fn record_progress(
+        &mut self,
+        id: &SnapshotId,
+        loaded: LoadedRows,
+        position: Option<String>,
+        now_ms: i64,
+    ) -> Result<(), SnapshotError> {
         let load = self.running(id)?;
-        load.rows_written = load.rows_written.max(rows_written);
+        if loaded.rows + loaded.rejected >= load.loaded.rows + load.loaded.rejected {
+            load.loaded = loaded;
+            load.position = position;
+        }
         load.updated_at_ms = now_ms;
         Ok(())
     }
@@ -340,7 +355,8 @@ mod tests {
             source: format!("{name}.parquet"),
             started_at_ms,
             updated_at_ms: started_at_ms,
-            rows_written: 0,
+            loaded: LoadedRows::default(),
+            position: None,
             expires_at_seconds: None,
             merges: false,
         }
@@ -349,6 +365,7 @@ mod tests {
     fn rows(newest_event_time_ms: i64) -> LoadedRows {
         LoadedRows {
             rows: 1,
+            rejected: 0,
             newest_event_time_ms: Some(newest_event_time_ms),
         }
     }
@@ -384,12 +401,19 @@ mod tests {
     fn a_load_goes_on_with_its_source_and_stands_in_the_way_of_others_while_it_lives() {
         let mut snapshots = ViewSnapshots::default();
         snapshots.begin_load(load("a", 0)).expect("nothing runs");
-        snapshots.record_progress(&id("a"), 7, 1_000).expect("runs");
-        snapshots.record_progress(&id("a"), 5, 2_000).expect("runs");
+        let rows = |rows| LoadedRows {
+            rows,
+            ..LoadedRows::default()
+        };
+        let mut say =
+            |count: u64, now_ms| snapshots.record_progress(&id("a"), rows(count), Some(count.to_string()), now_ms);
+        say(7, 1_000).expect("runs");
+        say(5, 2_000).expect("runs");
         let mut again = load("b", 3_000);
         again.source = "a.parquet".into();
         let resumed = snapshots.begin_load(again).expect("is the same source");
-        assert_eq!((resumed.id.as_str(), resumed.rows_written), ("a", 7));
+        assert_eq!((resumed.id.as_str(), resumed.loaded.rows), ("a", 7));
+        assert_eq!(resumed.position.as_deref(), Some("7"));
 
         let refused = snapshots.begin_load(load("c", 3_000 + LOAD_LEASE_MS - 1));
         assert!(
@@ -400,7 +424,7 @@ mod tests {
             .begin_load(load("c", 3_000 + LOAD_LEASE_MS))
             .expect("the first one died");
         let superseded = Err(SnapshotError::Superseded { id: id("a") });
-        assert_eq!(snapshots.record_progress(&id("a"), 9, 70_000), superseded);
+        assert_eq!(snapshots.record_progress(&id("a"), rows(9), None, 70_000), superseded);
         assert_eq!(snapshots.publish(&id("a"), rows(1), false, 70_000), superseded);
         assert_eq!(snapshots.current, None);
     }

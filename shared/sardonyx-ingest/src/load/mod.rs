@@ -188,6 +188,7 @@ impl Loader<'_> {
         let checked = self.check(file, Arc::clone(&rules), options, rejects, progress)?;
         let loaded = LoadedRows {
             rows: checked.rows,
+            rejected: checked.rejected(),
             newest_event_time_ms: checked.newest_event_time_ms,
         };
         let load = self.begin(planned, loaded, options).await?;
@@ -198,7 +199,7 @@ impl Loader<'_> {
         Ok(LoadReport {
             snapshot: load.id,
             rows: checked.rows,
-            resumed_after: load.rows_written,
+            resumed_after: load.loaded.rows,
             rejected: checked.rejected(),
             older,
         })

@@ -48,8 +48,8 @@ impl Loader<'_> {
     }
 
     /// Says how far a load is.
-    pub(super) async fn checkpoint(&self, load: &Load, written: u64) -> Result<(), LoadError> {
-        self.change(|snapshots| snapshots.record_progress(&load.id, written, (self.now_ms)()))
+    pub(super) async fn checkpoint(&self, load: &Load, loaded: LoadedRows) -> Result<(), LoadError> {
+        self.change(|snapshots| snapshots.record_progress(&load.id, loaded, None, (self.now_ms)()))
             .await
     }
 
@@ -72,7 +72,8 @@ pub(super) fn new_load(now_ms: i64, file: &FeatureFile, options: &LoadOptions) -
         source: source(file, options),
         started_at_ms: now_ms,
         updated_at_ms: now_ms,
-        rows_written: 0,
+        loaded: LoadedRows::default(),
+        position: None,
         expires_at_seconds: options.ttl_seconds.map(|seconds| now_ms / 1000 + i64::from(seconds)),
         merges: false,
     }

@@ -253,7 +253,7 @@ async fn a_load_that_died_is_taken_up_where_it_was() {
         let written = fixture.store.written.swap(0, Ordering::Relaxed);
         let report = fixture.load(&users(5000, 31)).await.expect("goes on");
         assert_eq!(report.snapshot, interrupted.id);
-        assert_eq!(report.resumed_after, interrupted.rows_written);
+        assert_eq!(report.resumed_after, interrupted.loaded.rows);
         assert!(
             written - report.resumed_after <= 2100,
             "{written} rows were written, and {} are known of",

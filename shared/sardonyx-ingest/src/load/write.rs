@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sardonyx_core::ports::{Merged, RowWrite, StoreError};
-use sardonyx_core::snapshots::{Load, upsert};
+use sardonyx_core::snapshots::{Load, LoadedRows, upsert};
 use tokio::time::Instant;
 
 use super::check::{BATCH, Checked};
@@ -26,7 +26,11 @@ impl Loader<'_> {
         mut pace: Pace,
         progress: Progress<'_>,
     ) -> Result<u64, LoadError> {
-        let mut rows = GoodRows::open(file, rules, checked, load.rows_written)?;
+        let mut rows = GoodRows::open(file, rules, checked, load.loaded.rows)?;
+        let written = |rows| LoadedRows {
+            rows,
+            ..LoadedRows::default()
+        };
         let mut older = 0;
         let mut last_checkpoint = Instant::now();
         while let Some(batch) = rows.next(pace.batch())? {
@@ -34,11 +38,11 @@ impl Loader<'_> {
             older += self.write(load, &batch).await?;
             progress(Stage::Writing, rows.given, checked.rows);
             if last_checkpoint.elapsed() >= CHECKPOINT_EVERY {
-                self.checkpoint(load, rows.given).await?;
+                self.checkpoint(load, written(rows.given)).await?;
                 last_checkpoint = Instant::now();
             }
         }
-        self.checkpoint(load, rows.given).await?;
+        self.checkpoint(load, written(rows.given)).await?;
         Ok(older)
     }
 

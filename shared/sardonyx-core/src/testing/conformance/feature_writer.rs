@@ -65,7 +65,8 @@ fn load(name: &str) -> Load {
         source: name.into(),
         started_at_ms: 1,
         updated_at_ms: 1,
-        rows_written: 0,
+        loaded: LoadedRows::default(),
+        position: None,
         expires_at_seconds: None,
         merges: false,
     }
@@ -117,7 +118,7 @@ impl Suite<'_> {
     async fn publish(&self, view: &FeatureView, name: &str) {
         let loaded = LoadedRows {
             rows: 1,
-            newest_event_time_ms: None,
+            ..LoadedRows::default()
         };
         self.change(view, |snapshots| {
             snapshots.publish(&id(name), loaded, true, 1).expect("runs");
