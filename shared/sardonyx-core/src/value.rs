@@ -253,7 +253,6 @@ mod tests {
                 Some(value)
             );
         }
-        assert_eq!(FeatureValue::Float32(0.1).to_json().to_string(), "0.1");
         assert_eq!(FeatureValue::Float64(f64::NAN).to_json(), "NaN");
     }
 
