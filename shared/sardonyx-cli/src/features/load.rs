@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use sardonyx_aws::AwsClients;
@@ -47,6 +48,12 @@ pub(crate) struct LoadArgs {
     /// Write the rows into the snapshot that is served, over older ones, instead of making a new one
     #[arg(long)]
     upsert: bool,
+    /// Check all rows, and write none
+    #[arg(long, conflicts_with = "upsert")]
+    dry_run: bool,
+    /// How long to wait after the last row before it is served: reads may not see it at once
+    #[arg(long, default_value_t = SETTLING.as_secs())]
+    settling_seconds: u64,
 }
 
 /// Makes a snapshot of the file's rows, and points readers to it.
@@ -65,7 +72,16 @@ pub(crate) async fn load(args: &LoadArgs) -> Result<String, CommandError> {
     let mut bar = Bar::new();
     let mut sink = RejectWriter::new(&mut rejects as &mut (dyn Write + Send));
     let mut progress = |stage, done, total| bar.show(stage, done, total);
-    let result = if args.upsert {
+    let result = if args.dry_run {
+        let checked = loader.dry_run(&file, &options, &mut sink, &mut progress);
+        checked.map(|checked| {
+            format!(
+                "{} rows are good, and none was written{}",
+                checked.rows,
+                and_count(checked.rejected, "rejected")
+            )
+        })
+    } else if args.upsert {
         let report = loader.upsert(&file, &options, &mut sink, &mut progress).await;
         report.map(|UpsertReport { rows, rejected, older }| {
             format!("{rows} rows upserted{}", and_count(older, "older than what is there"))
@@ -109,7 +125,7 @@ impl LoadArgs {
             rows_per_second: self.rows_per_second,
             max_rejected: self.max_rejected,
             allow_older: self.allow_older,
-            settling: SETTLING,
+            settling: Duration::from_secs(self.settling_seconds),
         })
     }
 }

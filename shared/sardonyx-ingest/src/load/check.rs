@@ -4,6 +4,7 @@ use std::sync::Arc;
 use sardonyx_core::feature_row::Stored;
 use sardonyx_core::manifest::FeatureView;
 use sardonyx_core::ports::RowWrite;
+use sardonyx_core::snapshots::LoadedRows;
 use serde_json::Value as Json;
 
 use super::{FeatureFile, LoadError, LoadOptions, Loader, Progress, Stage};
@@ -33,6 +34,15 @@ impl Checked {
     /// How many rows are rejected.
     pub(super) fn rejected(&self) -> u64 {
         self.rejected.len() as u64
+    }
+
+    /// What a load of the file makes of it.
+    pub(super) fn loaded(&self) -> LoadedRows {
+        LoadedRows {
+            rows: self.rows,
+            rejected: self.rejected(),
+            newest_event_time_ms: self.newest_event_time_ms,
+        }
     }
 
     /// Whether the row at that place, from 0, is rejected.

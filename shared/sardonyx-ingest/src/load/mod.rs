@@ -186,11 +186,7 @@ impl Loader<'_> {
         let planned = self.plan(file, options).await?;
         let rules = self.rules(&planned, options)?;
         let checked = self.check(file, Arc::clone(&rules), options, rejects, progress)?;
-        let loaded = LoadedRows {
-            rows: checked.rows,
-            rejected: checked.rejected(),
-            newest_event_time_ms: checked.newest_event_time_ms,
-        };
+        let loaded = checked.loaded();
         let load = self.begin(planned, loaded, options).await?;
         let pace = Pace::new(options.rows_per_second);
         let older = self.write_rows(&load, file, rules, &checked, pace, progress).await?;
@@ -203,6 +199,22 @@ impl Loader<'_> {
             rejected: checked.rejected(),
             older,
         })
+    }
+
+    /// Checks all rows of a file, and writes none. The answer is what a load would write and reject.
+    ///
+    /// # Errors
+    /// Those of a load before it writes.
+    pub fn dry_run(
+        &self,
+        file: &FeatureFile,
+        options: &LoadOptions,
+        rejects: &mut RejectSink<'_>,
+        progress: Progress<'_>,
+    ) -> Result<LoadedRows, LoadError> {
+        let rules = self.rules(&new_load((self.now_ms)(), file, options), options)?;
+        let checked = self.check(file, rules, options, rejects, progress)?;
+        Ok(checked.loaded())
     }
 
     /// Writes the rows of a file into the snapshot that is read, over older ones, after checking all of them. Doing it again is harmless.
