@@ -3,3 +3,4 @@
 mod http;
 mod process;
 mod queue;
+mod snapshots;

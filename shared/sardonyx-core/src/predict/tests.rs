@@ -8,7 +8,7 @@ use super::*;
 use crate::encode::MissingReason;
 use crate::entity::KeyValue;
 use crate::error::ErrorKind;
-use crate::ports::RowWrite;
+use crate::ports::{FeatureWriter, RowWrite};
 use crate::testing::InMemoryOnlineStore;
 use crate::testing::conformance::block_on;
 use crate::testing::models::{Sum, SumModel, SumPostprocess, manifest};
@@ -360,4 +360,36 @@ fn the_stages_are_observed_in_order() {
         *stages.lock().expect("no panic"),
         [Stage::Parse, Stage::Features, Stage::Inference]
     );
+}
+
+#[test]
+fn a_prediction_says_which_snapshots_it_used() {
+    let fixture = Fixture::new();
+    let prediction = fixture.predict(instance(json!({}))).expect("is predicted");
+    assert_eq!(prediction.snapshots, BTreeMap::new());
+    let json = serde_json::to_value(&prediction).expect("is JSON");
+    assert_eq!(json.get("snapshots"), None);
+
+    let view = &fixture.predictor.manifest().feature_views[0];
+    let id = SnapshotId::new("s-1").expect("is an id");
+    let write = RowWrite {
+        entity: EntityKey(vec![KeyValue::String("c".into())]),
+        row: row(1, vec![Stored::Value(FeatureValue::Int64(4))]),
+    };
+    block_on(async {
+        fixture.store.write(view, &id, &[write]).await.expect("writes");
+        let mut snapshots = fixture.store.snapshots(view).await.expect("answers");
+        snapshots.current = Some(id);
+        assert!(
+            fixture
+                .store
+                .replace_snapshots(view, &snapshots)
+                .await
+                .expect("answers")
+        );
+    });
+    let prediction = fixture.predict(instance(json!({}))).expect("is predicted");
+    assert_eq!(prediction.output.sum, 100.0 + 0.0 + 9.0 + 4.0 + 2.0 + 30.0);
+    let json = serde_json::to_value(&prediction).expect("is JSON");
+    assert_eq!(json["snapshots"], json!({"card": "s-1"}));
 }
