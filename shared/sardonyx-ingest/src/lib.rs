@@ -34,6 +34,8 @@ mod parquet_file;
 mod reader;
 mod rejects;
 mod source;
+#[cfg(test)]
+mod tests;
 mod text_input;
 mod view_rules;
 
