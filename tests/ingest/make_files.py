@@ -1,6 +1,7 @@
 """Writes the same rows into files of every format, as pandas, pyarrow and the standard library write them.
 
-usage: make_files.py     (with requirements.txt installed; writes into files/ beside it)
+usage: make_files.py                            (with requirements.txt installed; writes into files/ beside it)
+       make_files.py --large FOLDER [ROWS]      (rows of 20 features for the example `throughput` of shared/sardonyx-ingest)
 
 `rows.*` have a NaN, an infinity and a null where pandas would make one thing of them, so that no pandas is involved; `pandas.*` have nulls
 for NaNs. The tests of shared/sardonyx-ingest read them all and expect the same rows.
@@ -12,9 +13,11 @@ import csv
 import gzip
 import json
 import math
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as parquet
@@ -152,7 +155,27 @@ def write_pandas() -> None:
     plain.to_json(FILES / "plain.jsonl", orient="records", lines=True, date_format="iso")
 
 
+def write_large(folder: Path, rows: int) -> None:
+    random = np.random.default_rng(4)
+    makers = [
+        lambda: random.integers(-(10**6), 10**6, rows),
+        lambda: random.normal(size=rows).astype(np.float32),
+        lambda: random.normal(size=rows) * 1000,
+        lambda: random.random(rows) < 0.5,
+        lambda: np.array([f"category {number}" for number in range(1000)])[random.integers(0, 1000, rows)],
+    ]
+    columns = {f"feature_{index}": makers[index % len(makers)]() for index in range(20)}
+    frame = pd.DataFrame({"user_id": random.permutation(rows), "event_time": pd.Timestamp(TIME), **columns})
+    # One row group: pyarrow's own have a million rows, too.
+    frame.to_parquet(folder / "large.parquet", index=False, row_group_size=rows)
+    frame.to_csv(folder / "large.csv", index=False)
+    frame.to_json(folder / "large.jsonl", orient="records", lines=True, date_format="iso", double_precision=15)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--large"]:
+        write_large(Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1_000_000)
+        sys.exit()
     FILES.mkdir(exist_ok=True)
     for old in FILES.iterdir():
         old.unlink()

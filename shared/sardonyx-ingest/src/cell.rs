@@ -34,6 +34,28 @@ pub(crate) enum Cell<'a> {
     Time(i64),
 }
 
+impl<'a> From<&'a FeatureValue> for Cell<'a> {
+    fn from(value: &'a FeatureValue) -> Self {
+        match value {
+            FeatureValue::Bool(value) => Self::Bool(*value),
+            FeatureValue::Int64(value) => Self::Int64(*value),
+            FeatureValue::Float32(value) => Self::Float32(*value),
+            FeatureValue::Float64(value) => Self::Float64(*value),
+            FeatureValue::String(text) => Self::Text(text),
+        }
+    }
+}
+
+impl<'a> From<&'a KeyValue> for Cell<'a> {
+    fn from(value: &'a KeyValue) -> Self {
+        match value {
+            KeyValue::String(text) => Self::Text(text),
+            KeyValue::Int64(value) => Self::Int64(*value),
+            KeyValue::Bytes(bytes) => Self::Bytes(bytes),
+        }
+    }
+}
+
 impl Cell<'_> {
     /// `None` when it is of another type, does not fit into this one, or is no value.
     pub(crate) fn to_value(self, value_type: ValueType) -> Option<FeatureValue> {
