@@ -6,11 +6,9 @@ use sardonyx_core::error::InvalidInput;
 use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::manifest::{FeatureView, JoinKey, Layout, Manifest, StoredFeature};
 use sardonyx_core::ports::RowWrite;
-use serde_json::Map;
 
 use crate::cell::Cell;
 use crate::event_time::{format_event_time, problem_of_event_time};
-use crate::reader::Rejection;
 
 /// The field of a row that says when its values were true.
 pub(crate) const EVENT_TIME: &str = "event_time";
@@ -177,26 +175,6 @@ impl ViewRules {
             problems.push(missing_event_time());
         }
         problems
-    }
-
-    /// A rejection, with these reasons, of a row that satisfies the rules: there is another one for its entity, say. Its `row` has the
-    /// fields as they were understood, without those that are absent.
-    pub fn reject(&self, row: &RowWrite, reasons: Vec<String>) -> Rejection {
-        let mut fields = Map::new();
-        for ((_, key), value) in self.keys.iter().zip(&row.entity.0) {
-            fields.insert(key.name.clone(), Cell::from(value).to_json());
-        }
-        for ((_, feature), stored) in self.features.iter().zip(&row.row.values) {
-            let cell = match stored {
-                Stored::Value(value) => Cell::from(value),
-                Stored::Null => Cell::Null,
-                // Files hold no lists.
-                Stored::Absent | Stored::List(_) => continue,
-            };
-            fields.insert(feature.name.clone(), cell.to_json());
-        }
-        fields.insert(EVENT_TIME.to_owned(), Cell::Time(row.row.event_time_ms).to_json());
-        Rejection::new(reasons, &fields)
     }
 
     /// The row whose fields, by position, are these; or all that is wrong with it.

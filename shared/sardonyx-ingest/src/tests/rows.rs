@@ -279,28 +279,6 @@ fn a_view_that_no_file_can_hold_is_refused() {
 }
 
 #[test]
-fn a_row_can_be_rejected_after_it_was_read() {
-    let rules = all_types(TIMES);
-    let rows = accepted(read(file("rows.jsonl"), JSON_LINES, &rules, None).expect("can be read"));
-    let reason = crate::Duplicates::reason(JSON_LINES.unit(), 4);
-    let rejection = rules.reject(&rows[4], vec![reason]);
-    assert_eq!(rejection.reasons, ["has the same join keys as line 4"]);
-    assert_eq!(
-        rejection.row.get(),
-        r#"{"count":null,"double":"-Infinity","event_time":"2026-01-02T03:04:05.678Z","flag":true,"note":"null","region":"eu","single":"Infinity","user_id":4}"#
-    );
-    // What is told of each row is read as the same row again.
-    let again: Vec<_> = rows
-        .iter()
-        .map(|row| rules.reject(row, vec![]).row.get().to_owned())
-        .collect();
-    let again = accepted(read(text(&again.join("\n")), JSON_LINES, &rules, None).expect("can be read"));
-    assert_eq!(shown(&again), shown(&rows));
-    let rows = accepted(read(file("no_column.parquet"), Format::Parquet, &rules, None).expect("can be read"));
-    assert!(!rules.reject(&rows[0], vec![]).row.get().contains("note"));
-}
-
-#[test]
 fn a_reader_can_be_moved_to_another_thread() {
     fn is_send<T: Send>() {}
     is_send::<RowReader>();
