@@ -9,22 +9,27 @@ use crate::models::repository;
 
 /// Each foreign world, by the beginnings of its crates' names, and the only crates that may know it. Protobuf is the form of ONNX files
 /// and of Feast's registry.
-const FOREIGN_WORLDS: [(&[&str], &[&str]); 5] = [
+const FOREIGN_WORLDS: [(&[&str], &[&str]); 6] = [
     (&["aws-", "aws_sdk"], &["sardonyx-aws"]),
     (&["tract"], &["sardonyx-onnx"]),
     (&["prost"], &["sardonyx-onnx", "sardonyx-cli"]),
     (&["serde-saphyr"], &["sardonyx-cli"]),
+    (&["parquet", "arrow", "csv"], &["sardonyx-ingest"]),
     (&["lambda_", "lambda-", "aws_lambda_", "http"], &["sardonyx-lambda"]),
 ];
 
 /// What each crate may depend on within the workspace.
-const INTERNAL: [(&str, &[&str]); 7] = [
+const INTERNAL: [(&str, &[&str]); 8] = [
     ("sardonyx-core", &[]),
     ("sardonyx-aws", &["sardonyx-core"]),
+    ("sardonyx-ingest", &["sardonyx-core"]),
     ("sardonyx-onnx", &["sardonyx-core", "sardonyx-trees"]),
     ("sardonyx-lambda", &["sardonyx-core"]),
     ("sardonyx-trees", &[]),
-    ("sardonyx-cli", &["sardonyx-core", "sardonyx-aws", "sardonyx-onnx"]),
+    (
+        "sardonyx-cli",
+        &["sardonyx-core", "sardonyx-aws", "sardonyx-ingest", "sardonyx-onnx"],
+    ),
     ("sardonyx-bench", &["sardonyx-core", "sardonyx-onnx"]),
 ];
 
@@ -120,6 +125,8 @@ fn a_broken_rule_is_found() {
         ("sardonyx-onnx", "sardonyx-aws"),
         ("sardonyx-aws", "prost"),
         ("fraud-detection", "serde-saphyr"),
+        ("sardonyx-cli", "parquet"),
+        ("sardonyx-ingest", "sardonyx-aws"),
         ("fraud-detection", "tract-onnx"),
         ("fraud-detection", "aws-sdk-dynamodb"),
         ("sardonyx-new", "serde"),

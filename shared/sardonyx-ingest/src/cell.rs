@@ -106,11 +106,10 @@ impl Cell<'_> {
             Self::Bool(value) => value.into(),
             Self::Int64(value) => value.into(),
             Self::TooLarge(value) => value.into(),
-            // In the digits of a float32, not in those of its double.
-            Self::Float32(value) => float_to_json(f64::from(value), || value.to_string().parse().ok()),
-            Self::Float64(value) => float_to_json(value, || serde_json::Number::from_f64(value)),
+            Self::Float32(value) => FeatureValue::Float32(value).to_json(),
+            Self::Float64(value) => FeatureValue::Float64(value).to_json(),
             Self::String(bytes) => String::from_utf8_lossy(bytes).into(),
-            Self::Bytes(bytes) => KeyValue::Bytes(bytes.to_vec()).to_string().into(),
+            Self::Bytes(bytes) => KeyValue::Bytes(bytes.to_vec()).to_json(),
             Self::Time(milliseconds) => format_event_time(milliseconds).into(),
         }
     }
@@ -151,14 +150,4 @@ fn text_to_value(text: &str, value_type: ValueType) -> Option<FeatureValue> {
 /// Whether an infinity is meant, rather than a number that is too large.
 fn says_infinity(text: &str) -> bool {
     !text.bytes().any(|byte| byte.is_ascii_digit())
-}
-
-fn float_to_json(value: f64, finite: impl FnOnce() -> Option<serde_json::Number>) -> Json {
-    if value.is_nan() {
-        "NaN".into()
-    } else if value.is_infinite() {
-        (if value > 0.0 { "Infinity" } else { "-Infinity" }).into()
-    } else {
-        finite().map_or(Json::Null, Json::Number)
-    }
 }

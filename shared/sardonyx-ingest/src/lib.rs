@@ -21,6 +21,9 @@
 //! No value is changed on its way. An integer becomes a float only where the float is that integer. A whole float such as `5.0` becomes an
 //! integer only below 2^53 in magnitude, where it is the only integer that it can have been: so do pandas and its like write integers beside
 //! nulls. Text becomes the nearest float, as everywhere, but never an infinity. A time without an offset is UTC.
+//!
+//! What a writer has made alike cannot be told apart again: pandas writes a NaN as a null into all three formats, an infinity as a null and
+//! -0 as 0 into JSON Lines, and an empty string without quotes, as it writes a null, into CSV.
 
 mod cell;
 mod csv;
@@ -34,6 +37,8 @@ mod parquet_file;
 mod reader;
 mod rejects;
 mod source;
+#[cfg(test)]
+mod tests;
 mod text_input;
 mod view_rules;
 

@@ -8,7 +8,7 @@ use sardonyx_core::manifest::{FeatureView, JoinKey, Layout, Manifest, StoredFeat
 use sardonyx_core::ports::RowWrite;
 
 use crate::cell::Cell;
-use crate::event_time::problem_of_event_time;
+use crate::event_time::{format_event_time, problem_of_event_time};
 
 /// The field of a row that says when its values were true.
 pub(crate) const EVENT_TIME: &str = "event_time";
@@ -247,7 +247,7 @@ impl ViewRules {
         match problem_of_event_time(event_time_ms, self.times.now_ms) {
             Some(problem) => Err(format!(
                 "{EVENT_TIME}: {problem}, got {}",
-                crate::event_time::format_event_time(event_time_ms)
+                format_event_time(event_time_ms)
             )),
             None => Ok(event_time_ms),
         }

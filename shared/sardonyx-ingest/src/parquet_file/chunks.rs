@@ -11,6 +11,10 @@ use crate::source::{Source, SourceReader};
 /// Headers of pages are read through a buffer of this size: most have some tens of bytes.
 const HEADER_BUFFER_BYTES: usize = 512;
 
+/// The most that is read at a time, which is a page or the footer. Pages have some megabytes; what has more does not fit into the memory of a
+/// small function.
+const MOST_BYTES: usize = 128 << 20;
+
 /// A source as the Parquet decoder wants it.
 pub(super) struct SourceChunks {
     source: Arc<dyn Source>,
@@ -52,6 +56,11 @@ impl ChunkReader for SourceChunks {
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         // A damaged file may ask for any number of bytes.
         self.require(start, length as u64)?;
+        if length > MOST_BYTES {
+            return Err(ParquetError::General(format!(
+                "a page of {length} bytes is larger than {MOST_BYTES}; write smaller pages"
+            )));
+        }
         let mut bytes = vec![0; length];
         SourceReader::new(Arc::clone(&self.source), start).read_exact(&mut bytes)?;
         Ok(bytes.into())
