@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use sardonyx_core::manifest::FeatureView;
@@ -62,7 +62,28 @@ pub(crate) struct CurrentSnapshots {
 struct Known {
     current: Option<SnapshotId>,
     revision: u64,
-    read_at: Instant,
+    read_at: ReadAt,
+}
+
+/// When something was read, by both clocks: while a function is frozen between two calls, one of them may stand still, and the other is
+/// set now and then.
+#[derive(Clone, Copy, Debug)]
+struct ReadAt {
+    running: Instant,
+    wall: SystemTime,
+}
+
+impl ReadAt {
+    fn now() -> Self {
+        Self {
+            running: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    fn is_older_than(&self, age: Duration) -> bool {
+        self.running.elapsed() >= age || self.wall.elapsed().map_or(true, |elapsed| elapsed >= age)
+    }
 }
 
 impl CurrentSnapshots {
@@ -82,7 +103,7 @@ impl CurrentSnapshots {
     /// Whether it is time to read the view's record again.
     pub(crate) fn is_due(&self, view: &FeatureView) -> bool {
         let known = self.lock().get(&view.name).map(|known| known.read_at);
-        known.is_none_or(|read_at| read_at.elapsed() >= self.max_age)
+        known.is_none_or(|read_at| read_at.is_older_than(self.max_age))
     }
 
     /// Keeps what was read. An answer that is older than what is known, as eventually consistent reads give them, is not taken.
@@ -90,7 +111,7 @@ impl CurrentSnapshots {
         let read = Known {
             current: record.current.clone(),
             revision: record.revision,
-            read_at: Instant::now(),
+            read_at: ReadAt::now(),
         };
         let mut by_view = self.lock();
         match by_view.get_mut(&view.name) {
