@@ -4,15 +4,24 @@ use chrono::{DateTime, NaiveDateTime};
 const MOST_AHEAD_MS: i64 = 5 * 60 * 1000;
 
 /// Reads a time as in [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339), such as `2026-01-02T03:04:05.678+01:00`, as milliseconds since the
-/// Unix epoch; what is finer is cut off. A space may stand for the `T`, and a time without an offset is UTC.
+/// Unix epoch; what is finer is cut off. A space may stand for the `T`, and a time without an offset is UTC. An offset may also be `+01` or
+/// `+0100`, as DuckDB and Polars write it.
 pub fn parse_event_time(text: &str) -> Option<i64> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp_millis());
     }
-    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-        .map(|time| time.and_utc().timestamp_millis())
+    let with_offset = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z"];
+    let with_offset = with_offset.iter().find_map(|form| {
+        let time = DateTime::parse_from_str(text, form).ok()?;
+        Some(time.timestamp_millis())
+    });
+    with_offset.or_else(|| {
+        let without = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+        let time = without
+            .iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
+        Some(time.and_utc().timestamp_millis())
+    })
 }
 
 /// A time in RFC 3339, as far as one can be written in it.
@@ -49,6 +58,9 @@ mod tests {
             "2026-01-02 03:04:05",
             "2026-01-02T03:04:05.000999999",
             "2026-01-01T20:34:05-06:30",
+            "2026-01-02T03:04:05.000000+0000",
+            "2026-01-02 04:04:05.000+01",
+            "2026-01-01 20:34:05-0630",
         ] {
             assert_eq!(parse_event_time(text), Some(1_767_323_045_000), "{text}");
         }
