@@ -42,7 +42,7 @@ def create(folder: Path) -> FeatureStore:
 
 def view(folder: Path, name: str, entities: list[Entity], schema: list[Field], ttl: timedelta, rows: pa.Table) -> FeatureView:
     """A view of these rows, which have a column `event_timestamp` beside those of the schema."""
-    path = folder / f"{name}.parquet"
+    path = folder.resolve() / f"{name}.parquet"
     parquet.write_table(rows, path)
     source = FileSource(name=f"{name}_source", path=str(path), timestamp_field="event_timestamp")
     return FeatureView(name=name, entities=entities, ttl=ttl, schema=schema, source=source)
