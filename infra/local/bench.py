@@ -18,6 +18,7 @@ _SOURCE = ROOT / "tests" / "bench"
 _OUTPUT = TARGET / "bench"
 _MODELS = _OUTPUT / "models"
 _RESULTS = _SOURCE / "results"
+_FEAST_READER = ROOT / "tests" / "feast" / "reader.py"
 _LOG = TARGET / "tool-logs" / "bench.log"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 _FILTERS = {"--case", "--batch", "--subject"}
@@ -32,12 +33,14 @@ def bench(arguments: argparse.Namespace) -> int:
     if arguments.record and _FILTERS & set(arguments.options):
         raise Failure("only whole suites are recorded", "leave out CASE, BATCH and SUBJECT, or RECORD")
     python = tools.python_environment(TOOLS / "bench", _SOURCE / "requirements.txt", "what the benchmarks compare with")
+    # Who else takes part, by suite.
+    peers = {"features": ["--feast", tools.feast(), _FEAST_READER]} if "features" in suites else {}
     for suite in suites:
         _make_models(python, suite)
     program = _build(arguments.profile)
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     for suite in suites:
-        command = [program, suite, "--models", _MODELS, "--output", _OUTPUT, *arguments.options]
+        command = [program, suite, "--models", _MODELS, "--output", _OUTPUT, *peers.get(suite, []), *arguments.options]
         code = process.foreground(command, os.environ | _ONE_THREAD)
         code = code or process.foreground([python, _SOURCE / "plot.py", _OUTPUT / f"{suite}.json"])
         if code:

@@ -15,7 +15,7 @@ import console
 import process
 import tools
 from console import Failure, say, style
-from workspace import FEAST, INFRA, ROOT, TARGET, VENV, cargo_environment
+from workspace import INFRA, ROOT, TARGET, VENV, cargo_environment
 
 _LOGS = TARGET / "test-logs"
 _RUN = Path(__file__).with_name("run.py")
@@ -68,7 +68,7 @@ def main(_arguments: argparse.Namespace) -> int:
         tools.check()
         tools.install()
         # The end-to-end tests compare with it.
-        tools.python_environment(FEAST, ROOT / "tests" / "feast" / "requirements.txt", "Feast", resolve=False)
+        tools.feast()
     except Failure as failure:
         console.report(failure)
         say("0 passed, 1 failed")

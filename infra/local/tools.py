@@ -13,7 +13,7 @@ from pathlib import Path
 import console
 import process
 from console import Failure
-from workspace import INFRA, ROOT, TARGET, VENV
+from workspace import FEAST, INFRA, ROOT, TARGET, VENV
 
 _LOGS = TARGET / "tool-logs"
 _REQUIREMENTS = INFRA / "local" / "requirements.txt"
@@ -61,6 +61,11 @@ def install() -> None:
         command = ["npm", "ci", "--no-audit", "--no-fund"]
         process.run(command, log=_LOGS / "npm.log", step=step, directory=INFRA)
         stamp.write_text(_digest(lock))
+
+
+def feast() -> Path:
+    """The Python with the real Feast, which tests and benchmarks compare with."""
+    return python_environment(FEAST, ROOT / "tests" / "feast" / "requirements.txt", "Feast", resolve=False)
 
 
 def python_environment(venv: Path, requirements: Path, what: str, *, resolve: bool = True) -> Path:

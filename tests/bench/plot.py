@@ -12,24 +12,27 @@ matplotlib.rcParams["svg.fonttype"] = "none"  # text, not outlines
 
 from matplotlib import pyplot
 
-BASELINE = "onnxruntime"
-
 
 def main(path: pathlib.Path) -> None:
     results = json.loads(path.read_text())
-    medians = {(f"{row['case']} {row['metric']}", row["subject"]): row["median"] for row in results["rows"]}
+    baseline = results["rows"][0]["subject"]
+    medians = {
+        (f"{row['case']} {row['metric']}", row["subject"]): row["median"]
+        for row in results["rows"]
+        if not row["unit"].endswith("/s")  # a rate says once more what a time says
+    }
     cases = list(dict.fromkeys(case for case, _ in medians))
-    subjects = list(dict.fromkeys(subject for _, subject in medians if subject != BASELINE))
+    subjects = list(dict.fromkeys(subject for _, subject in medians if subject != baseline))
     figure, axes = pyplot.subplots(figsize=(9, 1.6 + 0.24 * len(cases)), layout="constrained")
     for subject, marker in zip(subjects, "oDsv^<>*", strict=False):
         points = [
-            (medians[case, BASELINE] / medians[case, subject], place)
+            (medians[case, baseline] / medians[case, subject], place)
             for place, case in enumerate(cases)
             if (case, subject) in medians
         ]
         axes.scatter(*zip(*points), label=subject, marker=marker, s=28)
     axes.axvline(1, color="gray", linewidth=1)
-    axes.set(xscale="log", xlabel=f"how many times less than {BASELINE}", yticks=range(len(cases)), yticklabels=cases)
+    axes.set(xscale="log", xlabel=f"how many times less than {baseline}", yticks=range(len(cases)), yticklabels=cases)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.invert_yaxis()
     axes.grid(alpha=0.3)

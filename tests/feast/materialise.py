@@ -10,24 +10,20 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import math
-import os
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-os.environ["FEAST_USAGE"] = "False"
-
 import pyarrow as pa
-import pyarrow.parquet as parquet
-from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, ValueType
+from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, ValueType
 from feast.online_response import OnlineResponse
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
 
-PROJECT = "sardonyx"
+import repository
+
 NOW = datetime.now(timezone.utc).replace(microsecond=123456)
 LONG_AGO = NOW - timedelta(days=300)
 A_DAY = timedelta(days=1)
@@ -133,27 +129,7 @@ _STRANGERS = {"user_id": 404, "shop_id": 404, "card_id": "nobody", "token": b"no
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    logging.disable(logging.WARNING)
-    (folder / "feature_store.yaml").write_text(
-        json.dumps(
-            {
-                "project": PROJECT,
-                "provider": "local",
-                "registry": "registry.db",
-                "online_store": {
-                    "type": "dynamodb",
-                    "region": os.environ["AWS_REGION"],
-                    "endpoint_url": os.environ["AWS_ENDPOINT_URL"],
-                    "table_name_template": "feast-{project}-{table_name}",
-                },
-                "offline_store": {"type": "file"},
-                "entity_key_serialization_version": 3,
-            },
-            indent=2,
-        )
-    )
-    store = FeatureStore(repo_path=str(folder))
+    store = repository.create(folder)
     views = _apply(store, folder)
     store.materialize(LONG_AGO - A_DAY, datetime.now(timezone.utc) + A_DAY)
     answers = {name: _answers(store, name, _VIEWS[name][3]) for name in views}
@@ -169,16 +145,9 @@ def _apply(store: FeatureStore, folder: Path) -> dict[str, FeatureView]:
         columns |= {name: (_arrow(kind), [row[1][name] for row in rows]) for name, kind in features.items()}
         columns["event_timestamp"] = (_arrow(UnixTimestamp), [row[2] for row in rows])
         table = pa.table({name: pa.array(values, type=kind) for name, (kind, values) in columns.items()})
-        path = folder / f"{name}.parquet"
-        parquet.write_table(table, path)
-        views[name] = FeatureView(
-            name=name,
-            entities=[entities[key] for key in keys],
-            ttl=ttl,
-            schema=[Field(name=key, dtype=_KEY_TYPES[key][1]) for key in keys]
-            + [Field(name=name, dtype=kind) for name, kind in features.items()],
-            source=FileSource(name=f"{name}_source", path=str(path), timestamp_field="event_timestamp"),
-        )
+        schema = [Field(name=key, dtype=_KEY_TYPES[key][1]) for key in keys]
+        schema += [Field(name=name, dtype=kind) for name, kind in features.items()]
+        views[name] = repository.view(folder, name, [entities[key] for key in keys], schema, ttl, table)
     service = FeatureService(name="all", features=list(views.values()))
     store.apply([*entities.values(), *views.values(), service])
     return views

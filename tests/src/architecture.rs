@@ -8,9 +8,9 @@ use serde_json::{Value as Json, json};
 use crate::models::repository;
 
 /// Each foreign world, by the beginnings of its crates' names, and the only crates that may know it. Protobuf is the form of ONNX files
-/// and of Feast's registry.
+/// and of Feast's registry. The benchmarks take items as the AWS SDK gives them.
 const FOREIGN_WORLDS: [(&[&str], &[&str]); 6] = [
-    (&["aws-", "aws_sdk"], &["sardonyx-aws"]),
+    (&["aws-", "aws_sdk"], &["sardonyx-aws", "sardonyx-bench"]),
     (&["tract"], &["sardonyx-onnx"]),
     (&["prost"], &["sardonyx-onnx", "sardonyx-cli"]),
     (&["serde-saphyr"], &["sardonyx-cli"]),
@@ -30,7 +30,7 @@ const INTERNAL: [(&str, &[&str]); 8] = [
         "sardonyx-cli",
         &["sardonyx-core", "sardonyx-aws", "sardonyx-ingest", "sardonyx-onnx"],
     ),
-    ("sardonyx-bench", &["sardonyx-core", "sardonyx-onnx"]),
+    ("sardonyx-bench", &["sardonyx-core", "sardonyx-aws", "sardonyx-onnx"]),
 ];
 
 /// What does I/O has no place in the domain.

@@ -2,6 +2,8 @@
 
 mod backoff;
 mod clients;
+#[cfg(test)]
+mod cost_tests;
 mod dynamodb_feature_writer;
 mod dynamodb_online_store;
 mod dynamodb_result_store;
@@ -22,4 +24,5 @@ pub use dynamodb_feature_writer::DynamoDbFeatureWriter;
 pub use dynamodb_online_store::DynamoDbOnlineStore;
 pub use dynamodb_result_store::DynamoDbResultStore;
 pub use native_layout::schema_fingerprint;
+pub use row_layout::RowLayout;
 pub use s3_model_store::S3ModelStore;

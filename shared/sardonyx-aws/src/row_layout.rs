@@ -10,14 +10,14 @@ use sardonyx_core::manifest::{FeatureView, Layout};
 use sardonyx_core::snapshots::SnapshotId;
 
 use crate::feast_layout::{self, ENTITY_ID, EVENT_TS, EntityIds, VALUES};
-use crate::native_layout::{self, ENTITY_KEY, Item, LONGEST_KEY_BYTES};
+use crate::native_layout::{self, ENTITY_KEY, LONGEST_KEY_BYTES};
 
 /// The most features that are asked for by name. A name costs in the request about what a feature costs in the answer, so that with many
 /// of them the whole row is no dearer.
 const MOST_FEATURES_BY_NAME: usize = 64;
 
-/// How the rows of one view are found and read.
-pub(crate) struct RowLayout<'a> {
+/// How the rows of one view are found and read: keys of entities, and items that become rows.
+pub struct RowLayout<'a> {
     view: &'a FeatureView,
     kind: Kind,
 }
@@ -32,7 +32,7 @@ enum Kind {
 
 impl<'a> RowLayout<'a> {
     /// The rows of a snapshot of the view. Feast's layout knows none.
-    pub(crate) fn of(view: &'a FeatureView, snapshot: Option<SnapshotId>) -> Self {
+    pub fn of(view: &'a FeatureView, snapshot: Option<SnapshotId>) -> Self {
         let kind = match view.layout {
             Layout::Native => Kind::Native {
                 fingerprint: native_layout::schema_fingerprint(view),
@@ -56,7 +56,7 @@ impl<'a> RowLayout<'a> {
     }
 
     /// The view's table; rows of the native layout share one.
-    pub(crate) fn table<'b>(&self, native_table: &'b str) -> &'b str
+    pub fn table<'b>(&self, native_table: &'b str) -> &'b str
     where
         'a: 'b,
     {
@@ -68,7 +68,7 @@ impl<'a> RowLayout<'a> {
     }
 
     /// The attribute that is the partition key.
-    pub(crate) fn key_attribute(&self) -> &'static str {
+    pub fn key_attribute(&self) -> &'static str {
         match self.kind {
             Kind::Native { .. } => ENTITY_KEY,
             Kind::Feast(_) => ENTITY_ID,
@@ -76,7 +76,7 @@ impl<'a> RowLayout<'a> {
     }
 
     /// The partition key of an entity's row. `None` when DynamoDB allows no such key, so that there is no row.
-    pub(crate) fn key(&self, entity: &EntityKey) -> Option<String> {
+    pub fn key(&self, entity: &EntityKey) -> Option<String> {
         match &self.kind {
             Kind::Native { snapshot, .. } => Some(native_layout::entity_key(self.view, snapshot.as_ref(), entity))
                 .filter(|key| key.len() <= LONGEST_KEY_BYTES),
@@ -88,7 +88,7 @@ impl<'a> RowLayout<'a> {
     ///
     /// # Errors
     /// Says what is wrong with the item.
-    pub(crate) fn row(&self, item: &Item) -> Result<FeatureRow, String> {
+    pub fn row(&self, item: &HashMap<String, AttributeValue>) -> Result<FeatureRow, String> {
         match &self.kind {
             Kind::Native { fingerprint, .. } => native_layout::from_item(self.view, *fingerprint, item),
             Kind::Feast(_) => feast_layout::from_item(self.view, item),

@@ -13,11 +13,11 @@ use crate::BenchError;
 use crate::subject::{BASELINE, OURS};
 
 /// The cases of a suite.
-pub(crate) struct Suite {
+pub(crate) struct Suite<C = Case> {
     /// As in `trees`.
     pub(crate) name: String,
     /// In the order in which they are run.
-    pub(crate) cases: Vec<Case>,
+    pub(crate) cases: Vec<C>,
     /// The peers by name.
     pub(crate) peers: BTreeMap<String, Peer>,
     folder: PathBuf,
@@ -64,6 +64,13 @@ pub(crate) struct Rows {
     shape: Vec<usize>,
 }
 
+impl Rows {
+    /// The file's name in the suite's folder.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+}
+
 /// A library to compare with.
 #[derive(Deserialize)]
 pub(crate) struct Peer {
@@ -73,7 +80,7 @@ pub(crate) struct Peer {
     pub(crate) library: Option<PathBuf>,
 }
 
-impl Suite {
+impl<C: DeserializeOwned> Suite<C> {
     /// # Errors
     /// When `make.py` has not made this suite.
     pub(crate) fn read(folder: &Path, suite: &str) -> Result<Self, BenchError> {
@@ -85,6 +92,31 @@ impl Suite {
         })
     }
 
+    /// A file of this suite.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    /// The first rows of an input; the others are not read.
+    ///
+    /// # Errors
+    /// When the file is missing or shorter than that.
+    pub(crate) fn tensor(&self, rows: &Rows, count: usize) -> Result<Tensor, BenchError> {
+        let mut shape = rows.shape.clone();
+        let batch = shape.first_mut().ok_or("an input without rows")?;
+        *batch = count.min(*batch);
+        let (file, len) = (File::open(self.path(&rows.file))?, shape.iter().product());
+        let data = match rows.datatype.as_str() {
+            "float32" => TensorData::Fp32(elements(file, len, f32::from_le_bytes)?),
+            "float64" => TensorData::Fp64(elements(file, len, f64::from_le_bytes)?),
+            "int64" => TensorData::Int64(elements(file, len, i64::from_le_bytes)?),
+            other => return Err(format!("no input of type {other} is known here").into()),
+        };
+        Ok(Tensor::new(shape, data)?)
+    }
+}
+
+impl Suite {
     /// What is compared: Sardonyx and the peers of this suite, and their versions.
     pub(crate) fn versions(&self) -> BTreeMap<String, String> {
         let takes_part =
@@ -95,11 +127,6 @@ impl Suite {
             .map(|(name, peer)| (name.clone(), peer.version.clone()))
             .chain(ours)
             .collect()
-    }
-
-    /// A file of this suite.
-    pub(crate) fn path(&self, file: &str) -> PathBuf {
-        self.folder.join(file)
     }
 
     /// Where the packed form of a case's model is, once the suite `load` has packed it.
@@ -134,19 +161,6 @@ impl Suite {
                 .map_err(|error| format!("{}: {error}", rows.file).into())
         });
         inputs.collect()
-    }
-
-    fn tensor(&self, rows: &Rows, count: usize) -> Result<Tensor, BenchError> {
-        let mut shape = rows.shape.clone();
-        let batch = shape.first_mut().ok_or("an input without rows")?;
-        *batch = count.min(*batch);
-        let (file, len) = (File::open(self.path(&rows.file))?, shape.iter().product());
-        let data = match rows.datatype.as_str() {
-            "float32" => TensorData::Fp32(elements(file, len, f32::from_le_bytes)?),
-            "int64" => TensorData::Int64(elements(file, len, i64::from_le_bytes)?),
-            other => return Err(format!("no input of type {other} is known here").into()),
-        };
-        Ok(Tensor::new(shape, data)?)
     }
 }
 

@@ -1,18 +1,18 @@
 //! Who takes part: libraries in this process, and Sardonyx in others where the environment decides on what is measured.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::BufRead;
+use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use sardonyx_core::tensor::Tensor;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
 use crate::case::{Case, Suite};
 use crate::subject::{self, BASELINE, OURS, Subject};
+use crate::worker::{Worker, reply};
 use crate::{Args, BenchError};
 
 /// A turn has so many calls at least and goes on for so long, or until a call ends after the longest turn.
@@ -111,16 +111,13 @@ impl Contender for Local {
     }
 }
 
-fn is_over(calls: usize, elapsed: Duration) -> bool {
+/// Whether a turn is over.
+pub(crate) fn is_over(calls: usize, elapsed: Duration) -> bool {
     calls >= CALLS && elapsed >= TURN || calls > 0 && elapsed >= LONGEST_TURN
 }
 
-/// Sardonyx in a process of its own, which answers requests, one a line.
-struct Remote {
-    process: Child,
-    requests: ChildStdin,
-    replies: BufReader<ChildStdout>,
-}
+/// Sardonyx in a process of its own.
+struct Remote(Worker);
 
 #[derive(Serialize, Deserialize)]
 enum Request {
@@ -135,47 +132,25 @@ impl Remote {
         environment: &BTreeMap<String, String>,
         args: &Args,
     ) -> Result<Self, BenchError> {
-        let mut process = Command::new(std::env::current_exe()?)
+        let mut program = Command::new(std::env::current_exe()?);
+        program
             .args([suite, "--serve", "--case", &case.name])
             .arg("--models")
             .arg(&args.models)
             .arg("--output")
             .arg(&args.output)
-            .envs(environment)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let requests = process.stdin.take().ok_or("no standard input")?;
-        let replies = process.stdout.take().ok_or("no standard output")?;
-        Ok(Self {
-            process,
-            requests,
-            replies: BufReader::new(replies),
-        })
-    }
-
-    fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, BenchError> {
-        writeln!(self.requests, "{}", serde_json::to_string(request)?)?;
-        let mut reply = String::new();
-        self.replies.read_line(&mut reply)?;
-        Ok(serde_json::from_str::<Result<T, String>>(&reply)??)
+            .envs(environment);
+        Ok(Self(Worker::start(&mut program)?))
     }
 }
 
 impl Contender for Remote {
     fn answer(&mut self, size: usize, index: usize) -> Result<Answer, BenchError> {
-        self.ask(&Request::Answer { size, index })
+        self.0.ask(&Request::Answer { size, index })
     }
 
     fn turn(&mut self, size: usize) -> Result<f64, BenchError> {
-        self.ask(&Request::Turn { size })
-    }
-}
-
-impl Drop for Remote {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.0.ask(&Request::Turn { size })
     }
 }
 
@@ -193,16 +168,6 @@ pub(crate) fn serve(suite: &Suite, case: &Case) -> Result<(), BenchError> {
         }
     }
     Ok(())
-}
-
-fn reply<T: Serialize>(result: Result<T, BenchError>) -> Result<(), BenchError> {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(
-        stdout,
-        "{}",
-        serde_json::to_string(&result.map_err(|error| error.to_string()))?
-    )?;
-    Ok(stdout.flush()?)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
-//! Benchmarks against ONNX Runtime and the training libraries: `make bench`.
+//! Benchmarks against ONNX Runtime, the training libraries and Feast: `make bench`.
 //!
 //! A suite is a list of cases, made by `models/make.py`: a model, its input rows, batch sizes. A case is run by several subjects: Sardonyx and its
 //! peers in this process, on the same rows; Sardonyx also in other processes that are told to do without some instruction sets. Their answers
-//! must agree before anything is timed. In the suite `load` each measurement has a process of its own.
+//! must agree before anything is timed. In the suite `load` each measurement has a process of its own. The suite `features` has no models: it reads
+//! rows from a DynamoDB on this machine, and is compared with Feast.
 
 mod answer;
 mod case;
 mod contender;
+mod features;
 mod latency;
 mod load;
 mod machine;
@@ -14,6 +16,7 @@ mod peers;
 mod report;
 mod sardonyx;
 mod subject;
+mod worker;
 
 use std::error::Error;
 use std::fs;
@@ -27,10 +30,10 @@ use clap::Parser;
 use crate::case::Suite;
 use crate::report::Report;
 
-/// Times Sardonyx and its peers on the models of one suite
+/// Times Sardonyx and its peers on one suite
 #[derive(Parser)]
 struct Args {
-    /// The suite: trees, linear, nets or load
+    /// The suite: trees, linear, nets, load or features
     suite: String,
     /// The folder that `make.py` filled
     #[arg(long)]
@@ -44,12 +47,15 @@ struct Args {
     /// Only this batch size
     #[arg(long)]
     batch: Option<usize>,
-    /// Only subjects with this in their names; ONNX Runtime is always there
+    /// Only subjects with this in their names; whom they are compared with is always there
     #[arg(long, default_value = "")]
     subject: String,
     /// How often each subject has its turn
     #[arg(long, default_value = "9")]
     rounds: NonZeroUsize,
+    /// For the suite features: the Python that has Feast, and the script that it answers with
+    #[arg(long, num_args = 2, value_names = ["PYTHON", "SCRIPT"])]
+    feast: Vec<PathBuf>,
     /// Answer the requests of another process of this program
     #[arg(long, hide = true)]
     serve: bool,
@@ -77,15 +83,30 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), BenchError> {
-    let suite = Suite::read(&args.models, &args.suite)?;
-    if args.serve || args.probe.is_some() {
-        let case = suite.cases.iter().find(|case| case.name == args.case);
-        let case = case.ok_or("there is no such case")?;
-        return match &args.probe {
-            Some(subject) => load::probe(&suite, case, subject),
-            None => contender::serve(&suite, case),
-        };
+    let report = if args.suite == features::SUITE {
+        features::run(args)?
+    } else {
+        let suite = Suite::read(&args.models, &args.suite)?;
+        if args.serve || args.probe.is_some() {
+            return answer(&suite, args);
+        }
+        run_models(&suite, args)?
+    };
+    let mut stdout = std::io::stdout().lock();
+    Ok(write!(stdout, "\n{}", report.markdown())?)
+}
+
+/// What another process of this program has asked this one for.
+fn answer(suite: &Suite, args: &Args) -> Result<(), BenchError> {
+    let case = suite.cases.iter().find(|case| case.name == args.case);
+    let case = case.ok_or("there is no such case")?;
+    match &args.probe {
+        Some(subject) => load::probe(suite, case, subject),
+        None => contender::serve(suite, case),
     }
+}
+
+fn run_models(suite: &Suite, args: &Args) -> Result<Report, BenchError> {
     let measure = if args.suite == "load" {
         load::measure
     } else {
@@ -93,11 +114,10 @@ fn run(args: &Args) -> Result<(), BenchError> {
     };
     let mut report = Report::new(machine::describe(), suite.versions());
     for case in suite.cases.iter().filter(|case| case.name.contains(&args.case)) {
-        report.rows.extend(measure(&suite, case, args)?);
+        report.rows.extend(measure(suite, case, args)?);
         write(args, &report)?; // what is there is there, if the rest is stopped
     }
-    let mut stdout = std::io::stdout().lock();
-    Ok(write!(stdout, "\n{}", report.markdown())?)
+    Ok(report)
 }
 
 fn write(args: &Args, report: &Report) -> Result<(), BenchError> {

@@ -5,19 +5,18 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::subject::BASELINE;
-
 /// The results of a suite.
 #[derive(Serialize)]
 pub(crate) struct Report {
     machine: BTreeMap<&'static str, String>,
-    versions: BTreeMap<String, String>,
-    /// In the order in which they were measured.
+    /// Of whatever takes part.
+    pub(crate) versions: BTreeMap<String, String>,
+    /// In the order in which they were measured. The first subject is the one that the others are compared with.
     pub(crate) rows: Vec<Row>,
 }
 
 /// A metric of one subject in one case.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(crate) struct Row {
     case: String,
     subject: String,
@@ -57,6 +56,11 @@ impl Row {
         }
     }
 
+    /// Whether more is better.
+    fn is_rate(&self) -> bool {
+        self.unit.ends_with("/s")
+    }
+
     /// Subject and median, for a line of progress.
     pub(crate) fn brief(&self) -> String {
         format!("{} {} {}", self.subject, number(self.median), self.unit)
@@ -73,7 +77,8 @@ impl Report {
         }
     }
 
-    /// A table with a line for each case and metric and a column for each subject: the median, and how many times less than the baseline's it is.
+    /// A table with a line for each case and metric and a column for each subject: the median, and how many times less than the baseline's it is,
+    /// or, of a rate, how many times more.
     pub(crate) fn markdown(&self) -> String {
         let mut subjects: Vec<&str> = vec![];
         let mut lines: Vec<(String, Vec<&Row>)> = vec![];
@@ -90,8 +95,9 @@ impl Report {
         let mut table = format!("| case | metric | {} |\n|---|---|", subjects.join(" | "));
         table.push_str(&"---:|".repeat(subjects.len()));
         table.push('\n');
+        let baseline_subject = subjects.first().copied().unwrap_or_default();
         for (title, rows) in lines {
-            let baseline = rows.iter().find(|row| row.subject == BASELINE);
+            let baseline = rows.iter().find(|row| row.subject == baseline_subject);
             let _ = write!(table, "| {title} |");
             for subject in &subjects {
                 let row = rows.iter().find(|row| row.subject == **subject);
@@ -106,14 +112,24 @@ impl Report {
         let details = self.machine.iter().map(|(key, value)| format!("{key} {value}"));
         let versions = self.versions.iter().map(|(name, version)| format!("{name} {version}"));
         let details = details.chain(versions).collect::<Vec<_>>().join(", ");
-        format!("{table}\nMedians of the rounds; in brackets how many times less than {BASELINE}. {details}.\n")
+        let rates = if self.rows.iter().any(Row::is_rate) {
+            ", or of a rate how many times more"
+        } else {
+            ""
+        };
+        format!(
+            "{table}\nMedians of the rounds; in brackets how many times less than {baseline_subject}{rates}. {details}.\n"
+        )
     }
 }
 
 fn cell(row: &Row, baseline: Option<&Row>) -> String {
     let median = number(row.median);
     match baseline {
-        Some(baseline) if row.subject != BASELINE => format!("{median} ({}x)", number(baseline.median / row.median)),
+        Some(baseline) if row.subject != baseline.subject => {
+            let less = baseline.median / row.median;
+            format!("{median} ({}x)", number(if row.is_rate() { 1.0 / less } else { less }))
+        }
         _ => median,
     }
 }
@@ -130,6 +146,8 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BASELINE: &str = "onnxruntime";
 
     fn row(subject: &str, rounds: &[f64]) -> Row {
         Row::new("xgb/batch-1", subject, "latency_p50", "us", rounds.to_vec())
@@ -160,6 +178,21 @@ mod tests {
         );
         assert!(
             table.contains("| net/batch-1 | latency_p50 (us) | 150 |  |\n"),
+            "{table}"
+        );
+        assert!(table.contains("less than onnxruntime. "), "{table}");
+    }
+
+    #[test]
+    fn more_of_a_rate_is_better() {
+        let mut report = Report::new(BTreeMap::new(), BTreeMap::new());
+        report.rows = [("feast", 2000.0), ("sardonyx", 80_000.0)]
+            .map(|(subject, rate)| Row::new("rows/batch-1", subject, "read_rate", "features/s", vec![rate]))
+            .to_vec();
+        let table = report.markdown();
+        assert!(table.contains("| 2000 | 80000 (40.0x) |\n"), "{table}");
+        assert!(
+            table.contains("less than feast, or of a rate how many times more. "),
             "{table}"
         );
     }

@@ -25,10 +25,15 @@ pub(crate) fn to_item(view: &FeatureView, row: &RowWrite) -> Result<Item, String
         };
         values.insert(feature.name.clone(), AttributeValue::B(Blob::new(bytes)));
     }
-    let time = DateTime::from_millis(row.row.event_time_ms)
+    let seconds = DateTime::from_secs(row.row.event_time_ms.div_euclid(1000))
         .fmt(DateTimeFormat::DateTime)
         .map_err(|error| error.to_string())?;
-    let event_ts = time.replace('T', " ").replace('Z', "+00:00");
+    // As Python's `str` does it: microseconds, or none.
+    let fraction = match row.row.event_time_ms.rem_euclid(1000) {
+        0 => String::new(),
+        milliseconds => format!(".{milliseconds:03}000"),
+    };
+    let event_ts = seconds.replace('T', " ").replace('Z', &format!("{fraction}+00:00"));
     Ok(Item::from([
         (
             ENTITY_ID.to_owned(),

@@ -1,0 +1,91 @@
+//! A DynamoDB on the loopback interface of this machine, on other cores than the subjects.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::{Client, Config};
+use dynoxide::Database;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::BenchError;
+
+const REGION: &str = "eu-west-1";
+/// The server takes any.
+const ACCESS_KEY: &str = "local";
+
+/// A server that lives as long as this process.
+pub(crate) struct DynamoDb {
+    endpoint: String,
+}
+
+impl DynamoDb {
+    /// Starts a server with no tables.
+    ///
+    /// # Errors
+    /// When the system has no port or no thread for it.
+    pub(crate) fn start() -> Result<Self, BenchError> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let database = Database::memory().map_err(|error| error.to_string())?;
+        let runtime = runtime()?;
+        thread::Builder::new().name("dynamodb".into()).spawn(move || {
+            leave_this_core();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).expect("the listener is set up for it");
+                dynoxide::server::serve_on(listener, database).await;
+            });
+        })?;
+        Ok(Self { endpoint })
+    }
+
+    /// What makes the AWS SDKs of other languages use this server.
+    pub(crate) fn environment(&self) -> [(&'static str, &str); 5] {
+        [
+            ("AWS_ENDPOINT_URL", &self.endpoint),
+            ("AWS_REGION", REGION),
+            ("AWS_DEFAULT_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", ACCESS_KEY),
+        ]
+    }
+
+    /// A client with a connection of its own.
+    pub(crate) fn client(&self) -> Client {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .credentials_provider(Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "bench"))
+            .endpoint_url(&self.endpoint);
+        Client::from_conf(config.build())
+    }
+}
+
+/// The server's version.
+pub(crate) fn versions() -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("dynoxide".to_owned(), dynoxide::PRODUCT_VERSION.to_owned()),
+        ("sardonyx".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ])
+}
+
+/// Everything on the thread that waits, as in a function.
+///
+/// # Errors
+/// When the system has not what it takes.
+pub(crate) fn runtime() -> Result<Runtime, BenchError> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}
+
+/// The benchmark keeps to one core: this thread takes any of the others. Where there are none, all share.
+fn leave_this_core() {
+    let Ok(taken) = sched_getaffinity(None) else { return };
+    let mut others = CpuSet::new();
+    for core in (0..CpuSet::MAX_CPU).filter(|core| !taken.is_set(*core)) {
+        others.set(core);
+    }
+    let _ = sched_setaffinity(None, &others);
+}
