@@ -4,6 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -113,6 +114,12 @@ fn is_condition(error: &SdkError<PutItemError>) -> bool {
         .is_some_and(PutItemError::is_conditional_check_failed_exception)
 }
 
+fn is_missing(error: &SdkError<GetItemError>) -> bool {
+    error
+        .as_service_error()
+        .is_some_and(GetItemError::is_resource_not_found_exception)
+}
+
 /// The items of the rows.
 fn items(view: &FeatureView, snapshot: Option<&SnapshotId>, rows: &[RowWrite]) -> Result<Vec<Item>, StoreError> {
     let malformed = |problem| StoreError::Malformed {
@@ -183,7 +190,11 @@ impl FeatureWriter for DynamoDbFeatureWriter {
             .key(ENTITY_KEY, AttributeValue::S(record_key(view)))
             .consistent_read(true)
             .send();
-        let answer = call.await.map_err(|error| unavailable(self.describe(), error))?;
+        let answer = match call.await {
+            Ok(answer) => answer,
+            Err(error) if is_missing(&error) => return Err(StoreError::NotFound { what: self.describe() }),
+            Err(error) => return Err(unavailable(self.describe(), error)),
+        };
         let Some(item) = answer.item else {
             return Ok(ViewSnapshots::default());
         };

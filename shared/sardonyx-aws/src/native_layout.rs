@@ -37,6 +37,9 @@ const EXPIRES_AT: &str = "expires_at";
 /// What DynamoDB allows for a partition key. No longer key can have a row.
 pub(crate) const LONGEST_KEY_BYTES: usize = 2048;
 
+/// What DynamoDB allows for an item, less what the key, the times and the names may take.
+const LONGEST_VALUES_BYTES: usize = 400 * 1024 - LONGEST_KEY_BYTES - 128;
+
 const FORMAT_VERSION: u8 = 1;
 const HEADER_BYTES: usize = 9;
 
@@ -97,12 +100,16 @@ pub(crate) fn to_item(view: &FeatureView, snapshot: Option<&SnapshotId>, write: 
     if key.len() > LONGEST_KEY_BYTES {
         return Err(format!("its key is longer than {LONGEST_KEY_BYTES} bytes"));
     }
+    let values = pack(view, &row.values)?;
+    if values.len() > LONGEST_VALUES_BYTES {
+        return Err(format!(
+            "its values take {} bytes, and an item of DynamoDB has room for {LONGEST_VALUES_BYTES}",
+            values.len()
+        ));
+    }
     let mut item = HashMap::from([
         (ENTITY_KEY.to_owned(), AttributeValue::S(key)),
-        (
-            VALUES.to_owned(),
-            AttributeValue::B(Blob::new(pack(view, &row.values)?)),
-        ),
+        (VALUES.to_owned(), AttributeValue::B(Blob::new(values))),
         (EVENT_TIME.to_owned(), AttributeValue::N(row.event_time_ms.to_string())),
     ]);
     if let Some(seconds) = row.expires_at_seconds {
@@ -298,6 +305,24 @@ mod tests {
         let mut impossible = packed;
         impossible[HEADER_BYTES] = 0b1111;
         assert!(unpack(&view, fingerprint, &impossible).is_err());
+    }
+
+    #[test]
+    fn a_row_that_no_item_can_hold_is_refused() {
+        let mut view = user_view();
+        view.features.truncate(1);
+        view.features[0].value_type = ValueType::String;
+        let write = |len| RowWrite {
+            entity: EntityKey(vec![KeyValue::Int64(1)]),
+            row: FeatureRow {
+                event_time_ms: 1,
+                expires_at_seconds: None,
+                values: vec![Stored::Value(FeatureValue::String("x".repeat(len)))],
+            },
+        };
+        assert!(to_item(&view, None, &write(400_000)).is_ok());
+        let problem = to_item(&view, None, &write(410_000)).expect_err("is too long");
+        assert!(problem.starts_with("its values take 410014 bytes"), "{problem}");
     }
 
     #[test]

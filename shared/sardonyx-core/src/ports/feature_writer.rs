@@ -32,7 +32,7 @@ pub trait FeatureWriter: Send + Sync {
     /// The view's snapshots, as they are now: what was replaced before is seen.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], [`StoreError::Malformed`].
+    /// [`StoreError::NotFound`] when the store itself is not there, [`StoreError::Unavailable`], [`StoreError::Malformed`].
     async fn snapshots(&self, view: &FeatureView) -> Result<ViewSnapshots, StoreError>;
 
     /// Puts `snapshots` in the place of what [`Self::snapshots`] gave, at once for every reader, unless somebody else has done so in the

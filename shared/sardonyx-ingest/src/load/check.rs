@@ -9,9 +9,10 @@ use serde_json::Value as Json;
 
 use super::{FeatureFile, LoadError, LoadOptions, Loader, Progress, Stage};
 use crate::duplicates::Duplicates;
+use crate::event_time::format_event_time;
 use crate::reader::{Parsed, Rejection, RowReader};
 use crate::rejects::RejectWriter;
-use crate::view_rules::ViewRules;
+use crate::view_rules::{EVENT_TIME, ViewRules};
 
 /// How many rows are read at a time.
 pub(super) const BATCH: usize = 2048;
@@ -131,5 +132,8 @@ fn to_json(view: &FeatureView, write: &RowWrite) -> Json {
         };
         Some((feature.name.clone(), value))
     });
-    keys.chain(features).collect()
+    let event_time = format_event_time(write.row.event_time_ms).into();
+    keys.chain(features)
+        .chain([(EVENT_TIME.to_owned(), event_time)])
+        .collect()
 }

@@ -210,7 +210,8 @@ async fn a_bad_file_writes_nothing_and_every_bad_row_is_told() {
     let rejects = fixture.rejects();
     assert_eq!(
         rejects[0],
-        json!({"line": 3, "reasons": ["has the same join keys as line 2"], "row": {"user_id": 1, "user_age": 2}})
+        json!({"line": 3, "reasons": ["has the same join keys as line 2"],
+               "row": {"user_id": 1, "user_age": 2, "event_time": "2027-01-15T08:00:00.000Z"}})
     );
     assert_eq!(
         (&rejects[1]["line"], &rejects[1]["row"]["user_age"]),
