@@ -10,6 +10,7 @@ mod online_store;
 use std::io::Write;
 use std::time::Instant;
 
+use sardonyx_core::entity::KeyType;
 use sardonyx_core::manifest::{FeatureView, JoinKey, Layout, StalePolicy, StoredFeature};
 use sardonyx_core::tensor::TensorData;
 use sardonyx_core::value::ValueType;
@@ -51,7 +52,7 @@ impl Case {
             name: self.view.clone(),
             join_keys: vec![JoinKey {
                 name: JOIN_KEY.into(),
-                key_type: sardonyx_core::entity::KeyType::Int64,
+                key_type: KeyType::Int64,
             }],
             layout,
             table,

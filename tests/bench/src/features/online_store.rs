@@ -1,6 +1,7 @@
 //! Sardonyx's online store, on its own layout and on Feast's.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
@@ -85,7 +86,7 @@ impl Sardonyx {
     }
 
     /// The rows as a function reads them.
-    fn fetch(&self, entities: &[EntityKey]) -> Result<Vec<std::sync::Arc<FeatureRow>>, BenchError> {
+    fn fetch(&self, entities: &[EntityKey]) -> Result<Vec<Arc<FeatureRow>>, BenchError> {
         let reads = [ViewRead {
             view: &self.view,
             entities,
