@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     sardonyx_lambda::run(start)
 }
 
-async fn start(config: Config) -> Result<Service<PurchasePropensity>, StartError> {
+async fn start(config: Config) -> Result<Service<Predictor<PurchasePropensity>>, StartError> {
     let aws = AwsClients::from_env().await;
     let models = aws.model_store(&config.artifact_bucket);
     let artifact = ModelArtifact::fetch(&models, &config.model_name, &config.model_version).await?;

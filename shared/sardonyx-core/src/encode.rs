@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::feature_row::Stored;
-use crate::manifest::{FeatureSpec, GoldenRow, Manifest, MissingPolicy, REQUEST_SOURCE, Range};
+use crate::manifest::{FeatureSpec, FeatureView, GoldenRow, Manifest, MissingPolicy, Range};
 use crate::tensor::{Datatype, Tensor, TensorData};
 use crate::value::{FeatureValue, ListValue, ValueType};
 use crate::with_elements;
@@ -55,6 +55,8 @@ pub(crate) enum Source {
         view: usize,
         feature: usize,
     },
+    /// Offers, of which each has a row of its own.
+    Catalogue,
 }
 
 /// One feature's column of one input tensor, or a list's columns, side by side.
@@ -217,6 +219,11 @@ pub struct GoldenRowError {
 }
 
 impl Column {
+    /// The first of its columns in its input.
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
     /// Reads the JSON of this feature. `None` when it is of another type.
     pub(crate) fn read(&self, json: Option<&Json>) -> Option<Stored> {
         match json {
@@ -331,18 +338,12 @@ impl Column {
 }
 
 fn column(manifest: &Manifest, feature: &FeatureSpec, datatype: Datatype, input: usize, position: usize) -> Column {
-    let from_view = manifest
-        .feature_views
-        .iter()
-        .position(|view| view.name == feature.source)
-        .filter(|_| feature.source != REQUEST_SOURCE)
-        .and_then(|view| {
-            let stored = &manifest.feature_views[view].features;
-            let index = stored.iter().position(|stored| stored.name == feature.name)?;
-            Some((Source::View { view, feature: index }, &stored[index]))
-        });
-    let (source, value_type, length) = match from_view {
-        Some((source, stored)) => (source, stored.value_type, stored.length.map(|_| stored.columns())),
+    let (source, value_type, length) = match manifest.stored_feature(feature) {
+        Some(stored) => (
+            stored_source(manifest, feature),
+            stored.value_type,
+            stored.length.map(|_| stored.columns()),
+        ),
         None => (Source::Request, feature.value_type.unwrap_or(ValueType::Float64), None),
     };
     let mut column = Column {
@@ -372,6 +373,21 @@ fn column(manifest: &Manifest, feature: &FeatureSpec, datatype: Datatype, input:
         "validation lets only usable defaults pass"
     );
     column
+}
+
+/// Where a feature is stored that a view or the catalogue holds.
+fn stored_source(manifest: &Manifest, feature: &FeatureSpec) -> Source {
+    let source = &feature.source;
+    let find = |(view, stored): (usize, &FeatureView)| {
+        let feature = stored.features.iter().position(|stored| stored.name == feature.name)?;
+        (stored.name == *source).then_some(Source::View { view, feature })
+    };
+    manifest
+        .feature_views
+        .iter()
+        .enumerate()
+        .find_map(find)
+        .unwrap_or(Source::Catalogue)
 }
 
 /// Whether the number keeps its magnitude in a tensor of that type: an integer is not cut off, a finite float stays finite.

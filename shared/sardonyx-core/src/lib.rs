@@ -12,6 +12,7 @@ pub mod open_inference;
 pub mod outputs;
 pub mod ports;
 pub mod predict;
+pub mod rank;
 pub mod snapshots;
 pub mod tensor;
 #[cfg(any(test, feature = "testing"))]

@@ -37,7 +37,23 @@ impl ClassProbability {
     /// # Errors
     /// When it is not a number from 0 to 1.
     pub fn read(&self, outputs: &[Tensor], row: usize) -> Result<f32, Cause> {
-        let tensor = outputs.get(self.output).ok_or("an output is missing")?;
+        self.read_row(self.tensor(outputs)?, row)
+    }
+
+    /// The probability in each row.
+    ///
+    /// # Errors
+    /// When one is not a number from 0 to 1.
+    pub fn read_all(&self, outputs: &[Tensor]) -> Result<Vec<f32>, Cause> {
+        let tensor = self.tensor(outputs)?;
+        (0..tensor.rows()).map(|row| self.read_row(tensor, row)).collect()
+    }
+
+    fn tensor<'a>(&self, outputs: &'a [Tensor]) -> Result<&'a Tensor, Cause> {
+        outputs.get(self.output).ok_or_else(|| "an output is missing".into())
+    }
+
+    fn read_row(&self, tensor: &Tensor, row: usize) -> Result<f32, Cause> {
         let probability = tensor
             .data()
             .number(row * tensor.row_len() + self.column)
@@ -105,6 +121,9 @@ mod tests {
         assert_eq!(yes.read(&outputs, 0).expect("is a probability"), 0.9);
         assert!(yes.read(&outputs, 1).is_err());
         assert!(yes.read(&outputs, 2).is_err());
+        assert!(yes.read_all(&outputs).is_err(), "one of them is none");
+        let first = [outputs[0].clone(), outputs[1].slice_row(0)];
+        assert_eq!(yes.read_all(&first).expect("are probabilities"), [0.9]);
         assert!(
             ClassProbability::find(&manifest(), "no")
                 .expect("is there")

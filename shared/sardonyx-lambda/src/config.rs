@@ -24,6 +24,8 @@ pub struct Config {
     pub max_instances: usize,
     /// `SARDONYX_FETCH_TIMEOUT_MILLISECONDS`: how long reading the features may take; 1000 unless it says otherwise.
     pub fetch_timeout: Duration,
+    /// `SARDONYX_CATALOGUE_REFRESH_SECONDS`: how often a model that ranks offers asks for a newer catalogue; every 60 unless it says otherwise.
+    pub catalogue_refresh_interval: Duration,
     /// `SARDONYX_METRICS_NAMESPACE`: the CloudWatch namespace; `Sardonyx` unless it says otherwise.
     pub metrics_namespace: String,
 }
@@ -69,6 +71,11 @@ impl Config {
             max_body_bytes: positive(&lookup, "SARDONYX_MAX_BODY_BYTES", 1 << 20)?,
             max_instances: positive(&lookup, "SARDONYX_MAX_INSTANCES", 256)?,
             fetch_timeout: Duration::from_millis(positive(&lookup, "SARDONYX_FETCH_TIMEOUT_MILLISECONDS", 1000)?),
+            catalogue_refresh_interval: Duration::from_secs(positive(
+                &lookup,
+                "SARDONYX_CATALOGUE_REFRESH_SECONDS",
+                60,
+            )?),
             metrics_namespace: optional("SARDONYX_METRICS_NAMESPACE").unwrap_or_else(|| "Sardonyx".into()),
         })
     }

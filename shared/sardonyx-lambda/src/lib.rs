@@ -14,11 +14,11 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use sardonyx_core::predict::Postprocess;
+use sardonyx_core::predict::UseCase;
 use serde_json::value::RawValue;
 
 pub use config::{Config, ConfigError};
-pub use service::{EventError, Response, Service};
+pub use service::{EventError, Response, Service, now_ms};
 
 /// Why a function did not start, or stopped: any error with its causes.
 pub type StartError = Box<dyn Error + Send + Sync>;
@@ -26,10 +26,10 @@ pub type StartError = Box<dyn Error + Send + Sync>;
 /// The life of a function: reads its configuration, starts its service, then serves events until Lambda stops it.
 ///
 /// An error at the start is logged with all its causes and ends the process, which Lambda reports as a failed initialisation.
-pub fn run<P, F>(start: impl FnOnce(Config) -> F) -> ExitCode
+pub fn run<U, F>(start: impl FnOnce(Config) -> F) -> ExitCode
 where
-    P: Postprocess,
-    F: Future<Output = Result<Service<P>, StartError>>,
+    U: UseCase,
+    F: Future<Output = Result<Service<U>, StartError>>,
 {
     telemetry::init();
     match try_run(start) {
@@ -41,10 +41,10 @@ where
     }
 }
 
-fn try_run<P, F>(start: impl FnOnce(Config) -> F) -> Result<(), StartError>
+fn try_run<U, F>(start: impl FnOnce(Config) -> F) -> Result<(), StartError>
 where
-    P: Postprocess,
-    F: Future<Output = Result<Service<P>, StartError>>,
+    U: UseCase,
+    F: Future<Output = Result<Service<U>, StartError>>,
 {
     let config = Config::from_env()?;
     // One thread: a function has at most one vCPU below 1,769 MB, and a second thread only adds switches.

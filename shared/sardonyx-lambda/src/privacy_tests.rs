@@ -47,7 +47,7 @@ impl Write for Broken {
 struct Fixture {
     store: Arc<InMemoryOnlineStore>,
     results: Arc<InMemoryResultStore>,
-    service: Service<SumPostprocess>,
+    service: Service<Predictor<SumPostprocess>>,
 }
 
 impl Fixture {

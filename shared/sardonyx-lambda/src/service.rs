@@ -6,13 +6,13 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::LambdaEvent;
 use sardonyx_core::ports::ResultStore;
-use sardonyx_core::predict::{Postprocess, PredictContext, Predictor, Stage};
+use sardonyx_core::predict::{PredictContext, Stage, UseCase};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, Span, info_span};
 
-use crate::telemetry::{InvocationMetrics, LineContext, Metric, MetricsSink, Trigger, write_to_stdout};
+use crate::telemetry::{InvocationMetrics, LineContext, Metric, MetricsSink, Trigger, chain, write_to_stdout};
 use crate::{Config, http, sqs};
 
 /// Time that is kept at the end of an invocation for saying what became of it.
@@ -22,9 +22,9 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(200);
 const LONGEST_INVOCATION: Duration = Duration::from_secs(15 * 60);
 
 /// A model with its front-ends.
-pub struct Service<P> {
+pub struct Service<U> {
     pub(crate) config: Config,
-    pub(crate) predictor: Predictor<P>,
+    pub(crate) use_case: U,
     pub(crate) results: Option<Arc<dyn ResultStore>>,
     metrics_sink: MetricsSink,
     is_cold: AtomicBool,
@@ -72,13 +72,13 @@ pub enum EventError {
     NoMessageId,
 }
 
-impl<P: Postprocess> Service<P> {
+impl<U: UseCase> Service<U> {
     /// Puts the parts together. `results` is where the results of queue messages go.
-    pub fn new(config: Config, predictor: Predictor<P>, results: Option<Arc<dyn ResultStore>>) -> Self {
+    pub fn new(config: Config, use_case: U, results: Option<Arc<dyn ResultStore>>) -> Self {
         let metrics_sink = Box::new(write_to_stdout);
         Self {
             config,
-            predictor,
+            use_case,
             results,
             metrics_sink,
             is_cold: AtomicBool::new(true),
@@ -94,12 +94,12 @@ impl<P: Postprocess> Service<P> {
 
     /// The name of the model.
     pub fn model_name(&self) -> &str {
-        &self.predictor.manifest().name
+        &self.use_case.served().manifest().name
     }
 
     /// The version of the model.
     pub fn model_version(&self) -> &str {
-        &self.predictor.manifest().version
+        &self.use_case.served().manifest().version
     }
 
     /// Answers one event.
@@ -132,6 +132,7 @@ impl<P: Postprocess> Service<P> {
             version = self.model_version(),
             cold_start,
         );
+        self.begin_background_work(&span);
         let response = async {
             Ok(match event {
                 Event::Http(request) => Response::Http(Box::new(http::handle(self, *request, &invocation).await)),
@@ -139,6 +140,9 @@ impl<P: Postprocess> Service<P> {
             })
         };
         let response = response.instrument(span).await;
+        for gauge in self.use_case.gauges(now_ms()) {
+            invocation.metrics.add_gauge(gauge);
+        }
         let line = invocation.metrics.into_line(&LineContext {
             now_ms: now_ms(),
             namespace: &self.config.metrics_namespace,
@@ -150,6 +154,20 @@ impl<P: Postprocess> Service<P> {
         });
         (self.metrics_sink)(&line);
         response
+    }
+
+    /// Begins what is due beside the requests. Between invocations Lambda stops the process: what is not done by the end of this one goes on
+    /// during later ones.
+    fn begin_background_work(&self, span: &Span) {
+        let Some(work) = self.use_case.background_work(now_ms()) else {
+            return;
+        };
+        let work = async {
+            if let Err(error) = work.await {
+                tracing::error!(error = chain(&*error), "the work beside the requests failed");
+            }
+        };
+        tokio::spawn(work.instrument(span.clone()));
     }
 
     /// What a prediction needs to know of this invocation.
@@ -218,6 +236,7 @@ fn unix_ms() -> u64 {
     u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
-pub(crate) fn now_ms() -> i64 {
+/// The time, in milliseconds since the Unix epoch.
+pub fn now_ms() -> i64 {
     i64::try_from(unix_ms()).unwrap_or(i64::MAX)
 }

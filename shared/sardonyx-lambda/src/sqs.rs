@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use sardonyx_core::error::{ErrorKind, InvalidInput, PredictError};
 use sardonyx_core::ports::{PredictionRecord, Recorded, ResultStore, StoreError};
-use sardonyx_core::predict::{Instance, Postprocess, Prediction};
+use sardonyx_core::predict::{Instance, Prediction, UseCase};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -31,8 +31,8 @@ struct Pending {
 }
 
 /// Scores a batch. Whatever is not recorded in the end is reported as failed, so that the queue delivers it again.
-pub(crate) async fn handle<P: Postprocess>(
-    service: &Service<P>,
+pub(crate) async fn handle<U: UseCase>(
+    service: &Service<U>,
     batch: SqsEvent,
     invocation: &Invocation,
 ) -> Result<SqsBatchResponse, EventError> {
@@ -56,7 +56,7 @@ pub(crate) async fn handle<P: Postprocess>(
 
     let stage_done = |stage| invocation.metrics.stage_done(stage);
     let context = service.predict_context(invocation, &stage_done);
-    match service.predictor.predict(instances, context).await {
+    match service.use_case.predict(instances, context).await {
         Err(error) => {
             for message in pending {
                 failures.add(invocation, message.message_id, &error);
@@ -95,9 +95,9 @@ fn parse(message_id: &str, body: &str) -> Result<Instance, InvalidInput> {
     })
 }
 
-fn record<P: Postprocess>(
-    service: &Service<P>,
-    prediction: &Prediction<P::Output>,
+fn record<U: UseCase>(
+    service: &Service<U>,
+    prediction: &Prediction<U::Output>,
 ) -> Result<PredictionRecord, PredictError> {
     let now_ms = now_ms();
     Ok(PredictionRecord {

@@ -2,6 +2,7 @@
 //!
 //! The order of a model's features exists in exactly one place: [`InputSpec::features`].
 
+mod catalogue;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use serde_path_to_error::Segment;
 
+pub use catalogue::{CatalogueSpec, RedeemedOffers};
 pub use validate::ManifestError;
 
 use crate::entity::KeyType;
@@ -23,6 +25,9 @@ pub const MANIFEST_VERSION: u32 = 1;
 
 /// The source of a feature that arrives with the request.
 pub const REQUEST_SOURCE: &str = "request";
+
+/// The source of a feature that each offer of the catalogue has.
+pub const CATALOGUE_SOURCE: &str = "catalogue";
 
 /// A model's manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +48,9 @@ pub struct Manifest {
     /// The feature views that the model reads.
     #[serde(default)]
     pub feature_views: Vec<FeatureView>,
+    /// For a model that ranks offers: what its catalogue holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalogue: Option<CatalogueSpec>,
     /// The graph's inputs with the ordered features of each.
     pub inputs: Vec<InputSpec>,
     /// The graph's outputs.
@@ -179,9 +187,9 @@ pub struct InputSpec {
 pub struct FeatureSpec {
     /// The feature's name, unique in the model.
     pub name: String,
-    /// `request`, or the name of a feature view.
+    /// `request`, `catalogue`, or the name of a feature view.
     pub source: String,
-    /// The feature's type; for a stored feature its view says it.
+    /// The feature's type; for a stored feature its view says it, for an offer's the catalogue.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub value_type: Option<ValueType>,
     /// For a string in a numeric tensor: the known categories; the tensor gets the index.
@@ -387,12 +395,14 @@ impl Manifest {
         self.feature_views.iter().find(|view| view.name == name)
     }
 
-    /// What a view stores for a feature. `None` for a feature of the request.
+    /// What a view or the catalogue stores for a feature. `None` for a feature of the request.
     pub(crate) fn stored_feature(&self, feature: &FeatureSpec) -> Option<&StoredFeature> {
-        let view = self
-            .feature_view(&feature.source)
-            .filter(|_| feature.source != REQUEST_SOURCE)?;
-        view.features.iter().find(|stored| stored.name == feature.name)
+        let features = match feature.source.as_str() {
+            REQUEST_SOURCE => return None,
+            CATALOGUE_SOURCE => &self.catalogue.as_ref()?.features,
+            view => &self.feature_view(view)?.features,
+        };
+        features.iter().find(|stored| stored.name == feature.name)
     }
 
     /// The number of that name for the model's post-processing.

@@ -1,11 +1,14 @@
 //! What a manifest must satisfy beyond its JSON Schema.
 
+mod baseline;
+mod catalogue;
+
 use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
 use super::{
-    Baseline, Distribution, FeatureSpec, FeatureView, InputSpec, Layout, MANIFEST_VERSION, Manifest, MissingPolicy,
+    CATALOGUE_SOURCE, FeatureSpec, FeatureView, InputSpec, Layout, MANIFEST_VERSION, Manifest, MissingPolicy,
     OutputRole, REQUEST_SOURCE, StoredFeature,
 };
 use crate::encode::is_representable;
@@ -98,6 +101,7 @@ pub(super) fn validate(manifest: &Manifest) -> Check {
     for (index, view) in manifest.feature_views.iter().enumerate() {
         validate_view(view, &format!("feature_views[{index}]"))?;
     }
+    catalogue::validate(manifest)?;
     require(
         !manifest.inputs.is_empty(),
         || "inputs".into(),
@@ -111,7 +115,7 @@ pub(super) fn validate(manifest: &Manifest) -> Check {
     validate_join_key_types(manifest)?;
     validate_outputs(manifest)?;
     validate_golden(manifest)?;
-    validate_baseline(manifest, &manifest.baseline)
+    baseline::validate(manifest)
 }
 
 fn features(manifest: &Manifest) -> impl Iterator<Item = &FeatureSpec> {
@@ -120,6 +124,15 @@ fn features(manifest: &Manifest) -> impl Iterator<Item = &FeatureSpec> {
 
 fn is_identifier(text: &str, allowed: impl Fn(char) -> bool) -> bool {
     !text.is_empty() && text.len() <= 128 && text.chars().all(allowed)
+}
+
+/// What [`is_source_name`] asks of a name.
+const SOURCE_NAME: &str =
+    "must be letters, digits, dots, hyphens and underscores, and neither \"request\" nor \"catalogue\"";
+
+fn is_source_name(text: &str) -> bool {
+    is_identifier(text, |c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+        && ![REQUEST_SOURCE, CATALOGUE_SOURCE].contains(&text)
 }
 
 fn is_file_name(text: &str) -> bool {
@@ -137,9 +150,9 @@ fn unique<'a>(names: impl Iterator<Item = &'a String>, path: &str) -> Check {
 
 fn validate_view(view: &FeatureView, path: &str) -> Check {
     require(
-        is_identifier(&view.name, |c| c.is_ascii_alphanumeric() || "_-.".contains(c)) && view.name != REQUEST_SOURCE,
+        is_source_name(&view.name),
         || format!("{path}.name"),
-        || format!("must be letters, digits, dots, hyphens and underscores, and not {REQUEST_SOURCE:?}"),
+        || SOURCE_NAME.into(),
     )?;
     require(
         !view.join_keys.is_empty(),
@@ -265,25 +278,13 @@ fn validate_feature(manifest: &Manifest, datatype: Datatype, feature: &FeatureSp
             )
         })?
     } else {
-        let view = manifest.feature_view(&feature.source).ok_or_else(|| {
-            ManifestError::invalid(
-                format!("{path}.source"),
-                format!(
-                    "is {:?}, which is neither {REQUEST_SOURCE:?} nor a feature view",
-                    feature.source
-                ),
-            )
-        })?;
-        let stored = manifest.stored_feature(feature).ok_or_else(|| {
-            ManifestError::invalid(
-                format!("{path}.name"),
-                format!("is {:?}, which the view {:?} does not store", feature.name, view.name),
-            )
-        })?;
+        let stored = manifest
+            .stored_feature(feature)
+            .ok_or_else(|| unknown_source(manifest, feature, path))?;
         require(
             feature.value_type.is_none_or(|declared| declared == stored.value_type),
             || format!("{path}.type"),
-            || format!("contradicts the view, which stores a {}", stored.value_type.name()),
+            || format!("contradicts its source, which stores a {}", stored.value_type.name()),
         )?;
         stored.value_type
     };
@@ -320,6 +321,30 @@ fn validate_feature(manifest: &Manifest, datatype: Datatype, feature: &FeatureSp
     }
     let length = manifest.stored_feature(feature).and_then(|stored| stored.length);
     validate_missing(datatype, feature, value_type, length, &format!("{path}.missing"))
+}
+
+/// The error for a feature that is not where it should come from.
+fn unknown_source(manifest: &Manifest, feature: &FeatureSpec, path: &str) -> ManifestError {
+    let source = &feature.source;
+    let is_catalogue = source == CATALOGUE_SOURCE && manifest.catalogue.is_some();
+    if is_catalogue || manifest.feature_view(source).is_some() {
+        let what = if is_catalogue {
+            "the catalogue".into()
+        } else {
+            format!("the view {source:?}")
+        };
+        ManifestError::invalid(
+            format!("{path}.name"),
+            format!("is {:?}, which {what} does not store", feature.name),
+        )
+    } else {
+        ManifestError::invalid(
+            format!("{path}.source"),
+            format!(
+                "is {source:?}, which is neither {REQUEST_SOURCE:?} nor {CATALOGUE_SOURCE:?} (with a catalogue) nor a feature view"
+            ),
+        )
+    }
 }
 
 fn validate_missing(
@@ -442,54 +467,4 @@ fn validate_golden(manifest: &Manifest) -> Check {
         }
     }
     Ok(())
-}
-
-fn validate_baseline(manifest: &Manifest, baseline: &Baseline) -> Check {
-    let known: HashSet<_> = features(manifest).map(|feature| &feature.name).collect();
-    for (name, distribution) in &baseline.features {
-        let path = format!("baseline.features.{name}");
-        require(known.contains(name), || path.clone(), || "is not a feature".into())?;
-        let is_list = features(manifest)
-            .filter(|feature| feature.name == *name)
-            .any(|feature| {
-                manifest
-                    .stored_feature(feature)
-                    .is_some_and(|stored| stored.length.is_some())
-            });
-        require(
-            !is_list,
-            || path.clone(),
-            || "must be left out: a list has no distribution".into(),
-        )?;
-        validate_distribution(distribution, baseline.rows, &path)?;
-    }
-    validate_distribution(&baseline.score, baseline.rows, "baseline.score")
-}
-
-fn validate_distribution(distribution: &Distribution, rows: u64, path: &str) -> Check {
-    let (counts, missing) = match distribution {
-        Distribution::Numeric(histogram) => {
-            require(
-                histogram.edges.len() == histogram.counts.len() + 1
-                    && histogram.edges.windows(2).all(|pair| pair[0] < pair[1]),
-                || format!("{path}.edges"),
-                || "must increase, and be one more than the counts".into(),
-            )?;
-            (&histogram.counts, histogram.missing)
-        }
-        Distribution::Categorical(categories) => {
-            require(
-                categories.categories.len() == categories.counts.len(),
-                || format!("{path}.counts"),
-                || "must be one for each category".into(),
-            )?;
-            (&categories.counts, categories.missing)
-        }
-    };
-    let sum = counts.iter().try_fold(missing, |sum, &count| sum.checked_add(count));
-    require(
-        sum == Some(rows),
-        || format!("{path}.counts"),
-        || format!("and the missing must add up to the {rows} rows"),
-    )
 }

@@ -1,5 +1,6 @@
 //! The ports: what the domain needs from the outside world.
 
+mod catalogue_store;
 mod feature_writer;
 mod model;
 mod model_store;
@@ -8,6 +9,7 @@ mod result_store;
 
 use std::error::Error;
 
+pub use catalogue_store::CatalogueStore;
 pub use feature_writer::{FeatureWriter, Merged, RowWrite};
 pub use model::{Model, ModelError};
 pub use model_store::{ModelStore, Published};

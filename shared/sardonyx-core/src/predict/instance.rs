@@ -18,17 +18,23 @@ pub struct Instance {
 }
 
 /// An instance whose fields have their types.
-pub(super) struct ParsedInstance {
-    pub(super) id: String,
+pub(crate) struct ParsedInstance {
+    pub(crate) id: String,
     path: String,
     /// One for each feature view of the manifest.
-    pub(super) entities: Vec<EntityKey>,
+    pub(crate) entities: Vec<EntityKey>,
     /// One for each request-time column, in order.
-    pub(super) values: Vec<Stored>,
+    pub(crate) values: Vec<Stored>,
 }
 
 impl ParsedInstance {
-    pub(super) fn parse(instance: Instance, manifest: &Manifest, columns: &[Column]) -> Result<Self, InvalidInput> {
+    /// `taken` are the names of fields that were there, too, and are read already.
+    pub(crate) fn parse(
+        instance: Instance,
+        manifest: &Manifest,
+        columns: &[Column],
+        taken: &[&str],
+    ) -> Result<Self, InvalidInput> {
         let Instance { id, path, fields } = instance;
         let request_columns = || columns.iter().filter(|column| column.source == Source::Request);
         for name in fields.keys() {
@@ -39,7 +45,7 @@ impl ParsedInstance {
                     .flat_map(|view| &view.join_keys)
                     .any(|key| key.name == *name);
             if !is_known {
-                return Err(unknown_field(&path, name, manifest, request_columns()));
+                return Err(unknown_field(&path, name, manifest, request_columns(), taken));
             }
         }
 
@@ -78,13 +84,20 @@ impl ParsedInstance {
     }
 
     /// The error for a feature whose policy is to reject.
-    pub(super) fn rejected(&self, column: &Column, manifest: &Manifest, reason: MissingReason) -> PredictError {
+    pub(crate) fn rejected(&self, column: &Column, manifest: &Manifest, reason: MissingReason) -> PredictError {
         match column.source {
             Source::Request => InvalidInput::new(
                 format!("{}.{}", self.path, column.name),
                 format!("expected {}", column.expectation()),
             )
             .into(),
+            Source::Catalogue => PredictError::Model(
+                format!(
+                    "{} is a feature of offers, and there are none: the model is to be served as one that ranks",
+                    column.name
+                )
+                .into(),
+            ),
             Source::View { view, .. } => {
                 let view = &manifest.feature_views[view];
                 let keys: Vec<_> = view.join_keys.iter().map(|key| key.name.as_str()).collect();
@@ -115,6 +128,7 @@ fn unknown_field<'a>(
     name: &str,
     manifest: &Manifest,
     columns: impl Iterator<Item = &'a Column>,
+    taken: &[&'a str],
 ) -> InvalidInput {
     let mut known: Vec<_> = manifest
         .feature_views
@@ -122,6 +136,7 @@ fn unknown_field<'a>(
         .flat_map(|view| &view.join_keys)
         .map(|key| key.name.as_str())
         .chain(columns.map(|column| column.name.as_str()))
+        .chain(taken.iter().copied())
         .collect();
     known.sort_unstable();
     known.dedup();

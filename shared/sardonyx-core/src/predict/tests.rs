@@ -1,17 +1,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::encode::MissingReason;
-use crate::entity::KeyValue;
+use crate::entity::{EntityKey, KeyValue};
 use crate::error::ErrorKind;
+use crate::feature_row::{FeatureRow, Stored};
 use crate::ports::{FeatureWriter, RowWrite};
 use crate::testing::InMemoryOnlineStore;
 use crate::testing::conformance::block_on;
-use crate::testing::models::{Sum, SumModel, SumPostprocess, manifest};
+use crate::testing::models::{self, Sum, SumModel, SumPostprocess, manifest};
 use crate::value::FeatureValue;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -47,22 +47,15 @@ impl Fixture {
 
     fn write(&self, view: usize, key: KeyValue, row: FeatureRow) {
         let entity = EntityKey(vec![key]);
-        let view = &self.predictor.manifest().feature_views[view];
+        let view = &self.predictor.served().manifest().feature_views[view];
         self.store.put(view, RowWrite { entity, row });
     }
 
     fn predict_all(&self, instances: &[Json]) -> Result<Vec<PredictionResult<Sum>>, PredictError> {
-        let instances = instances.iter().enumerate().map(|(index, fields)| Instance {
-            id: format!("id-{index}"),
-            path: format!("instances[{index}]"),
-            fields: fields.as_object().expect("is an object").clone(),
-        });
-        let context = PredictContext {
-            now_ms: NOW_MS,
-            fetch_timeout: Duration::from_secs(1),
-            stage_done: &|_| {},
-        };
-        block_on(self.predictor.predict(instances.collect(), context))
+        block_on(
+            self.predictor
+                .predict(models::instances(instances), models::context(NOW_MS)),
+        )
     }
 
     fn predict(&self, instance: Json) -> PredictionResult<Sum> {
@@ -311,7 +304,7 @@ fn an_instance_fails_alone() {
 #[test]
 fn a_row_that_cannot_be_read_fails_its_instance_alone() {
     let fixture = Fixture::new();
-    let mut view = fixture.predictor.manifest().feature_views[0].clone();
+    let mut view = fixture.predictor.served().manifest().feature_views[0].clone();
     view.features[0].name = "another_schema".into();
     let row = row(1, vec![Stored::Value(FeatureValue::Int64(3))]);
     let write = RowWrite {
@@ -347,9 +340,8 @@ fn the_stages_are_observed_in_order() {
     let stages = Mutex::new(vec![]);
     let stage_done = |stage| stages.lock().expect("no panic").push(stage);
     let context = PredictContext {
-        now_ms: NOW_MS,
-        fetch_timeout: Duration::from_secs(1),
         stage_done: &stage_done,
+        ..models::context(NOW_MS)
     };
     assert!(
         block_on(fixture.predictor.predict(vec![], context))
@@ -370,7 +362,7 @@ fn a_prediction_says_which_snapshots_it_used() {
     let json = serde_json::to_value(&prediction).expect("is JSON");
     assert_eq!(json.get("snapshots"), None);
 
-    let view = &fixture.predictor.manifest().feature_views[0];
+    let view = &fixture.predictor.served().manifest().feature_views[0];
     let id = SnapshotId::new("s-1").expect("is an id");
     let write = RowWrite {
         entity: EntityKey(vec![KeyValue::String("c".into())]),

@@ -2,6 +2,7 @@
 //!
 //! The suites use names that no other test uses, so that they may run on a store that others use too.
 
+mod catalogue_store;
 mod feature_writer;
 
 use std::pin::pin;
@@ -20,6 +21,7 @@ use crate::ports::{
 };
 use crate::value::{FeatureValue, ValueType};
 
+pub use catalogue_store::catalogue_store;
 pub use feature_writer::feature_writer;
 
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,3 +1,5 @@
+mod catalogues;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use crate::ports::{
     RowWrite, StoreError, ViewRead, ViewRows,
 };
 use crate::snapshots::{SnapshotId, ViewSnapshots};
+
+pub use catalogues::InMemoryCatalogueStore;
 
 type Shared<K, V> = Mutex<HashMap<K, V>>;
 
@@ -275,6 +279,7 @@ mod tests {
             conformance::online_store(&store, &store, Layout::Native).await;
             conformance::feature_writer(&store, &store).await;
             conformance::result_store(&InMemoryResultStore::default()).await;
+            conformance::catalogue_store(&InMemoryCatalogueStore::default()).await;
         });
     }
 }

@@ -3,5 +3,6 @@
 pub mod conformance;
 mod memory;
 pub mod models;
+pub mod offers;
 
-pub use memory::{InMemoryModelStore, InMemoryOnlineStore, InMemoryResultStore};
+pub use memory::{InMemoryCatalogueStore, InMemoryModelStore, InMemoryOnlineStore, InMemoryResultStore};

@@ -1,11 +1,13 @@
 //! Small models for tests of what lies around a model.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::manifest::Manifest;
 use crate::ports::{Cause, Model, ModelError};
-use crate::predict::Postprocess;
+use crate::predict::{Instance, Postprocess, PredictContext};
 use crate::tensor::{Datatype, Tensor, TensorData, TensorSpec};
 
 /// A manifest with one feature of each policy from each source, for [`SumModel`].
@@ -60,6 +62,34 @@ pub fn manifest() -> Manifest {
     Manifest::from_json(manifest_json().to_string().as_bytes()).expect("is valid")
 }
 
+/// A tensor of single-precision rows.
+pub(super) fn rows(name: &str, width: usize) -> TensorSpec {
+    TensorSpec {
+        name: name.into(),
+        datatype: Datatype::Fp32,
+        shape: Some(vec![None, Some(width)]),
+    }
+}
+
+/// The instances of a request, with the ids `id-0` and so on.
+pub fn instances(fields: &[Json]) -> Vec<Instance> {
+    let instance = |(index, fields): (usize, &Json)| Instance {
+        id: format!("id-{index}"),
+        path: format!("instances[{index}]"),
+        fields: fields.as_object().expect("is an object").clone(),
+    };
+    fields.iter().enumerate().map(instance).collect()
+}
+
+/// What a prediction at that time needs to know, measured by nobody.
+pub fn context(now_ms: i64) -> PredictContext<'static> {
+    PredictContext {
+        now_ms,
+        fetch_timeout: Duration::from_secs(1),
+        stage_done: &|_| {},
+    }
+}
+
 /// Adds up the features of each row, a NaN as 1000. Fails on a batch in which any row's first feature is [`SumModel::POISON`], and panics
 /// where it is [`SumModel::PANIC`].
 #[derive(Debug)]
@@ -79,14 +109,9 @@ impl SumModel {
 
 impl Default for SumModel {
     fn default() -> Self {
-        let spec = |name: &str, width| TensorSpec {
-            name: name.into(),
-            datatype: Datatype::Fp32,
-            shape: Some(vec![None, Some(width)]),
-        };
         Self {
-            inputs: vec![spec("x", 6)],
-            outputs: vec![spec("sum", 1)],
+            inputs: vec![rows("x", 6)],
+            outputs: vec![rows("sum", 1)],
         }
     }
 }

@@ -11,7 +11,7 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::StatusCode;
-use sardonyx_core::predict::Postprocess;
+use sardonyx_core::predict::UseCase;
 use serde_json::json;
 
 use crate::service::{Invocation, Service};
@@ -19,8 +19,8 @@ use response::{Answer, ApiError};
 use route::{ModelRef, Route};
 
 /// Answers one request. Every failure is an answer, too.
-pub(crate) async fn handle<P: Postprocess>(
-    service: &Service<P>,
+pub(crate) async fn handle<U: UseCase>(
+    service: &Service<U>,
     request: ApiGatewayV2httpRequest,
     invocation: &Invocation,
 ) -> ApiGatewayV2httpResponse {
@@ -35,8 +35,8 @@ pub(crate) async fn handle<P: Postprocess>(
     answer.into_response(&invocation.request_id, service.model_name(), service.model_version())
 }
 
-async fn answer<P: Postprocess>(
-    service: &Service<P>,
+async fn answer<U: UseCase>(
+    service: &Service<U>,
     request: &ApiGatewayV2httpRequest,
     invocation: &Invocation,
 ) -> Result<Answer, ApiError> {
@@ -70,7 +70,7 @@ fn path_in_stage<'a>(path: &'a str, stage: Option<&str>) -> &'a str {
         .unwrap_or(path)
 }
 
-fn check_model<P: Postprocess>(service: &Service<P>, model: &ModelRef) -> Result<(), ApiError> {
+fn check_model<U: UseCase>(service: &Service<U>, model: &ModelRef) -> Result<(), ApiError> {
     if model.name != service.model_name() {
         return Err(ApiError::not_found(format!("there is no model {:?} here", model.name)));
     }

@@ -1,6 +1,6 @@
 use http::StatusCode;
 use sardonyx_core::error::{InvalidInput, PredictError};
-use sardonyx_core::predict::{Instance, Postprocess, Prediction};
+use sardonyx_core::predict::{Instance, Prediction, UseCase};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -20,15 +20,15 @@ struct PredictResponse<'a, O> {
 }
 
 /// KServe V1 predict. A request is answered whole: one bad instance refuses it, by its position.
-pub(super) async fn predict<P: Postprocess>(
-    service: &Service<P>,
+pub(super) async fn predict<U: UseCase>(
+    service: &Service<U>,
     body: &[u8],
     invocation: &Invocation,
 ) -> Result<Answer, ApiError> {
     let instances = parse(body, service.config.max_instances, &invocation.request_id)?;
     let stage_done = |stage| invocation.metrics.stage_done(stage);
     let context = service.predict_context(invocation, &stage_done);
-    let results = match service.predictor.predict(instances, context).await {
+    let results = match service.use_case.predict(instances, context).await {
         Ok(results) => results.into_iter().collect::<Result<Vec<_>, PredictError>>(),
         Err(error) => Err(error),
     };

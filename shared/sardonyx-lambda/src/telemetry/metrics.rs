@@ -3,7 +3,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use sardonyx_core::error::ErrorKind;
-use sardonyx_core::predict::{Prediction, Stage};
+use sardonyx_core::predict::{Gauge, Prediction, Stage};
 use serde_json::{Map, Value as Json, json};
 
 /// Where lines of metrics go. It must not panic.
@@ -30,7 +30,7 @@ impl Trigger {
     }
 }
 
-/// A metric, by its name in CloudWatch. Latencies are in milliseconds, everything else is a count.
+/// A metric, by its name in CloudWatch. Latencies are in milliseconds, the catalogue's age is in seconds, everything else is a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Metric {
     Predictions,
@@ -48,6 +48,8 @@ pub(crate) enum Metric {
     LatencyTotal,
     LatencyFeatures,
     LatencyInference,
+    CatalogueAge,
+    CatalogueRefreshFailures,
 }
 
 impl Metric {
@@ -68,12 +70,15 @@ impl Metric {
             Self::LatencyTotal => "LatencyTotal",
             Self::LatencyFeatures => "LatencyFeatures",
             Self::LatencyInference => "LatencyInference",
+            Self::CatalogueAge => "CatalogueAge",
+            Self::CatalogueRefreshFailures => "CatalogueRefreshFailures",
         }
     }
 
     fn unit(self) -> &'static str {
         match self {
             Self::LatencyTotal | Self::LatencyFeatures | Self::LatencyInference => "Milliseconds",
+            Self::CatalogueAge => "Seconds",
             _ => "Count",
         }
     }
@@ -149,6 +154,13 @@ impl InvocationMetrics {
         self.add(Metric::Predictions, 1.0);
         self.add(Metric::MissingFeatures, prediction.defaulted.len() as f64);
         self.add(Metric::StaleViews, prediction.stale.len() as f64);
+    }
+
+    pub(crate) fn add_gauge(&self, gauge: Gauge) {
+        match gauge {
+            Gauge::CatalogueAge(seconds) => self.add(Metric::CatalogueAge, seconds as f64),
+            Gauge::CatalogueRefreshFailures(failures) => self.add(Metric::CatalogueRefreshFailures, failures as f64),
+        }
     }
 
     /// The line, for a [`MetricsSink`].
