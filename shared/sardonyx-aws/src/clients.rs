@@ -4,7 +4,7 @@ use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
 use sardonyx_core::ports::StoreError;
 
-use crate::{DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3ModelStore};
+use crate::{DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3CatalogueStore, S3ModelStore};
 
 /// The SDK clients of one process. Region, credentials and endpoint come from the environment, as for every AWS tool.
 #[derive(Clone, Debug)]
@@ -34,6 +34,11 @@ impl AwsClients {
     /// The model artifacts in `bucket`.
     pub fn model_store(&self, bucket: impl Into<String>) -> S3ModelStore {
         S3ModelStore::new(self.s3.clone(), bucket)
+    }
+
+    /// The catalogues of offers in `bucket`.
+    pub fn catalogue_store(&self, bucket: impl Into<String>) -> S3CatalogueStore {
+        S3CatalogueStore::new(self.s3.clone(), bucket)
     }
 
     /// The feature rows in `table`.

@@ -10,7 +10,9 @@ mod dynamodb_result_store;
 mod feast_layout;
 mod native_layout;
 mod row_layout;
+mod s3_catalogue_store;
 mod s3_model_store;
+mod s3_objects;
 mod snapshot_record;
 #[cfg(test)]
 mod snapshot_tests;
@@ -25,4 +27,5 @@ pub use dynamodb_online_store::DynamoDbOnlineStore;
 pub use dynamodb_result_store::DynamoDbResultStore;
 pub use native_layout::schema_fingerprint;
 pub use row_layout::RowLayout;
+pub use s3_catalogue_store::S3CatalogueStore;
 pub use s3_model_store::S3ModelStore;

@@ -1,0 +1,97 @@
+//! Whole objects of a bucket, some of which never change.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use sardonyx_core::ports::{Published, StoreError};
+
+use crate::clients::unavailable;
+
+/// What S3 says when there is no such object; to a HEAD request it says the last.
+const NOT_THERE: [&str; 3] = ["NoSuchKey", "NoSuchBucket", "NotFound"];
+
+/// The objects of a bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct S3Objects {
+    client: Client,
+    bucket: String,
+}
+
+impl S3Objects {
+    pub(crate) fn new(client: Client, bucket: impl Into<String>) -> Self {
+        Self {
+            client,
+            bucket: bucket.into(),
+        }
+    }
+
+    /// The bytes of an object.
+    pub(crate) async fn get(&self, key: &str) -> Result<Bytes, StoreError> {
+        let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+        let object = object.map_err(|error| self.error(key, error))?;
+        let body = object.body.collect().await;
+        Ok(body
+            .map_err(|error| unavailable(self.describe(key), error))?
+            .into_bytes())
+    }
+
+    /// That there is such an object.
+    pub(crate) async fn require(&self, key: &str) -> Result<(), StoreError> {
+        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
+        head.map(drop).map_err(|error| self.error(key, error))
+    }
+
+    /// Writes an object over what is there.
+    pub(crate) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .body(ByteStream::from(bytes));
+        put.send().await.map(drop).map_err(|error| self.error(key, error))
+    }
+
+    /// Writes an object that never changes. The same bytes once more are fine, others are a conflict.
+    pub(crate) async fn publish(&self, key: &str, bytes: Bytes) -> Result<Published, StoreError> {
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .if_none_match("*")
+            .body(ByteStream::from(bytes.clone()))
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(Published::New),
+            Err(error) if error.code() == Some("PreconditionFailed") => {
+                if self.get(key).await? == bytes {
+                    Ok(Published::AlreadyThere)
+                } else {
+                    Err(StoreError::Conflict {
+                        what: self.describe(key),
+                    })
+                }
+            }
+            Err(error) => Err(self.error(key, error)),
+        }
+    }
+
+    pub(crate) fn describe(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+
+    fn error<E>(&self, key: &str, error: E) -> StoreError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        match error.code() {
+            Some(code) if NOT_THERE.contains(&code) => StoreError::NotFound {
+                what: self.describe(key),
+            },
+            _ => unavailable(self.describe(key), error),
+        }
+    }
+}
