@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sardonyx_aws::{DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3ModelStore};
+use sardonyx_aws::{DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3CatalogueStore, S3ModelStore};
 use sardonyx_core::manifest::Layout;
 use sardonyx_core::testing::conformance;
 
@@ -13,6 +13,13 @@ use crate::local_aws::LocalAws;
 async fn s3_model_store_conforms() {
     let aws = LocalAws::connect().await;
     conformance::model_store(&S3ModelStore::new(aws.s3(), aws.text("/artifact_bucket"))).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the local AWS of `make test`"]
+async fn s3_catalogue_store_conforms() {
+    let aws = LocalAws::connect().await;
+    conformance::catalogue_store(&S3CatalogueStore::new(aws.s3(), aws.text("/artifact_bucket"))).await;
 }
 
 #[tokio::test]

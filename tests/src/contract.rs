@@ -1,9 +1,12 @@
 //! The wire contracts, on the sample events that `cargo lambda invoke` sends too, against the real models in memory.
 
-use sardonyx_core::predict::Postprocess;
+use sardonyx_core::predict::UseCase;
 use serde_json::{Value as Json, json};
 
-use crate::models::{InMemoryFunction, fraud_detection, in_memory_function, manifest, purchase_propensity, read_json};
+use crate::models::{
+    InMemoryFunction, fraud_detection, in_memory_function, manifest, offer_ranking, predictor, purchase_propensity,
+    read_json,
+};
 
 fn event(name: &str) -> Json {
     read_json(&format!("events/{name}.json"))
@@ -29,7 +32,7 @@ fn assert_answer(name: &str, answer: &Json) {
 }
 
 /// The answer to a sample event, with its body as JSON.
-async fn answer<P: Postprocess>(function: &InMemoryFunction<P>, name: &str) -> Json {
+async fn answer<U: UseCase>(function: &InMemoryFunction<U>, name: &str) -> Json {
     let mut response = function.invoke(&event(name)).await.expect("is answered");
     if let Some(body) = response["body"].as_str() {
         response["body"] = serde_json::from_str(body).expect("is JSON");
@@ -39,7 +42,7 @@ async fn answer<P: Postprocess>(function: &InMemoryFunction<P>, name: &str) -> J
 
 #[tokio::test]
 async fn fraud_detection_answers_its_sample_events() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     for name in [
         "predict",
         "infer",
@@ -57,7 +60,7 @@ async fn fraud_detection_answers_its_sample_events() {
 
 #[tokio::test]
 async fn purchase_propensity_answers_its_sample_events() {
-    let function = purchase_propensity().await;
+    let function = purchase_propensity();
     for name in ["predict", "infer", "messages"] {
         let answer = answer(&function, &format!("purchase-propensity/{name}")).await;
         assert_answer(&format!("purchase-propensity-{name}"), &answer);
@@ -65,8 +68,23 @@ async fn purchase_propensity_answers_its_sample_events() {
 }
 
 #[tokio::test]
+async fn offer_ranking_answers_its_sample_events() {
+    let function = offer_ranking();
+    for name in ["predict", "predict-unknown-filter", "infer", "messages"] {
+        let mut answer = answer(&function, &format!("offer-ranking/{name}")).await;
+        let predictions = answer.pointer_mut("/body/predictions").and_then(Json::as_array_mut);
+        for prediction in predictions.into_iter().flatten() {
+            // It depends on when the catalogue was packed, which is now.
+            let id = std::mem::replace(&mut prediction["catalogue"], "the id".into());
+            assert_eq!(id.as_str().map(str::len), Some(16), "{id}");
+        }
+        assert_answer(&format!("offer-ranking-{name}"), &answer);
+    }
+}
+
+#[tokio::test]
 async fn a_batch_of_messages_is_recorded_once() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     let batch = event("fraud-detection/messages");
     let poison = batch["Records"][2]["messageId"].clone();
     let failures = json!({"batchItemFailures": [{"itemIdentifier": poison}]});
@@ -81,7 +99,7 @@ async fn a_batch_of_messages_is_recorded_once() {
     assert_eq!(find(&function, message_id).await["prediction_id"], message_id);
 }
 
-async fn find<P: Postprocess>(function: &InMemoryFunction<P>, id: &str) -> Json {
+async fn find<U: UseCase>(function: &InMemoryFunction<U>, id: &str) -> Json {
     use sardonyx_core::ports::ResultStore;
     let record = function
         .results
@@ -96,7 +114,7 @@ async fn find<P: Postprocess>(function: &InMemoryFunction<P>, id: &str) -> Json 
 
 #[tokio::test]
 async fn what_is_not_recorded_is_reported_as_failed() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     let batch = event("fraud-detection/messages");
     let id = |index: usize| json!({"itemIdentifier": batch["Records"][index]["messageId"]});
 
@@ -118,7 +136,7 @@ async fn what_is_not_recorded_is_reported_as_failed() {
 /// The emulator of `cargo lambda watch` gives such deadlines.
 #[tokio::test]
 async fn a_deadline_that_is_over_at_the_start_is_none() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     let batch = event("fraud-detection/messages");
     let answer = function.invoke_with_deadline(&batch, 600).await.expect("is answered");
     assert_eq!(answer["batchItemFailures"].as_array().map(Vec::len), Some(1));
@@ -126,7 +144,7 @@ async fn a_deadline_that_is_over_at_the_start_is_none() {
 
 #[tokio::test]
 async fn messages_with_one_id_share_one_result() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     let mut batch = event("fraud-detection/messages");
     batch["Records"][3]["body"] = batch["Records"][0]["body"].clone();
     let answer = function.invoke(&batch).await.expect("is answered");
@@ -136,7 +154,7 @@ async fn messages_with_one_id_share_one_result() {
 
 #[tokio::test]
 async fn bad_messages_fail_alone() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     let mut batch = event("fraud-detection/messages");
     let instance: Json = serde_json::from_str(batch["Records"][0]["body"].as_str().expect("is text")).expect("is JSON");
     let instance = &instance["instance"];
@@ -165,7 +183,7 @@ async fn limits_are_answered_with_413() {
     let manifest = manifest("fraud-detection");
     let postprocess = fraud_detection::FraudDetection::new(&manifest).expect("is complete");
     let limits = [("SARDONYX_MAX_INSTANCES", "2"), ("SARDONYX_MAX_BODY_BYTES", "2000")];
-    let function = in_memory_function(manifest, postprocess, &limits).await;
+    let function = in_memory_function(manifest, &limits, predictor(postprocess));
     let instance = function_instance();
     assert_eq!(function.predict(&[instance.clone(), instance.clone()]).await.0, 200);
     let (status, body) = function.predict(&vec![instance.clone(); 3]).await;
@@ -198,7 +216,7 @@ fn function_instance() -> Json {
 
 #[tokio::test]
 async fn a_dependency_that_fails_is_a_503_that_says_when_to_try_again() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     function.store.set_failure(Some("secret-table is throttled"));
     let response = function
         .invoke(&event("fraud-detection/predict"))
@@ -214,7 +232,7 @@ async fn a_dependency_that_fails_is_a_503_that_says_when_to_try_again() {
 
 #[tokio::test]
 async fn every_response_says_which_request_and_which_model() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     for name in ["predict", "predict-wrong-type", "unknown-model", "ready"] {
         let response = function
             .invoke(&event(&format!("fraud-detection/{name}")))
@@ -231,7 +249,7 @@ async fn every_response_says_which_request_and_which_model() {
 
 #[tokio::test]
 async fn what_the_client_got_wrong_is_said() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     let request = |method: &str, path: &str, body: &str| {
         let mut event = event("fraud-detection/predict");
         event["rawPath"] = path.into();
@@ -306,7 +324,7 @@ async fn what_the_client_got_wrong_is_said() {
 
 #[tokio::test]
 async fn other_events_are_refused() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     for event in [
         json!({}),
         json!([]),
@@ -320,7 +338,7 @@ async fn other_events_are_refused() {
 
 #[tokio::test]
 async fn a_stage_in_the_path_is_no_part_of_the_route() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     let mut event = event("fraud-detection/predict");
     event["requestContext"]["stage"] = "prod".into();
     event["rawPath"] = "/prod/v1/models/fraud-detection:predict".into();
@@ -329,7 +347,7 @@ async fn a_stage_in_the_path_is_no_part_of_the_route() {
 
 #[tokio::test]
 async fn the_metrics_count_what_happened() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     let count = |name: &str| function.last_metrics()[name].as_f64();
     function.request(&event("fraud-detection/predict")).await;
     assert_eq!(
@@ -371,7 +389,7 @@ async fn the_metrics_count_what_happened() {
 
 #[tokio::test]
 async fn neither_metrics_nor_answers_to_others_hold_who_it_was_about() {
-    let function = fraud_detection().await;
+    let function = fraud_detection();
     let instance = function_instance();
     function.predict(std::slice::from_ref(&instance)).await;
     let metrics = function.last_metrics().to_string();

@@ -10,5 +10,6 @@ mod deployed;
 mod feast;
 mod local_aws;
 mod models;
+mod ranking;
 mod samples;
 mod schema;

@@ -6,13 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fraud_detection::FraudDetection;
 use lambda_runtime::{Context, LambdaEvent};
+use offer_ranking::OfferRanking;
 use purchase_propensity::PurchasePropensity;
 use sardonyx_core::entity::{EntityKey, KeyValue};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::manifest::{FeatureView, Manifest};
 use sardonyx_core::ports::RowWrite;
-use sardonyx_core::predict::{Postprocess, Predictor};
-use sardonyx_core::testing::{InMemoryOnlineStore, InMemoryResultStore};
+use sardonyx_core::predict::{Postprocess, Predictor, UseCase};
+use sardonyx_core::rank::{CatalogueBuilder, Ranker};
+use sardonyx_core::testing::{InMemoryCatalogueStore, InMemoryOnlineStore, InMemoryResultStore, offers};
 use sardonyx_core::value::FeatureValue;
 use sardonyx_lambda::{Config, Service};
 use sardonyx_onnx::OnnxModel;
@@ -54,32 +56,71 @@ pub(crate) fn manifest(model: &str) -> Manifest {
 }
 
 /// A model's function in memory.
-pub(crate) struct InMemoryFunction<P> {
-    pub(crate) service: Service<P>,
+pub(crate) struct InMemoryFunction<U> {
+    pub(crate) service: Service<U>,
     pub(crate) store: Arc<InMemoryOnlineStore>,
     pub(crate) results: Arc<InMemoryResultStore>,
     pub(crate) manifest: Manifest,
     metrics: Arc<Mutex<Vec<String>>>,
 }
 
-pub(crate) async fn fraud_detection() -> InMemoryFunction<FraudDetection> {
-    let manifest = manifest("fraud-detection");
-    let postprocess = FraudDetection::new(&manifest).expect("is complete");
-    in_memory_function(manifest, postprocess, &[]).await
+/// What a use case is made of beside its own code.
+pub(crate) struct Parts {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) store: Arc<InMemoryOnlineStore>,
+    pub(crate) model: Arc<OnnxModel>,
 }
 
-pub(crate) async fn purchase_propensity() -> InMemoryFunction<PurchasePropensity> {
+pub(crate) fn fraud_detection() -> InMemoryFunction<Predictor<FraudDetection>> {
+    let manifest = manifest("fraud-detection");
+    let postprocess = FraudDetection::new(&manifest).expect("is complete");
+    in_memory_function(manifest, &[], predictor(postprocess))
+}
+
+pub(crate) fn purchase_propensity() -> InMemoryFunction<Predictor<PurchasePropensity>> {
     let manifest = manifest("purchase-propensity");
     let postprocess = PurchasePropensity::new(&manifest).expect("is complete");
-    in_memory_function(manifest, postprocess, &[]).await
+    in_memory_function(manifest, &[], predictor(postprocess))
+}
+
+/// With the sample offers as its catalogue, an hour old.
+pub(crate) fn offer_ranking() -> InMemoryFunction<Ranker<OfferRanking>> {
+    let manifest = manifest("offer-ranking");
+    let catalogues = Arc::new(InMemoryCatalogueStore::default());
+    publish_sample_offers(&catalogues, &manifest, now_ms() - 3_600_000);
+    in_memory_function(manifest, &[], ranker(catalogues))
+}
+
+pub(crate) fn predictor<P: Postprocess>(postprocess: P) -> impl FnOnce(Parts) -> Predictor<P> {
+    |parts| Predictor::new(parts.manifest, parts.store, parts.model, postprocess)
+}
+
+/// Ranks the offers that are current in that store.
+pub(crate) fn ranker(catalogues: Arc<InMemoryCatalogueStore>) -> impl FnOnce(Parts) -> Ranker<OfferRanking> {
+    move |parts| {
+        let score = OfferRanking::new(&parts.manifest).expect("is complete");
+        // As of long ago, so that a refresh is due with each request.
+        let catalogue = offers::load(catalogues, &parts.manifest, 0);
+        Ranker::new(parts.manifest, parts.store, parts.model, catalogue, score).expect("is complete")
+    }
+}
+
+/// Makes the sample offers current, packed as of a time in milliseconds since the Unix epoch.
+pub(crate) fn publish_sample_offers(catalogues: &InMemoryCatalogueStore, manifest: &Manifest, created_at_ms: i64) {
+    let mut builder = CatalogueBuilder::new(manifest, sardonyx_ingest::parse_event_time).expect("has a catalogue");
+    for offer in read_json_lines(&format!("functions/{}/samples/offers.jsonl", manifest.name)) {
+        builder.add(offer.as_object().expect("is an object")).expect("is valid");
+    }
+    let (catalogue, schema) = builder.finish(created_at_ms);
+    offers::publish(catalogues, manifest, catalogue.to_bytes(&schema).into());
 }
 
 /// The function of a model with its sample rows, an hour old, and the environment changed.
-pub(crate) async fn in_memory_function<P: Postprocess>(
+pub(crate) fn in_memory_function<U: UseCase>(
     manifest: Manifest,
-    postprocess: P,
     environment: &[(&str, &str)],
-) -> InMemoryFunction<P> {
+    use_case: impl FnOnce(Parts) -> U,
+) -> InMemoryFunction<U> {
     let folder = format!("functions/{}", manifest.name);
     let artifact = std::fs::read(repository(&format!("{folder}/model/{}", manifest.artifact.file))).expect("is there");
     let model = OnnxModel::load(&manifest, &artifact).expect("loads");
@@ -102,15 +143,14 @@ pub(crate) async fn in_memory_function<P: Postprocess>(
             })
         })
     });
-    let predictor = Predictor::new(
-        Arc::new(manifest.clone()),
-        Arc::clone(&store) as _,
-        Arc::new(model),
-        postprocess,
-    );
+    let use_case = use_case(Parts {
+        manifest: Arc::new(manifest.clone()),
+        store: Arc::clone(&store),
+        model: Arc::new(model),
+    });
     let metrics = Arc::new(Mutex::new(vec![]));
     let lines = Arc::clone(&metrics);
-    let service = Service::new(config.expect("is complete"), predictor, Some(Arc::clone(&results) as _))
+    let service = Service::new(config.expect("is complete"), use_case, Some(Arc::clone(&results) as _))
         .with_metrics_sink(move |line| lines.lock().expect("no panic").push(line.to_owned()));
     InMemoryFunction {
         service,
@@ -121,7 +161,7 @@ pub(crate) async fn in_memory_function<P: Postprocess>(
     }
 }
 
-impl<P: Postprocess> InMemoryFunction<P> {
+impl<U: UseCase> InMemoryFunction<U> {
     /// Sends an event as Lambda does, and gives the answer as Lambda sees it.
     pub(crate) async fn invoke(&self, event: &Json) -> Result<Json, String> {
         self.invoke_with_deadline(event, u64::try_from(now_ms()).expect("is after 1970") + 10_000)

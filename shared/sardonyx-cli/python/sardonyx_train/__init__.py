@@ -21,9 +21,11 @@ values; the strings "NaN", "Infinity" and "-Infinity" stand for the numbers that
     feature_views[]           name, join_keys[{name, type}], layout ("native", or "feast" with its table: written by
                               `sardonyx features import-feast`), features[{name, type}] in stored order,
                               max_age_seconds and what to do beyond it (`stale`: "serve" or "reject")
-    inputs[].features[]       name; source ("request" or a view's name); type (a stored feature has its view's);
-                              optional range {min, max}; categories (a string is encoded as the index of its
-                              category); missing: "reject", "nan" or {"default": raw value}
+    catalogue                 of a model that ranks offers: features[{name, type}] of an offer, regions, categories,
+                              `redeemed` (the stored string that lists a user's redeemed offers), max_age_seconds, stale
+    inputs[].features[]       name; source ("request", "catalogue" or a view's name); type (a stored feature has its
+                              view's, an offer's the catalogue's); optional range {min, max}; categories (a string is
+                              encoded as the index of its category); missing: "reject", "nan" or {"default": raw value}
     outputs[]                 name in the ONNX graph, role, datatype, shape, classes
     parameters                numbers for the model crate's post-processing, such as thresholds
     golden                    raw rows with the training library's outputs, checked at every cold start

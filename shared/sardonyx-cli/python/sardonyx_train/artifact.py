@@ -62,7 +62,7 @@ def classifier_outputs(classes):
     ]
 
 
-def write_artifact(folder, model, *, name, version, views, features, **rest):
+def write_artifact(folder, model, *, name, version, views, features, catalogue=None, **rest):
     """Writes `model.onnx` and `manifest.json` into `folder`.
 
     `rest` are the manifest's fields from `outputs` on, in its order: see the package's documentation.
@@ -76,6 +76,7 @@ def write_artifact(folder, model, *, name, version, views, features, **rest):
         "version": version,
         "artifact": {"file": "model.onnx", "sha256": hashlib.sha256(model).hexdigest(), "size_bytes": len(model)},
         "feature_views": views,
+        **({"catalogue": catalogue} if catalogue else {}),
         "inputs": [{"name": "features", "datatype": "FP32", "shape": [-1, len(features)], "features": features}],
         **rest,
     }

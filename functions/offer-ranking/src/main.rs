@@ -1,0 +1,40 @@
+//! The Lambda function of the offer-ranking model.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use offer_ranking::OfferRanking;
+use sardonyx_aws::AwsClients;
+use sardonyx_core::artifact::ModelArtifact;
+use sardonyx_core::ports::ResultStore;
+use sardonyx_core::rank::{CurrentCatalogue, Ranker};
+use sardonyx_lambda::{Config, Service, StartError, now_ms};
+use sardonyx_onnx::OnnxModel;
+
+fn main() -> ExitCode {
+    sardonyx_lambda::run(start)
+}
+
+async fn start(config: Config) -> Result<Service<Ranker<OfferRanking>>, StartError> {
+    let aws = AwsClients::from_env().await;
+    let models = aws.model_store(&config.artifact_bucket);
+    let artifact = ModelArtifact::fetch(&models, &config.model_name, &config.model_version).await?;
+    let model = OnnxModel::load(&artifact.manifest, &artifact.bytes)?;
+    let score = OfferRanking::new(&artifact.manifest)?;
+    let catalogues = Arc::new(aws.catalogue_store(&config.artifact_bucket));
+    let refresh_interval = config.catalogue_refresh_interval;
+    let catalogue = CurrentCatalogue::load(catalogues, &artifact.manifest, refresh_interval, now_ms()).await?;
+    let features = aws.online_store(&config.feature_table);
+    let results = config
+        .result_table
+        .as_ref()
+        .map(|table| Arc::new(aws.result_store(table)) as Arc<dyn ResultStore>);
+    let ranker = Ranker::new(
+        Arc::new(artifact.manifest),
+        Arc::new(features),
+        Arc::new(model),
+        Arc::new(catalogue),
+        score,
+    )?;
+    Ok(Service::new(config, ranker, results))
+}
