@@ -1,5 +1,6 @@
-//! The `sardonyx` command: check a model, pack it, publish it, load feature snapshots.
+//! The `sardonyx` command: check a model, pack it, publish it, load feature snapshots, publish catalogues of offers.
 
+mod catalogue;
 mod features;
 mod infer;
 mod pack;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Serverless ONNX inference on AWS: check models, pack and publish them, load feature snapshots.
+/// Serverless ONNX inference on AWS: check models, pack and publish them, load feature snapshots, publish catalogues of offers.
 #[derive(Parser)]
 #[command(version, about)]
 struct Cli {
@@ -31,6 +32,9 @@ enum Command {
     /// Feature snapshots
     #[command(subcommand)]
     Features(features::FeaturesCommand),
+    /// Catalogues of offers
+    #[command(subcommand)]
+    Catalogue(catalogue::CatalogueCommand),
 }
 
 /// Why a command failed, to be printed with all its causes.
@@ -66,6 +70,8 @@ fn run(command: Command) -> Result<String, CommandError> {
         Command::Features(features::FeaturesCommand::Rollback(args)) => runtime.block_on(features::roll_back(&args)),
         Command::Features(features::FeaturesCommand::Snapshots(args)) => runtime.block_on(features::snapshots(&args)),
         Command::Features(features::FeaturesCommand::ImportFeast(args)) => features::import_feast(&args),
+        Command::Catalogue(catalogue::CatalogueCommand::Pack(args)) => catalogue::pack(&args),
+        Command::Catalogue(catalogue::CatalogueCommand::Publish(args)) => runtime.block_on(catalogue::publish(&args)),
     }
 }
 

@@ -42,7 +42,8 @@ fn view_of(model: &Path, name: &str) -> Result<(Manifest, FeatureView), CommandE
     Ok((manifest, view))
 }
 
-fn now_ms() -> i64 {
+/// The time, in milliseconds since the Unix epoch.
+pub(crate) fn now_ms() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
