@@ -90,6 +90,25 @@ export const models: readonly ModelConfig[] = [
       missingFeaturesPerPrediction: 2,
     },
   },
+  {
+    name: 'offer-ranking',
+    // A prediction scores the whole catalogue: CPU is what it takes, and a batch takes that for each message.
+    api: { memoryMegabytes: 1769, timeoutSeconds: 10 },
+    queue: {
+      memoryMegabytes: 1769,
+      timeoutSeconds: 10,
+      batchSize: 20,
+      batchWindowSeconds: 1,
+      maxConcurrency: 5,
+      resultTtlSeconds: 30 * 24 * 3600,
+    },
+    alarms: {
+      latencyP99Milliseconds: 300,
+      oldestMessageAgeSeconds: 900,
+      staleViewsPerPrediction: 0.05,
+      missingFeaturesPerPrediction: 3,
+    },
+  },
 ];
 
 /** Who may call the API. `open` is refused by every stage but the local one. */

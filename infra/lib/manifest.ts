@@ -8,6 +8,8 @@ export interface ModelManifest {
   readonly artifactFile: string;
   /** The DynamoDB tables of the feature views that Feast materialises, each once. */
   readonly feastTables: readonly string[];
+  /** Whether the model ranks the offers of a catalogue, which is published beside its artifact. */
+  readonly ranksOffers: boolean;
 }
 
 // Names, versions and file names become S3 key segments, ARN parts and environment values.
@@ -32,6 +34,7 @@ export function readModelManifest(functionsDirectory: string, model: string): Mo
     version: keySegment(path, 'version', manifest.version),
     artifactFile: keySegment(path, 'artifact.file', manifest.artifact?.file),
     feastTables: feastTables(path, manifest.feature_views),
+    ranksOffers: manifest.catalogue !== undefined,
   };
 }
 
@@ -58,6 +61,7 @@ interface RawManifest {
   version?: unknown;
   artifact?: { file?: unknown };
   feature_views?: unknown;
+  catalogue?: unknown;
 }
 
 interface RawFeatureView {

@@ -22,7 +22,9 @@ export type ModelMetricName =
   | 'LatencyInference'
   | 'ColdStarts'
   | 'DuplicateResults'
-  | 'FailedRecords';
+  | 'FailedRecords'
+  | 'CatalogueAge'
+  | 'CatalogueRefreshFailures';
 
 export const METRIC_PERIOD = Duration.minutes(5);
 

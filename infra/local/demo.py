@@ -118,7 +118,15 @@ def _values(answer: dict, expected: dict) -> str:
 
 
 def _value(name: str, value: object) -> str:
+    if isinstance(value, list):
+        return f"{name} {_list(value)}"
     return f"{value:.6f}" if isinstance(value, float) else f"{name} {value}"
+
+
+def _list(values: list) -> str:
+    """The first of a list, each as the first of what it says."""
+    shown = [str(next(iter(value.values()), "")) if isinstance(value, dict) else str(value) for value in values[:3]]
+    return " ".join(shown + (["…"] if len(values) > 3 else [])) or "none"
 
 
 def _mark(right: bool) -> str:

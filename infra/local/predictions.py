@@ -72,6 +72,8 @@ def _distance(expected: object, served: object) -> float:
         return math.inf if math.isnan(distance) else distance  # `max` would pass over a NaN
     if isinstance(expected, list) and isinstance(served, list) and len(expected) == len(served):
         return max((_distance(*pair) for pair in zip(expected, served)), default=0.0)
+    if isinstance(expected, dict) and isinstance(served, dict):
+        return difference(expected, served)
     return 0.0 if type(expected) is type(served) and expected == served else math.inf
 
 

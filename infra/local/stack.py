@@ -42,7 +42,7 @@ def deploy(server: Server, directory: Path) -> dict[str, str]:
 
 
 def provision(server: Server, state: dict, models: list[Model], directory: Path) -> None:
-    """Publishes each model's artifact and loads the sample rows of its feature views."""
+    """Publishes each model's artifact and its catalogue, and loads the sample rows of its feature views."""
 
     def sardonyx(*arguments: str | Path) -> None:
         process.run(
@@ -53,6 +53,15 @@ def provision(server: Server, state: dict, models: list[Model], directory: Path)
         for model in models:
             sardonyx("publish", model.artifact, "--bucket", state["artifact_bucket"])
         step.note = ", ".join(f"{model.name} {model.manifest['version']}" for model in models)
+    with console.step("Publishing catalogues of offers") as step:
+        published = []
+        for model in models:
+            if model.catalogue:
+                offers, packed = model.rows(model.catalogue), directory / f"{model.name}.catalogue"
+                sardonyx("catalogue", "pack", offers, "--model", model.artifact, "--output", packed)
+                sardonyx("catalogue", "publish", packed, "--model", model.artifact, "--bucket", state["artifact_bucket"])
+                published.append(f"{sum(1 for _ in offers.open())} {model.catalogue} of {model.name}")
+        step.note = ", ".join(published)
     with console.step("Loading feature snapshots") as step:
         loaded = []
         for model in models:

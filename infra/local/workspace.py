@@ -50,9 +50,15 @@ class Model:
         views = self.manifest["feature_views"]
         return [view["name"] for view in views if view.get("layout", "native") == "native"]
 
-    def rows(self, view: str) -> Path:
-        """The sample rows of a feature view."""
-        return self.directory / "samples" / f"{view}.jsonl"
+    @property
+    def catalogue(self) -> str | None:
+        """The name of the catalogue whose offers the model ranks, if it does."""
+        catalogue = self.manifest.get("catalogue")
+        return catalogue and catalogue["name"]
+
+    def rows(self, name: str) -> Path:
+        """The sample rows of a feature view, or of the catalogue."""
+        return self.directory / "samples" / f"{name}.jsonl"
 
 
 def functions() -> list[str]:

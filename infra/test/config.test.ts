@@ -8,14 +8,14 @@ import { resources, synth, temporaryDirectory, writeManifest } from './support';
 
 const [first] = models as readonly [ModelConfig];
 
-describe('a third model', () => {
+describe('another model', () => {
   test('needs one entry in the list', () => {
-    const { serving } = synth({ models: [...models, { ...first, name: 'offer-ranking' }] });
+    const { serving } = synth({ models: [...models, { ...first, name: 'churn-risk' }] });
     for (const [type, ids] of Object.entries({
-      'AWS::Lambda::Function': ['OfferRankingApiFunction', 'OfferRankingQueueFunction'],
-      'AWS::Lambda::EventSourceMapping': ['OfferRankingQueueMapping'],
-      'AWS::SQS::Queue': ['OfferRankingMessageQueue', 'OfferRankingDeadLetterQueue'],
-      'AWS::CloudWatch::Alarm': ['AlarmsOfferRankingLatencyP99', 'AlarmsOfferRankingDeadLetters'],
+      'AWS::Lambda::Function': ['ChurnRiskApiFunction', 'ChurnRiskQueueFunction'],
+      'AWS::Lambda::EventSourceMapping': ['ChurnRiskQueueMapping'],
+      'AWS::SQS::Queue': ['ChurnRiskMessageQueue', 'ChurnRiskDeadLetterQueue'],
+      'AWS::CloudWatch::Alarm': ['AlarmsChurnRiskLatencyP99', 'AlarmsChurnRiskDeadLetters'],
     })) {
       const known = Object.keys(resources(serving, type));
       for (const id of ids) {
@@ -23,13 +23,13 @@ describe('a third model', () => {
       }
     }
     const routes = Object.values(resources(serving, 'AWS::ApiGatewayV2::Route')).map((r) => r.Properties.RouteKey);
-    assert.ok(routes.includes('ANY /v1/models/offer-ranking:predict'));
-    assert.ok(serving.toJSON().Outputs.OfferRankingQueueUrl);
+    assert.ok(routes.includes('ANY /v1/models/churn-risk:predict'));
+    assert.ok(serving.toJSON().Outputs.ChurnRiskQueueUrl);
   });
 
   test('leaves the data stack and the other models as they are', () => {
     const before = synth();
-    const after = synth({ models: [...models, { ...first, name: 'offer-ranking' }] });
+    const after = synth({ models: [...models, { ...first, name: 'churn-risk' }] });
     assert.deepEqual(after.data.toJSON(), before.data.toJSON());
     const afterResources = after.serving.toJSON().Resources;
     for (const [id, resource] of Object.entries<{ Type: string }>(before.serving.toJSON().Resources)) {
@@ -149,7 +149,9 @@ describe('manifest', () => {
   const valid = { name: 'm', version: '1.2', artifact: { file: 'model.onnx' } };
 
   test('gives the version and the artifact file', () => {
-    assert.deepEqual(read(valid)(), { name: 'm', version: '1.2', artifactFile: 'model.onnx', feastTables: [] });
+    const expected = { name: 'm', version: '1.2', artifactFile: 'model.onnx', feastTables: [], ranksOffers: false };
+    assert.deepEqual(read(valid)(), expected);
+    assert.equal(read({ ...valid, catalogue: { name: 'offers' } })().ranksOffers, true);
   });
 
   test('gives the tables of the views that Feast materialises, each once', () => {

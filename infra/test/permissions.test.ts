@@ -79,6 +79,22 @@ test('a function reads the tables of its Feast views, and no other', () => {
   }
 });
 
+test('a function that ranks offers reads the catalogues of its version of its model, and no other', () => {
+  const templates = synth({ catalogue: { name: 'offers' } });
+  for (const { name } of models) {
+    for (const trigger of ['Api', 'Queue']) {
+      const role = resources(templates.serving, 'AWS::IAM::Role')[`${pascalCase(name)}${trigger}Role`];
+      assert.deepEqual(
+        grants(role, templates).filter((grant) => grant.includes('/catalogues/')),
+        [
+          `s3:GetObject on \${Data.ArtifactBucket.Arn}/catalogues/${name}/3/????????????????`,
+          `s3:GetObject on \${Data.ArtifactBucket.Arn}/catalogues/${name}/3/current`,
+        ],
+      );
+    }
+  }
+});
+
 test('roles are for Lambda only and carry no managed policy', () => {
   assert.equal(Object.keys(roles).length, 2 * models.length);
   for (const [name, { Properties }] of Object.entries(roles)) {

@@ -15,6 +15,8 @@ export interface SynthOptions {
   readonly models?: readonly ModelConfig[];
   /** The feature views in the manifest of every model. */
   readonly featureViews?: readonly unknown[];
+  /** The catalogue in the manifest of every model. */
+  readonly catalogue?: unknown;
 }
 
 export interface Synthesised {
@@ -30,22 +32,19 @@ export function synth({
   stage = findStage('prod'),
   models: deployed = models,
   featureViews = [],
+  catalogue,
 }: SynthOptions = {}): Synthesised {
-  const key = JSON.stringify([stage, deployed, featureViews]);
-  const templates = synthesised.get(key) ?? synthesise(stage, deployed, featureViews);
+  const manifest = { feature_views: featureViews, catalogue };
+  const key = JSON.stringify([stage, deployed, manifest]);
+  const templates = synthesised.get(key) ?? synthesise(stage, deployed, manifest);
   synthesised.set(key, templates);
   return templates;
 }
 
-function synthesise(
-  stage: StageConfig,
-  deployed: readonly ModelConfig[],
-  featureViews: readonly unknown[],
-): Synthesised {
+function synthesise(stage: StageConfig, deployed: readonly ModelConfig[], fields: object): Synthesised {
   const functionsDirectory = temporaryDirectory();
   for (const { name } of deployed) {
-    const manifest = { name, version: '3', artifact: { file: 'model.onnx' }, feature_views: featureViews };
-    writeManifest(functionsDirectory, name, manifest);
+    writeManifest(functionsDirectory, name, { name, version: '3', artifact: { file: 'model.onnx' }, ...fields });
   }
   const app = new App({ outdir: temporaryDirectory() });
   const stacks = addSardonyx(app, { stage, models: deployed, functionsDirectory, code: stubCode });

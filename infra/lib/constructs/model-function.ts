@@ -99,6 +99,7 @@ export class ModelFunction extends Construct {
           artifactBucket.arnForObjects(`${artifactPrefix}/${manifest.artifactFile}`),
         ],
       }),
+      ...(manifest.ranksOffers ? { ReadCatalogue: readCatalogue(props) } : {}),
       ReadFeatures: new PolicyStatement({
         actions: ['dynamodb:BatchGetItem'],
         resources: [
@@ -118,6 +119,18 @@ export class ModelFunction extends Construct {
       ),
     });
   }
+}
+
+/**
+ * What is current, and the catalogues themselves, which are named by 16 digits of their hash and not known here: each `?` of
+ * IAM's stands for one of them, where `*` would open whatever else may come to lie there.
+ */
+function readCatalogue({ manifest, artifactBucket }: ModelFunctionProps): PolicyStatement {
+  const prefix = `catalogues/${manifest.name}/${manifest.version}`;
+  return new PolicyStatement({
+    actions: ['s3:GetObject'],
+    resources: ['current', '?'.repeat(16)].map((name) => artifactBucket.arnForObjects(`${prefix}/${name}`)),
+  });
 }
 
 /** Only what is set: the binary has the defaults. */

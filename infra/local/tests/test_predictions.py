@@ -21,6 +21,13 @@ class Difference(unittest.TestCase):
         self.assertAlmostEqual(difference({"p": [0.1, 0.9]}, {"p": [0.1, 0.7]}), 0.2)
         self.assertEqual(difference({"p": [0.1]}, {"p": [0.1, 0.9]}), math.inf)
 
+    def test_objects_in_a_list_by_what_is_expected_of_them(self):
+        expected = {"offers": [{"id": "a", "score": 0.5}]}
+        self.assertAlmostEqual(difference(expected, {"offers": [{"id": "a", "score": 0.4, "more": 1}]}), 0.1)
+        for served in ([{"id": "b", "score": 0.5}], [{"id": "a"}], [], ["a"]):
+            self.assertEqual(difference(expected, {"offers": served}), math.inf)
+        self.assertEqual(difference({"offers": []}, {"offers": []}), 0.0)
+
     def test_a_number_that_is_none_never_agrees(self):
         self.assertEqual(difference({"label": 1, "score": 0.5}, {"label": 1, "score": math.nan}), math.inf)
 
