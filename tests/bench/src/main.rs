@@ -3,7 +3,7 @@
 //! A suite is a list of cases, made by `models/make.py`: a model, its input rows, batch sizes. A case is run by several subjects: Sardonyx and its
 //! peers in this process, on the same rows; Sardonyx also in other processes that are told to do without some instruction sets. Their answers
 //! must agree before anything is timed. In the suite `load` each measurement has a process of its own. The suite `features` has no models: it reads
-//! rows from a DynamoDB on this machine, and is compared with Feast.
+//! rows from a DynamoDB on this machine, and is compared with Feast. The suite `ranking` compares a whole use case with the inference in it.
 
 mod answer;
 mod case;
@@ -13,6 +13,7 @@ mod latency;
 mod load;
 mod machine;
 mod peers;
+mod ranking;
 mod report;
 mod sardonyx;
 mod subject;
@@ -33,7 +34,7 @@ use crate::report::Report;
 /// Times Sardonyx and its peers on one suite
 #[derive(Parser)]
 struct Args {
-    /// The suite: trees, linear, nets, load or features
+    /// The suite: trees, linear, nets, load, features or ranking
     suite: String,
     /// The folder that `make.py` filled
     #[arg(long)]
@@ -83,14 +84,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), BenchError> {
-    let report = if args.suite == features::SUITE {
-        features::run(args)?
-    } else {
-        let suite = Suite::read(&args.models, &args.suite)?;
-        if args.serve || args.probe.is_some() {
-            return answer(&suite, args);
+    let report = match args.suite.as_str() {
+        features::SUITE => features::run(args)?,
+        ranking::SUITE => ranking::run(args)?,
+        models => {
+            let suite = Suite::read(&args.models, models)?;
+            if args.serve || args.probe.is_some() {
+                return answer(&suite, args);
+            }
+            run_models(&suite, args)?
         }
-        run_models(&suite, args)?
     };
     let mut stdout = std::io::stdout().lock();
     Ok(write!(stdout, "\n{}", report.markdown())?)
