@@ -276,6 +276,17 @@ pub struct Golden {
     pub rows: Vec<GoldenRow>,
 }
 
+impl Golden {
+    /// How far the elements of that output may be off, as [`Self::tolerance`] is meant: not at all unless they are floats.
+    pub fn tolerance_of(&self, output: &OutputSpec) -> f64 {
+        if output.role == OutputRole::Label || !output.datatype.is_float() {
+            0.0
+        } else {
+            self.tolerance
+        }
+    }
+}
+
 /// One row and what the training library says of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -388,7 +399,7 @@ impl Manifest {
     }
 
     /// What a view stores for a feature. `None` for a feature of the request.
-    pub(crate) fn stored_feature(&self, feature: &FeatureSpec) -> Option<&StoredFeature> {
+    pub fn stored_feature(&self, feature: &FeatureSpec) -> Option<&StoredFeature> {
         let view = self
             .feature_view(&feature.source)
             .filter(|_| feature.source != REQUEST_SOURCE)?;
