@@ -3,5 +3,5 @@
 mod http;
 mod process;
 mod queue;
-mod snapshots;
 mod skew;
+mod snapshots;

@@ -133,23 +133,24 @@ impl<'a> Report<'a> {
         format!("by the encoding of {} as {datatype}", describe(written))
     }
 
-    /// Columns in which the training values of another one are served.
+    /// Columns whose values training had in another one, which differs, too.
     fn swapped(&self) -> Vec<String> {
-        let name = |column: usize| format!("{} ({})", self.features[column].name, self.inputs[column].name);
-        let only = self
-            .taken_from
-            .iter()
-            .filter_map(|(column, others)| match others.len() {
-                1 => Some((*column, *others.first()?)),
-                _ => None,
-            });
-        let line = |(column, other): (usize, usize)| {
-            let (column, other) = (name(column), name(other));
-            format!(
-                "where {column} differs, it is what was trained as {other}: the order of the features is another one"
-            )
-        };
-        only.map(line).collect()
+        let mut lines = vec![];
+        for (column, others) in &self.taken_from {
+            let only = others.first().filter(|_| others.len() == 1);
+            let Some(other) = only.filter(|other| self.taken_from.contains_key(other)) else {
+                continue;
+            };
+            let (name, column, other) = (
+                &self.features[*column].name,
+                &self.inputs[*column].name,
+                &self.inputs[*other].name,
+            );
+            lines.push(format!(
+                "{name} ({column}) is what training had in {other}: the order of the features is another one"
+            ));
+        }
+        lines
     }
 
     fn compare_outputs(&mut self, row: &TrainingRow, served: &Served) {

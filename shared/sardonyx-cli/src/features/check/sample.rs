@@ -51,33 +51,12 @@ impl Sample {
     /// # Errors
     /// Names everything that is wrong with the columns.
     pub(super) fn open(manifest: &Manifest, source: Arc<dyn Source>, format: Format) -> Result<Self, CommandError> {
-        let columns = |kind: &str, tensors: Vec<(&str, Datatype, usize)>| -> Vec<TensorColumn> {
-            let columns = |(tensor, (name, datatype, width)): (usize, (&str, Datatype, usize))| {
-                let kind = kind.to_owned();
-                let name = name.to_owned();
-                (0..width).map(move |position| TensorColumn {
-                    name: format!("{kind}.{name}.{position}"),
-                    tensor,
-                    datatype,
-                })
-            };
-            tensors.into_iter().enumerate().flat_map(columns).collect()
-        };
         let inputs = manifest.inputs.iter();
-        let inputs = columns(
-            "input",
-            inputs
-                .map(|input| (&*input.name, input.datatype, input.features.len()))
-                .collect(),
-        );
+        let inputs = inputs.map(|input| (&*input.name, input.datatype, input.features.len()));
+        let inputs = tensor_columns("input", inputs);
         let outputs = manifest.outputs.iter();
-        let outputs = columns(
-            "output",
-            outputs
-                .map(|output| (&*output.name, output.datatype, row_len(&output.shape)))
-                .collect(),
-        );
-
+        let outputs = outputs.map(|output| (&*output.name, output.datatype, row_len(&output.shape)));
+        let outputs = tensor_columns("output", outputs);
         let view = rows_as_view(manifest, inputs.iter().chain(&outputs))?;
         let times = RowTimes {
             now_ms: 0,
@@ -131,6 +110,18 @@ impl Sample {
             outputs,
         })
     }
+}
+
+/// The columns of tensors, which are given by name, element type and width.
+fn tensor_columns<'a>(kind: &'a str, tensors: impl Iterator<Item = (&'a str, Datatype, usize)>) -> Vec<TensorColumn> {
+    let columns = |(tensor, (name, datatype, width))| {
+        (0..width).map(move |position| TensorColumn {
+            name: format!("{kind}.{name}.{position}"),
+            tensor,
+            datatype,
+        })
+    };
+    tensors.enumerate().flat_map(columns).collect()
 }
 
 /// How many elements a row of a tensor of that shape has. Validation lets only the batch be open.

@@ -185,7 +185,7 @@ async fn a_swapped_order_of_features_is_named() {
     assert_eq!(lines[0], "sum version 7: 4 differences in 2 rows");
     assert_eq!(
         lines[1],
-        "  where user_age (input.x.2) differs, it is what was trained as hour (input.x.5): the order of the features is another one"
+        "  user_age (input.x.2) is what training had in input.x.5: the order of the features is another one"
     );
     assert_eq!(
         lines[3],
