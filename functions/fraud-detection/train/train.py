@@ -114,6 +114,11 @@ def main():
         },
     )
     write_samples(predict, (review, decline))
+    first = train[:300]
+    sx.write_training_rows(
+        FOLDER / "samples/training_rows.parquet", VIEWS, FEATURES, {name: values[first] for name, values in columns.items()},
+        inputs={"features": tensor[first]}, outputs=predict(tensor[first]),
+    )
     decisions = ["approve", "review", "decline"]
     sx.print_report(metrics, difference, model, decisions, (review, decline), scores[test], fraud[test])
     print(f"trained in {time.monotonic() - started:.0f} s")

@@ -118,6 +118,11 @@ def main():
         },
     )
     write_samples(features, predict, (medium, high))
+    first = train[:300]
+    sx.write_training_rows(
+        FOLDER / "samples/training_rows.parquet", VIEWS, features, {name: values[first] for name, values in columns.items()},
+        inputs={"features": tensor[first]}, outputs=predict(tensor[first]),
+    )
     sx.print_report(metrics, difference, model, ["low", "medium", "high"], (medium, high), scores[test], purchase[test])
     print(f"trained in {time.monotonic() - started:.0f} s")
 

@@ -69,6 +69,7 @@ fn run(command: Command) -> Result<String, CommandError> {
         Command::Features(features::FeaturesCommand::Load(args)) => runtime.block_on(features::load(&args)),
         Command::Features(features::FeaturesCommand::Rollback(args)) => runtime.block_on(features::roll_back(&args)),
         Command::Features(features::FeaturesCommand::Snapshots(args)) => runtime.block_on(features::snapshots(&args)),
+        Command::Features(features::FeaturesCommand::Check(args)) => runtime.block_on(features::check(&args)),
         Command::Features(features::FeaturesCommand::ImportFeast(args)) => features::import_feast(&args),
         Command::Catalogue(catalogue::CatalogueCommand::Pack(args)) => catalogue::pack(&args),
         Command::Catalogue(catalogue::CatalogueCommand::Publish(args)) => runtime.block_on(catalogue::publish(&args)),

@@ -95,6 +95,14 @@ impl IntegerLabel {
     }
 }
 
+/// Whether a float of a model is the expected one: off by no more than the tolerance, absolutely, or relative to an expected value
+/// above 1. An infinity and a NaN are only themselves.
+pub fn is_close(got: f64, expected: f64, tolerance: f64) -> bool {
+    got == expected
+        || (got.is_nan() && expected.is_nan())
+        || (got - expected).abs() <= tolerance * expected.abs().max(1.0) && expected.is_finite()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +146,18 @@ mod tests {
                 .expect("is there"),
             8
         );
+    }
+
+    #[test]
+    fn floats_are_compared_absolutely_below_one_and_relatively_above() {
+        assert!(is_close(0.500_009, 0.5, 1e-5));
+        assert!(!is_close(0.500_02, 0.5, 1e-5));
+        assert!(is_close(1_000_005.0, 1_000_000.0, 1e-5));
+        assert!(!is_close(1_000_020.0, 1_000_000.0, 1e-5));
+        assert!(is_close(f64::NAN, f64::NAN, 1e-5));
+        assert!(is_close(f64::INFINITY, f64::INFINITY, 1e-5));
+        assert!(!is_close(f64::INFINITY, f64::NEG_INFINITY, 1e-5));
+        assert!(!is_close(3.0, f64::INFINITY, 1e-5));
+        assert!(!is_close(f64::NAN, 1.0, 1e-5));
     }
 }

@@ -1,7 +1,8 @@
 //! The self-check: the golden rows of the manifest, as the training library computed them.
 
 use sardonyx_core::encode::FeatureEncoder;
-use sardonyx_core::manifest::{GoldenRow, Manifest, OutputRole};
+use sardonyx_core::manifest::{GoldenRow, Manifest};
+use sardonyx_core::outputs::is_close;
 use sardonyx_core::ports::{Cause, Model};
 use sardonyx_core::tensor::{Tensor, TensorData};
 use sardonyx_core::value::float_from_json;
@@ -38,8 +39,7 @@ fn check_batch(
         .infer(inputs)
         .map_err(|error| failed(format!("a batch of {} rows fails", rows.len()), Some(error.into())))?;
     for (spec, output) in manifest.outputs.iter().zip(&outputs) {
-        let is_exact = spec.role == OutputRole::Label;
-        let tolerance = if is_exact { 0.0 } else { manifest.golden.tolerance };
+        let tolerance = manifest.golden.tolerance_of(spec);
         for (index, row) in rows.iter().enumerate() {
             let Some(expected) = row.outputs.get(&spec.name) else {
                 continue;
@@ -85,18 +85,10 @@ fn matches_element(data: &TensorData, index: usize, expected: &Json, tolerance: 
         TensorData::Int64(values) => values.get(index).copied() == expected.as_i64(),
         TensorData::Uint64(values) => values.get(index).copied() == expected.as_u64(),
         _ => match (data.number(index), float_from_json(expected)) {
-            (Some(got), Some(expected)) => {
-                is_close(got, expected, if data.datatype().is_float() { tolerance } else { 0.0 })
-            }
+            (Some(got), Some(expected)) => is_close(got, expected, tolerance),
             _ => false,
         },
     }
-}
-
-fn is_close(got: f64, expected: f64, tolerance: f64) -> bool {
-    got == expected
-        || (got.is_nan() && expected.is_nan())
-        || (got - expected).abs() <= tolerance * expected.abs().max(1.0) && expected.is_finite()
 }
 
 fn row_text(output: &Tensor, row: usize) -> String {
@@ -108,19 +100,6 @@ fn row_text(output: &Tensor, row: usize) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn floats_are_compared_absolutely_below_one_and_relatively_above() {
-        assert!(is_close(0.500_009, 0.5, 1e-5));
-        assert!(!is_close(0.500_02, 0.5, 1e-5));
-        assert!(is_close(1_000_005.0, 1_000_000.0, 1e-5));
-        assert!(!is_close(1_000_020.0, 1_000_000.0, 1e-5));
-        assert!(is_close(f64::NAN, f64::NAN, 1e-5));
-        assert!(is_close(f64::INFINITY, f64::INFINITY, 1e-5));
-        assert!(!is_close(f64::INFINITY, f64::NEG_INFINITY, 1e-5));
-        assert!(!is_close(3.0, f64::INFINITY, 1e-5));
-        assert!(!is_close(f64::NAN, 1.0, 1e-5));
-    }
 
     #[test]
     fn rows_are_compared_element_by_element_and_labels_exactly() {

@@ -3,4 +3,5 @@
 mod http;
 mod process;
 mod queue;
+mod skew;
 mod snapshots;

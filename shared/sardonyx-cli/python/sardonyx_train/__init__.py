@@ -11,6 +11,7 @@ A training script describes its model in the manifest's own words and hands it o
     golden_rows, baseline, quality          the manifest's `golden`, `baseline` and `training.metrics`
     bands, print_report                     rows by decision, for golden rows, samples and the report
     write_artifact, write_jsonl             model/{model.onnx,manifest.json} and samples/*.jsonl
+    write_training_rows                     samples/training_rows.parquet, for `sardonyx features check`
 
 Raw values travel as *columns*: a dict of feature name to a sequence of raw values. `None` and NaN are missing
 values; the strings "NaN", "Infinity" and "-Infinity" stand for the numbers that JSON lacks, as in the manifest.
@@ -38,8 +39,10 @@ Types are bool, int64, float32, float64 and string. `shared/sardonyx-core/schema
 from .artifact import classifier_outputs, verify_onnx, write_artifact, write_jsonl
 from .evaluation import bands, baseline, golden_rows, print_report, quality
 from .features import columns_of, encode, feature_types, short_float, take_rows
+from .training_rows import write_training_rows
 
 __all__ = [
     "bands", "baseline", "classifier_outputs", "columns_of", "encode", "feature_types", "golden_rows",
     "print_report", "quality", "short_float", "take_rows", "verify_onnx", "write_artifact", "write_jsonl",
+    "write_training_rows",
 ]

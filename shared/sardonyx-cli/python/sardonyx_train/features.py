@@ -48,10 +48,11 @@ def columns_of(features, rows):
 
 def take_rows(types, columns, indices):
     """The rows at `indices` as JSON values of the declared types; a missing value becomes null."""
-    return [{name: _json_value(types[name], columns[name][i]) for name in types if name in columns} for i in indices]
+    return [{name: raw_value(types[name], columns[name][i]) for name in types if name in columns} for i in indices]
 
 
-def _json_value(type_, value):
+def raw_value(type_, value):
+    """A raw value as one of Python's, of the declared type; `None` where it is missing."""
     if value is None or value != value:
         return None
     return {"bool": bool, "int64": int, "string": str}.get(type_, float)(value)

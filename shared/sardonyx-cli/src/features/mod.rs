@@ -1,3 +1,4 @@
+mod check;
 mod import_feast;
 mod load;
 mod snapshots;
@@ -9,6 +10,7 @@ use clap::Subcommand;
 use sardonyx_core::artifact::MANIFEST_FILE;
 use sardonyx_core::manifest::{FeatureView, Manifest};
 
+pub(crate) use check::check;
 pub(crate) use import_feast::import_feast;
 pub(crate) use load::load;
 pub(crate) use snapshots::{roll_back, snapshots};
@@ -23,6 +25,8 @@ pub(crate) enum FeaturesCommand {
     Rollback(snapshots::RollBackArgs),
     /// List the snapshots of a feature view
     Snapshots(snapshots::SnapshotsArgs),
+    /// Replay training rows and compare the features and outputs with what the training library saw and said
+    Check(check::CheckArgs),
     /// Write the feature views of a Feast feature service as a manifest has them
     ImportFeast(import_feast::ImportFeastArgs),
 }

@@ -284,6 +284,17 @@ pub struct Golden {
     pub rows: Vec<GoldenRow>,
 }
 
+impl Golden {
+    /// How far the elements of that output may be off, as [`Self::tolerance`] is meant: not at all unless they are floats.
+    pub fn tolerance_of(&self, output: &OutputSpec) -> f64 {
+        if output.role == OutputRole::Label || !output.datatype.is_float() {
+            0.0
+        } else {
+            self.tolerance
+        }
+    }
+}
+
 /// One row and what the training library says of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -396,7 +407,7 @@ impl Manifest {
     }
 
     /// What a view or the catalogue stores for a feature. `None` for a feature of the request.
-    pub(crate) fn stored_feature(&self, feature: &FeatureSpec) -> Option<&StoredFeature> {
+    pub fn stored_feature(&self, feature: &FeatureSpec) -> Option<&StoredFeature> {
         let features = match feature.source.as_str() {
             REQUEST_SOURCE => return None,
             CATALOGUE_SOURCE => &self.catalogue.as_ref()?.features,
