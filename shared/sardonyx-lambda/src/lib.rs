@@ -51,6 +51,7 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let service = std::sync::Arc::new(start(config).await?);
+        service.prepare().await;
         tracing::info!(model = service.model_name(), version = service.model_version(), "ready");
         lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
             let service = std::sync::Arc::clone(&service);

@@ -9,7 +9,7 @@ use sardonyx_core::error::PredictError;
 use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::manifest::{FeatureView, Layout, Manifest, REQUEST_SOURCE};
 use sardonyx_core::ports::{FeatureWriter, Model, OnlineStore, RowWrite};
-use sardonyx_core::predict::{Instance, PredictContext, Predictor};
+use sardonyx_core::predict::{Instance, PredictContext, Predictor, UseCase};
 use serde_json::{Map, Value as Json};
 
 use super::element::Element;
