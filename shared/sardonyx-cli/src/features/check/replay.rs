@@ -233,9 +233,10 @@ fn origins(manifest: &Manifest) -> Vec<Origin> {
         .collect()
 }
 
-/// The manifest with views that nothing else reads or writes.
+/// The manifest with views that nothing else reads or writes, and without a catalogue.
 fn under_own_views(manifest: &Manifest, origins: &[Origin], run: &str) -> Manifest {
     let mut own = manifest.clone();
+    own.catalogue = None;
     for view in &mut own.feature_views {
         view.name = format!("{}.check-{run}", view.name);
     }
@@ -243,7 +244,12 @@ fn under_own_views(manifest: &Manifest, origins: &[Origin], run: &str) -> Manife
     for (feature, origin) in features.zip(origins) {
         feature.source = match *origin {
             Origin::View { view, .. } => own.feature_views[view].name.clone(),
-            Origin::Request => REQUEST_SOURCE.to_owned(),
+            Origin::Request => {
+                // An offer's feature has its type from the catalogue.
+                let stored = manifest.stored_feature(feature);
+                feature.value_type = stored.map(|stored| stored.value_type).or(feature.value_type);
+                REQUEST_SOURCE.to_owned()
+            }
         };
     }
     own
