@@ -148,6 +148,11 @@ def main():
         },
     )
     write_samples(FOLDER / "samples", np.random.default_rng(SEED + 1), FEATURES, TYPES, predict)
+    first = train[:300]
+    sx.write_training_rows(
+        FOLDER / "samples/training_rows.parquet", [*VIEWS, CATALOGUE], FEATURES,
+        {name: values[first] for name, values in columns.items()}, inputs={"features": tensor[first]}, outputs=predict(tensor[first]),
+    )
     sx.print_report(metrics, difference, model, ["all"], (), scores, redeemed[test])
     print(f"trained in {time.monotonic() - started:.0f} s")
 
