@@ -60,28 +60,41 @@ impl ModelArtifact {
     /// # Errors
     /// When a file cannot be read, or the manifest is not this model's.
     pub async fn fetch(store: &dyn ModelStore, name: &str, version: &str) -> Result<Self, ArtifactError> {
-        let store_error = |source| ArtifactError::Store {
-            name: name.into(),
-            version: version.into(),
-            source,
-        };
-        let manifest = store.fetch(name, version, MANIFEST_FILE).await.map_err(store_error)?;
-        let manifest = Manifest::from_json(&manifest).map_err(|source| ArtifactError::Manifest {
-            name: name.into(),
-            version: version.into(),
-            source,
-        })?;
-        if manifest.name != name || manifest.version != version {
-            return Err(ArtifactError::AnotherModel {
-                name: name.into(),
-                version: version.into(),
-                found: format!("{} version {}", manifest.name, manifest.version),
-            });
-        }
+        let manifest = fetch_manifest(store, name, version).await?;
         let bytes = store
             .fetch(name, version, &manifest.artifact.file)
             .await
-            .map_err(store_error)?;
+            .map_err(|source| store_error(name, version, source))?;
         Ok(Self { manifest, bytes })
+    }
+}
+
+/// Fetches the manifest of one version of a model.
+///
+/// # Errors
+/// When it cannot be read, or is not this model's.
+pub async fn fetch_manifest(store: &dyn ModelStore, name: &str, version: &str) -> Result<Manifest, ArtifactError> {
+    let manifest = store.fetch(name, version, MANIFEST_FILE).await;
+    let manifest = manifest.map_err(|source| store_error(name, version, source))?;
+    let manifest = Manifest::from_json(&manifest).map_err(|source| ArtifactError::Manifest {
+        name: name.into(),
+        version: version.into(),
+        source,
+    })?;
+    if manifest.name != name || manifest.version != version {
+        return Err(ArtifactError::AnotherModel {
+            name: name.into(),
+            version: version.into(),
+            found: format!("{} version {}", manifest.name, manifest.version),
+        });
+    }
+    Ok(manifest)
+}
+
+fn store_error(name: &str, version: &str, source: StoreError) -> ArtifactError {
+    ArtifactError::Store {
+        name: name.into(),
+        version: version.into(),
+        source,
     }
 }

@@ -5,13 +5,12 @@
 //! The files are `large.parquet`, `large.csv` and `large.jsonl` of `tests/ingest/make_files.py --large FOLDER`: rows of 20 features.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a measurement, for a person")]
 
-use std::fs::File;
 use std::sync::Arc;
 use std::time::Instant;
 
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::testing::models;
-use sardonyx_ingest::{Duplicates, Format, RowReader, RowTimes, ViewRules};
+use sardonyx_ingest::{Duplicates, FileSource, Format, RowReader, RowTimes, ViewRules};
 use serde_json::{Value as Json, json};
 
 /// 1970 and some centuries: any event time has passed.
@@ -30,7 +29,7 @@ fn main() {
     };
     let rules = ViewRules::new(&manifest, &manifest.feature_views[0], times).expect("has rules");
     let format = Format::of(&path).expect("has a known ending");
-    let file = Arc::new(File::open(&path).expect("can be opened"));
+    let file = Arc::new(FileSource::open(path.as_ref()).expect("can be opened"));
     let start = Instant::now();
     let mut reader = RowReader::open(file, format, Arc::new(rules), None).expect("fits");
     let (mut rows, mut rejected) = (0, 0);

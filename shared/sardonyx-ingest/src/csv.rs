@@ -2,13 +2,12 @@ mod record;
 
 use std::sync::Arc;
 
-use sardonyx_core::ports::RowWrite;
+use sardonyx_core::ports::{RowWrite, Source};
 use serde_json::{Map, Value as Json};
 
 use crate::cell::Cell;
 use crate::error::FileError;
 use crate::reader::{Parsed, Position, Progress, Rejection};
-use crate::source::Source;
 use crate::text_input::{LONGEST_RECORD, TextInput};
 use crate::view_rules::ViewRules;
 use record::Record;

@@ -1,13 +1,11 @@
-use std::io;
-
-use sardonyx_core::ports::Cause;
+use sardonyx_core::ports::{Cause, StoreError};
 
 /// Why a file cannot be read, or not any further. Nothing of what the rows hold is in it.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// Where the file lies did not give its bytes. Asking again may help.
+    /// Where the file lies did not give its bytes.
     #[error("the file could not be read")]
-    Unreadable(#[source] io::Error),
+    Unreadable(#[source] StoreError),
     /// The bytes are not what the file's name or its own headers say. It must be written anew.
     #[error("{place}: {problem}")]
     Damaged {

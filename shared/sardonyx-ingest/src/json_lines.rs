@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use sardonyx_core::ports::{RowWrite, Source};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -8,7 +9,6 @@ use serde_json::value::RawValue;
 use crate::cell::Cell;
 use crate::error::FileError;
 use crate::reader::{Parsed, Position, Progress, Rejection};
-use crate::source::Source;
 use crate::text_input::{LONGEST_RECORD, TextInput};
 use crate::view_rules::ViewRules;
 
@@ -89,7 +89,7 @@ impl JsonLinesRows {
         }
     }
 
-    fn parse_line(&mut self) -> Result<sardonyx_core::ports::RowWrite, Rejection> {
+    fn parse_line(&mut self) -> Result<RowWrite, Rejection> {
         let reject = |reason: String, text: &str| Err(Rejection::new(vec![reason], &text));
         if self.line.len() > LONGEST_RECORD {
             let shown = String::from_utf8_lossy(&self.line[..SHOWN]);

@@ -10,12 +10,13 @@ use parquet::column::reader::ColumnReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use sardonyx_core::ports::Source;
 use serde_json::{Map, Value as Json};
 
 use crate::cell::Cell;
 use crate::error::FileError;
 use crate::reader::{Parsed, Position, Progress, Rejection};
-use crate::source::Source;
+use crate::source::unreadable;
 use crate::view_rules::ViewRules;
 use chunks::SourceChunks;
 use column::Column;
@@ -224,7 +225,7 @@ fn decode<T>(place: impl Into<String>, code: impl FnOnce() -> Result<T, ParquetE
     match catch_unwind(AssertUnwindSafe(code)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(ParquetError::External(source))) => match source.downcast::<std::io::Error>() {
-            Ok(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(FileError::Unreadable(*error)),
+            Ok(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(unreadable(*error)),
             Ok(error) => Err(damaged(error)),
             Err(source) => Err(damaged(source)),
         },

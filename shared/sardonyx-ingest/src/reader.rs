@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use sardonyx_core::ports::RowWrite;
+use sardonyx_core::ports::{RowWrite, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -9,7 +9,6 @@ use crate::error::FileError;
 use crate::format::Format;
 use crate::json_lines::JsonLinesRows;
 use crate::parquet_file::ParquetRows;
-use crate::source::Source;
 use crate::view_rules::ViewRules;
 
 /// Reads a file of rows of one view, a batch at a time.

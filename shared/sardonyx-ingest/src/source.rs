@@ -1,43 +1,48 @@
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes that are read from any place of them: a file, or an object that is read by ranges.
-///
-/// Text is read from front to back in pieces of some tens of kilobytes. Parquet is read a page of a column at a time, its header before it: an
-/// implementation for which a read is expensive reads ahead.
-pub trait Source: Send + Sync {
-    /// How many bytes there are.
-    ///
-    /// # Errors
-    /// When that cannot be found out at the moment.
-    fn size(&self) -> io::Result<u64>;
+use sardonyx_core::ports::{Source, StoreError};
 
-    /// Reads bytes from `offset` on into `buffer`, and says how many: at least one, but for an empty buffer or at the end.
-    ///
-    /// # Errors
-    /// When they cannot be read at the moment.
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+use crate::error::FileError;
+
+/// A file on disk.
+#[derive(Debug)]
+pub struct FileSource {
+    file: File,
+    name: String,
 }
 
-impl Source for File {
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+impl FileSource {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            file: File::open(path)?,
+            name: path.display().to_string(),
+        })
     }
 
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(self, buffer, offset)
+    fn unavailable(&self, error: io::Error) -> StoreError {
+        StoreError::Unavailable {
+            what: self.name.clone(),
+            source: error.into(),
+        }
     }
 }
 
-impl Source for Vec<u8> {
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.len() as u64)
+impl Source for FileSource {
+    fn size(&self) -> Result<u64, StoreError> {
+        let metadata = self.file.metadata().map_err(|error| self.unavailable(error))?;
+        Ok(metadata.len())
     }
 
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..));
-        rest.unwrap_or_default().read(buffer)
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
+        FileExt::read_at(&self.file, buffer, offset).map_err(|error| self.unavailable(error))
     }
 }
 
@@ -60,8 +65,16 @@ impl SourceReader {
 
 impl Read for SourceReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read_at(self.offset, buffer)?;
+        let read = self.source.read_at(self.offset, buffer).map_err(io::Error::other)?;
         self.offset += read as u64;
         Ok(read)
     }
+}
+
+/// What a [`SourceReader`] failed with, behind whatever read from it.
+pub(crate) fn unreadable(error: io::Error) -> FileError {
+    FileError::Unreadable(error.downcast().unwrap_or_else(|error| StoreError::Unavailable {
+        what: "the file".into(),
+        source: error.into(),
+    }))
 }

@@ -4,10 +4,11 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
+use sardonyx_core::ports::Source;
 
 use crate::error::FileError;
 use crate::reader::{Position, Progress};
-use crate::source::{Source, SourceReader};
+use crate::source::{SourceReader, unreadable};
 
 /// The longest record, in bytes. A row of a feature table is 400 kB at most.
 pub(crate) const LONGEST_RECORD: usize = 1 << 20;
@@ -164,7 +165,7 @@ impl TextInput {
                 problem: "what follows cannot be decompressed as gzip, or is cut off".into(),
                 source: Some(error.into()),
             },
-            _ => FileError::Unreadable(error),
+            _ => unreadable(error),
         }
     }
 }

@@ -2,19 +2,25 @@
 
 mod catalogue_store;
 mod feature_writer;
+mod file_store;
+mod message_queue;
 mod model;
 mod model_store;
 mod online_store;
 mod result_store;
+mod source;
 
 use std::error::Error;
 
 pub use catalogue_store::CatalogueStore;
 pub use feature_writer::{FeatureWriter, Merged, RowWrite};
+pub use file_store::{FileStore, StoredFile};
+pub use message_queue::MessageQueue;
 pub use model::{Model, ModelError};
 pub use model_store::{ModelStore, Published};
 pub use online_store::{MalformedRow, OnlineStore, ViewRead, ViewRows};
 pub use result_store::{PredictionRecord, Recorded, ResultStore};
+pub use source::Source;
 
 /// The cause of an error in an adapter.
 pub type Cause = Box<dyn Error + Send + Sync>;

@@ -266,6 +266,16 @@ impl ViewSnapshots {
         Ok(())
     }
 
+    /// Ends a load that is not to be published. If it has ended already, nothing changes.
+    pub fn abandon(&mut self, id: &SnapshotId) {
+        self.load.take_if(|load| load.id == *id);
+    }
+
+    /// The snapshot that was made of that source, as far back as is remembered.
+    pub fn published_from(&self, source: &str) -> Option<&PublishedSnapshot> {
+        self.published.iter().find(|snapshot| snapshot.source == source)
+    }
+
     /// Whether rows of which the newest is of that time may become visible, so that a load that may not be published need not begin.
     ///
     /// # Errors
@@ -438,6 +448,18 @@ mod tests {
         snapshots.publish(&id("old"), rows(1), true, 9).expect("is allowed");
         assert_eq!(current(&snapshots), "old");
         assert_eq!(snapshots.load, None);
+    }
+
+    #[test]
+    fn an_abandoned_load_makes_room_and_leaves_others_alone() {
+        let mut snapshots = published(&["a"]);
+        snapshots.begin_load(load("b", 2)).expect("nothing runs");
+        snapshots.abandon(&id("c"));
+        assert!(snapshots.load.is_some());
+        snapshots.abandon(&id("b"));
+        assert_eq!((current(&snapshots), &snapshots.load), ("a", &None));
+        assert_eq!(snapshots.published_from("a.parquet").map(|a| &a.id), Some(&id("a")));
+        assert_eq!(snapshots.published_from("b.parquet"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod catalogue_store;
 mod feature_writer;
+mod file_store;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::value::{FeatureValue, ValueType};
 
 pub use catalogue_store::catalogue_store;
 pub use feature_writer::feature_writer;
+pub use file_store::file_store;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -1,4 +1,5 @@
 mod catalogues;
+mod files;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use crate::ports::{
 use crate::snapshots::{SnapshotId, ViewSnapshots};
 
 pub use catalogues::InMemoryCatalogueStore;
+pub use files::{InMemoryFileStore, InMemoryMessageQueue};
 
 type Shared<K, V> = Mutex<HashMap<K, V>>;
 
@@ -280,6 +282,7 @@ mod tests {
             conformance::feature_writer(&store, &store).await;
             conformance::result_store(&InMemoryResultStore::default()).await;
             conformance::catalogue_store(&InMemoryCatalogueStore::default()).await;
+            conformance::file_store(&InMemoryFileStore::default(), "bucket").await;
         });
     }
 }

@@ -5,4 +5,7 @@ mod memory;
 pub mod models;
 pub mod offers;
 
-pub use memory::{InMemoryCatalogueStore, InMemoryModelStore, InMemoryOnlineStore, InMemoryResultStore};
+pub use memory::{
+    InMemoryCatalogueStore, InMemoryFileStore, InMemoryMessageQueue, InMemoryModelStore, InMemoryOnlineStore,
+    InMemoryResultStore,
+};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
+use sardonyx_core::ports::Source;
 
 use crate::error::FileError;
-use crate::source::{Source, SourceReader};
+use crate::source::SourceReader;
 
 /// Headers of pages are read through a buffer of this size: most have some tens of bytes.
 const HEADER_BUFFER_BYTES: usize = 512;

@@ -1,3 +1,5 @@
+use sardonyx_core::ports::StoreError;
+
 use super::*;
 
 /// Reads what has been damaged. Whether it gives rows or an error, it may not panic.
@@ -110,11 +112,14 @@ fn a_file_that_is_something_else_is_named() {
 fn what_is_out_of_reach_may_be_tried_again() {
     struct OutOfReach(u64);
     impl Source for OutOfReach {
-        fn size(&self) -> std::io::Result<u64> {
+        fn size(&self) -> Result<u64, StoreError> {
             Ok(self.0)
         }
-        fn read_at(&self, _: u64, _: &mut [u8]) -> std::io::Result<usize> {
-            Err(std::io::ErrorKind::TimedOut.into())
+        fn read_at(&self, _: u64, _: &mut [u8]) -> Result<usize, StoreError> {
+            Err(StoreError::Unavailable {
+                what: "the file".into(),
+                source: "timed out".into(),
+            })
         }
     }
     for name in ["a.jsonl", "a.csv", "a.csv.gz", "a.parquet"] {

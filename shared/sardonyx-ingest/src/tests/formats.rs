@@ -1,6 +1,7 @@
 use sardonyx_core::entity::KeyValue;
 use sardonyx_core::feature_row::Stored;
 use sardonyx_core::value::FeatureValue;
+use serde_json::Value as Json;
 
 use super::*;
 
@@ -197,8 +198,9 @@ fn a_number_that_would_be_rounded_is_rejected() {
     ];
     assert_eq!(reasons, expected.map(|(number, reason)| (number, reason.to_owned())));
     assert_eq!(
-        rows[2].1.row.get(),
-        r#"{"count":"NaN","double":18446744073709551615,"event_time":"2026-01-02T03:04:05.678Z","region":"a","single":16777218,"user_id":3}"#
+        serde_json::from_str::<Json>(rows[2].1.row.get()).expect("is JSON"),
+        json!({"count": "NaN", "double": 18_446_744_073_709_551_615_u64, "event_time": "2026-01-02T03:04:05.678Z",
+            "region": "a", "single": 16_777_218, "user_id": 3})
     );
 }
 

@@ -1,3 +1,5 @@
+use sardonyx_core::ports::StoreError;
+
 use super::*;
 
 /// The number and the contents of all rows, as one reader gives them, and as a new reader does from each position on.
@@ -79,10 +81,10 @@ fn positions_are_right_for_any_text() {
 fn a_source_may_give_its_bytes_one_by_one() {
     struct OneByOne(Arc<Vec<u8>>);
     impl Source for OneByOne {
-        fn size(&self) -> std::io::Result<u64> {
+        fn size(&self) -> Result<u64, StoreError> {
             self.0.size()
         }
-        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
             let end = buffer.len().min(1);
             self.0.read_at(offset, &mut buffer[..end])
         }

@@ -9,7 +9,6 @@ mod sample;
 mod tests;
 
 use std::collections::hash_map::RandomState;
-use std::fs::File;
 use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use clap::Args;
 use sardonyx_aws::AwsClients;
 use sardonyx_core::artifact::MANIFEST_FILE;
 use sardonyx_core::manifest::Manifest;
-use sardonyx_ingest::Format;
+use sardonyx_ingest::{FileSource, Format};
 use sardonyx_onnx::OnnxModel;
 
 use self::replay::{Replay, Served};
@@ -48,7 +47,7 @@ pub(crate) async fn check(args: &CheckArgs) -> Result<String, CommandError> {
     let model = OnnxModel::load(&manifest, &read_file(&args.model.join(&manifest.artifact.file))?)?;
     let path = args.sample.display();
     let format = Format::of(&args.sample).ok_or_else(|| format!("{path}: expected a name in {}", Format::ENDINGS))?;
-    let file = File::open(&args.sample).map_err(|error| format!("{path}: {error}"))?;
+    let file = FileSource::open(&args.sample).map_err(|error| format!("{path}: {error}"))?;
 
     let clients = AwsClients::from_env().await;
     // No two checks that run at the same time may share rows.
