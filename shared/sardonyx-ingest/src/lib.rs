@@ -47,10 +47,11 @@ pub use error::FileError;
 pub use event_time::{format_event_time, parse_event_time};
 pub use format::Format;
 pub use load::{
-    EventTime, FeatureFile, LoadError, LoadOptions, LoadReport, Loader, Progress as LoadProgress, RejectSink, SETTLING,
-    Stage, UpsertReport,
+    EventTime, FeatureFile, LoadError, LoadOptions, LoadReport, Loader, PartBudget, PartOutcome, PartReport,
+    Progress as LoadProgress, RejectFolder, RejectSink, SETTLING, Stage, UpsertReport,
 };
 pub use reader::{Parsed, Position, Progress, Rejection, RowReader};
 pub use rejects::RejectWriter;
-pub use source::Source;
+pub use sardonyx_core::ports::Source;
+pub use source::FileSource;
 pub use view_rules::{RowTimes, RulesError, ViewRules};

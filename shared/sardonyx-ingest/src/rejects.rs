@@ -47,6 +47,11 @@ impl<W: Write> RejectWriter<W> {
         self.written
     }
 
+    /// What it writes to.
+    pub fn get_ref(&self) -> &W {
+        &self.writer
+    }
+
     /// Flushes, and gives the writer back.
     ///
     /// # Errors

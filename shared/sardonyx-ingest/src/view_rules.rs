@@ -35,6 +35,16 @@ pub enum RulesError {
         /// Its table.
         table: String,
     },
+    /// Two models know it by different schemas.
+    #[error(
+        "{model} has no native feature view {view} with the same join keys and features as the other models that read it; give one of them another name"
+    )]
+    Schema {
+        /// The view.
+        view: String,
+        /// The model whose manifest differs.
+        model: String,
+    },
     /// The field that says the time of a row is one of the view's own.
     #[error(
         "{view} has a join key or a feature named {EVENT_TIME}, which in a file is the time of the row; give it another name"
@@ -55,7 +65,8 @@ pub struct ViewRules {
     /// The names of the fields. A [`Cell`] is found by the position of its name, of which a join key and a feature may share one.
     fields: Vec<String>,
     places: HashMap<String, usize>,
-    model: StoredRules,
+    /// Of each model that reads the view.
+    models: Vec<StoredRules>,
     times: RowTimes,
 }
 
@@ -86,7 +97,7 @@ impl ViewRules {
             event_time: 0,
             fields: vec![],
             places: HashMap::new(),
-            model: StoredRules::new(manifest, view),
+            models: vec![StoredRules::new(manifest, view)],
             times,
         };
         for key in &view.join_keys {
@@ -104,6 +115,35 @@ impl ViewRules {
         }
         rules.event_time = rules.field(EVENT_TIME);
         Ok(rules)
+    }
+
+    /// The same for another model that reads the view: a row has to be of use to both.
+    ///
+    /// # Errors
+    /// [`RulesError::Schema`] when that model knows the view by other join keys or features.
+    pub fn and(mut self, manifest: &Manifest) -> Result<Self, RulesError> {
+        let same = |view: &&FeatureView| {
+            view.layout == Layout::Native
+                && view.join_keys.iter().eq(self.keys.iter().map(|(_, key)| key))
+                && view
+                    .features
+                    .iter()
+                    .eq(self.features.iter().map(|(_, feature)| feature))
+        };
+        let view = manifest.feature_view(&self.view).filter(same);
+        let view = view.ok_or_else(|| RulesError::Schema {
+            view: self.view.clone(),
+            model: manifest.name.clone(),
+        })?;
+        self.models.push(StoredRules::new(manifest, view));
+        Ok(self)
+    }
+
+    /// What the models say of a value, and the first one that objects.
+    fn check(&self, feature: usize, value: &Stored) -> Result<(), (MissingReason, &StoredRules)> {
+        self.models
+            .iter()
+            .try_for_each(|model| model.check(feature, value).map_err(|reason| (reason, model)))
     }
 
     /// The name of the view.
@@ -167,7 +207,7 @@ impl ViewRules {
             problems.push(format!("{}: is missing; a row is found by it", key.name));
         }
         for (index, (_, feature)) in self.features.iter().enumerate().filter(|(_, (field, _))| !seen[*field]) {
-            if self.model.check(index, &Stored::Absent).is_err() {
+            if self.check(index, &Stored::Absent).is_err() {
                 problems.push(format!("{}: is missing, and the model needs it", feature.name));
             }
         }
@@ -222,15 +262,15 @@ impl ViewRules {
                 .map(Stored::Value)
                 .ok_or_else(|| unexpected(feature.value_type.expectation()))?,
         };
-        match self.model.check(index, &value) {
+        match self.check(index, &value) {
             Ok(()) => Ok(value),
-            Err(reason @ (MissingReason::Absent | MissingReason::Null | MissingReason::Nan)) => Err(format!(
+            Err((reason @ (MissingReason::Absent | MissingReason::Null | MissingReason::Nan), _)) => Err(format!(
                 "{}: is {}, and the model needs a value",
                 feature.name,
                 reason.describe()
             )),
-            Err(MissingReason::OutOfRange | MissingReason::UnknownCategory) => {
-                Err(unexpected(&self.model.expectation(index).unwrap_or_default()))
+            Err((MissingReason::OutOfRange | MissingReason::UnknownCategory, model)) => {
+                Err(unexpected(&model.expectation(index).unwrap_or_default()))
             }
         }
     }

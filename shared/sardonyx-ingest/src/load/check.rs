@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::{FeatureFile, LoadError, LoadOptions, Loader, Progress, Stage};
 use crate::duplicates::Duplicates;
 use crate::event_time::format_event_time;
+use crate::format::Format;
 use crate::reader::{Parsed, Rejection, RowReader};
 use crate::rejects::RejectWriter;
 use crate::view_rules::{EVENT_TIME, ViewRules};
@@ -93,14 +94,9 @@ impl Loader<'_> {
             if batch.is_empty() {
                 return Ok(checked);
             }
-            for Parsed { number, result } in batch {
-                let result = result.and_then(|row| match duplicates.insert(&row.entity, number) {
-                    None => Ok(row),
-                    Some(first) => {
-                        let reason = Duplicates::reason(file.format.unit(), first);
-                        Err(Rejection::new(vec![reason], &to_json(self.view, &row)))
-                    }
-                });
+            for parsed in batch {
+                let number = parsed.number;
+                let result = self.check_against_others(parsed, &mut duplicates, file.format);
                 match result {
                     Ok(row) => {
                         checked.rows += 1;
@@ -115,6 +111,25 @@ impl Loader<'_> {
             }
             let reached = reader.progress();
             progress(Stage::Checking, reached.done, reached.total);
+        }
+    }
+}
+
+impl Loader<'_> {
+    /// The row, unless one with the same join keys was seen before.
+    pub(super) fn check_against_others(
+        &self,
+        parsed: Parsed,
+        seen: &mut Duplicates,
+        format: Format,
+    ) -> Result<RowWrite, Rejection> {
+        let row = parsed.result?;
+        match seen.insert(&row.entity, parsed.number) {
+            None => Ok(row),
+            Some(first) => {
+                let reason = Duplicates::reason(format.unit(), first);
+                Err(Rejection::new(vec![reason], &to_json(self.view, &row)))
+            }
         }
     }
 }

@@ -6,6 +6,9 @@
 
 mod check;
 mod pace;
+mod part;
+#[cfg(test)]
+mod part_tests;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -16,15 +19,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sardonyx_core::manifest::{FeatureView, Manifest};
-use sardonyx_core::ports::{FeatureWriter, StoreError};
+use sardonyx_core::ports::{FeatureWriter, Source, StoreError};
 use sardonyx_core::snapshots::{Load, LoadedRows, SnapshotError, SnapshotId};
 
 use crate::error::FileError;
 use crate::format::Format;
-use crate::source::Source;
 use crate::view_rules::{RowTimes, RulesError, ViewRules};
 pub use check::RejectSink;
 use pace::Pace;
+pub use part::{PartBudget, PartOutcome, PartReport, RejectFolder};
 use record::new_load;
 
 /// How long DynamoDB's eventually consistent reads may take to see what was written, with a margin: for so long after its last row a snapshot
@@ -154,6 +157,26 @@ pub enum LoadError {
     Store(#[from] StoreError),
 }
 
+impl LoadError {
+    /// Whether loading the same file once more would end alike.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::File(FileError::Unreadable(error)) | Self::Store(error) => {
+                !matches!(error, StoreError::Unavailable { .. })
+            }
+            Self::Snapshot(SnapshotError::LoadRunning { .. } | SnapshotError::Superseded { .. }) | Self::Rejects(_) => {
+                false
+            }
+            Self::Rules(_)
+            | Self::File(_)
+            | Self::Empty { .. }
+            | Self::TooManyRejected { .. }
+            | Self::Changed
+            | Self::Snapshot(_) => true,
+        }
+    }
+}
+
 /// Loads files into one view.
 #[derive(Clone, Copy)]
 pub struct Loader<'a> {
@@ -161,6 +184,8 @@ pub struct Loader<'a> {
     pub writer: &'a dyn FeatureWriter,
     /// The manifest of a model that reads the view: it says what it takes.
     pub manifest: &'a Manifest,
+    /// Those of the other models that read it.
+    pub other_manifests: &'a [Manifest],
     /// The view.
     pub view: &'a FeatureView,
     /// The time, in milliseconds since the Unix epoch.
@@ -249,6 +274,8 @@ impl Loader<'_> {
             },
             expires_at_seconds: load.expires_at_seconds,
         };
-        ViewRules::new(self.manifest, self.view, times).map(Arc::new)
+        let rules = ViewRules::new(self.manifest, self.view, times)?;
+        let rules = self.other_manifests.iter().try_fold(rules, ViewRules::and)?;
+        Ok(Arc::new(rules))
     }
 }

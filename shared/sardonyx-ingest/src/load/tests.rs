@@ -117,6 +117,7 @@ impl Fixture {
         let loader = Loader {
             writer: &self.store,
             manifest: &self.manifest,
+            other_manifests: &[],
             view: self.view(),
             now_ms: &now_ms,
         };

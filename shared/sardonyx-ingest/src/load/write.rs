@@ -35,7 +35,7 @@ impl Loader<'_> {
         let mut last_checkpoint = Instant::now();
         while let Some(batch) = rows.next(pace.batch())? {
             pace.wait_for(batch.len()).await;
-            older += self.write(load, &batch).await?;
+            older += self.write(load, load.merges, &batch).await?;
             progress(Stage::Writing, rows.given, checked.rows);
             if last_checkpoint.elapsed() >= CHECKPOINT_EVERY {
                 self.checkpoint(load, written(rows.given)).await?;
@@ -46,8 +46,9 @@ impl Loader<'_> {
         Ok(older)
     }
 
-    async fn write(&self, load: &Load, rows: &[RowWrite]) -> Result<u64, StoreError> {
-        if !load.merges {
+    /// Writes rows of the load's snapshot, over those that are there, or over older ones only. The answer is how many stayed away.
+    pub(super) async fn write(&self, load: &Load, merges: bool, rows: &[RowWrite]) -> Result<u64, StoreError> {
+        if !merges {
             self.writer.write(self.view, &load.id, rows).await?;
             return Ok(0);
         }
