@@ -4,13 +4,17 @@ use aws_config::BehaviorVersion;
 use aws_config::timeout::TimeoutConfig;
 use sardonyx_core::ports::StoreError;
 
-use crate::{DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3CatalogueStore, S3ModelStore};
+use crate::{
+    DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3CatalogueStore, S3FileStore, S3ModelStore,
+    SqsMessageQueue,
+};
 
 /// The SDK clients of one process. Region, credentials and endpoint come from the environment, as for every AWS tool.
 #[derive(Clone, Debug)]
 pub struct AwsClients {
-    s3: aws_sdk_s3::Client,
+    pub(crate) s3: aws_sdk_s3::Client,
     dynamodb: aws_sdk_dynamodb::Client,
+    sqs: aws_sdk_sqs::Client,
 }
 
 impl AwsClients {
@@ -28,6 +32,7 @@ impl AwsClients {
         Self {
             s3: aws_sdk_s3::Client::new(&config),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
         }
     }
 
@@ -39,6 +44,16 @@ impl AwsClients {
     /// The catalogues of offers in `bucket`.
     pub fn catalogue_store(&self, bucket: impl Into<String>) -> S3CatalogueStore {
         S3CatalogueStore::new(self.s3.clone(), bucket)
+    }
+
+    /// Files of feature rows in S3.
+    pub fn file_store(&self) -> S3FileStore {
+        S3FileStore::new(self.s3.clone())
+    }
+
+    /// The queue with that URL.
+    pub fn message_queue(&self, url: impl Into<String>) -> SqsMessageQueue {
+        SqsMessageQueue::new(self.sqs.clone(), url)
     }
 
     /// The feature rows in `table`.

@@ -1,4 +1,4 @@
-//! The ports of `sardonyx-core` on S3 and DynamoDB. The only crate that names the AWS SDK.
+//! The ports of `sardonyx-core` on S3, DynamoDB and SQS. The only crate that names the AWS SDK.
 
 mod backoff;
 mod clients;
@@ -10,12 +10,15 @@ mod dynamodb_result_store;
 mod feast_layout;
 mod native_layout;
 mod row_layout;
+mod s3_blocks;
 mod s3_catalogue_store;
+mod s3_file_store;
 mod s3_model_store;
 mod s3_objects;
 mod snapshot_record;
 #[cfg(test)]
 mod snapshot_tests;
+mod sqs_message_queue;
 #[cfg(test)]
 mod stub_dynamodb;
 #[cfg(test)]
@@ -28,4 +31,6 @@ pub use dynamodb_result_store::DynamoDbResultStore;
 pub use native_layout::schema_fingerprint;
 pub use row_layout::RowLayout;
 pub use s3_catalogue_store::S3CatalogueStore;
+pub use s3_file_store::S3FileStore;
 pub use s3_model_store::S3ModelStore;
+pub use sqs_message_queue::SqsMessageQueue;
