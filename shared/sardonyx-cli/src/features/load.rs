@@ -1,17 +1,14 @@
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use sardonyx_aws::AwsClients;
-use sardonyx_ingest::{
-    EventTime, FeatureFile, Format, LoadOptions, Loader, RejectWriter, SETTLING, UpsertReport, parse_event_time,
-};
-use sha2::{Digest, Sha256};
+use sardonyx_ingest::{EventTime, LoadOptions, Loader, RejectWriter, SETTLING, UpsertReport, parse_event_time};
 
-use super::{now_ms, view_of};
+use super::{input, now_ms, view_of};
 use crate::CommandError;
 use crate::progress::Bar;
 
@@ -19,8 +16,8 @@ use crate::progress::Bar;
 pub(crate) struct LoadArgs {
     /// The feature view, as the model's manifest names it
     view: String,
-    /// The rows: join keys, features and optionally an event_time, as .jsonl, .csv or .parquet
-    file: PathBuf,
+    /// The rows: join keys, features and optionally an event_time, as .jsonl, .csv or .parquet; a path, or s3://BUCKET/KEY
+    file: String,
     /// The folder of a model whose manifest has the view
     #[arg(long)]
     model: PathBuf,
@@ -59,12 +56,14 @@ pub(crate) struct LoadArgs {
 /// Makes a snapshot of the file's rows, and points readers to it.
 pub(crate) async fn load(args: &LoadArgs) -> Result<String, CommandError> {
     let (manifest, view) = view_of(&args.model, &args.view)?;
-    let file = open(&args.file)?;
+    let clients = AwsClients::from_env().await;
+    let file = input::open(&args.file, &clients).await?;
     let options = args.options()?;
-    let writer = AwsClients::from_env().await.feature_writer(&args.table);
+    let writer = clients.feature_writer(&args.table);
     let loader = Loader {
         writer: &writer,
         manifest: &manifest,
+        other_manifests: &[],
         view: &view,
         now_ms: &now_ms,
     };
@@ -130,31 +129,13 @@ impl LoadArgs {
     }
 }
 
-/// A file on disk, known by its name and its bytes.
-fn open(path: &Path) -> Result<FeatureFile, CommandError> {
-    let describe = |error: io::Error| format!("{}: {error}", path.display());
-    let format =
-        Format::of(path).ok_or_else(|| format!("{}: expected a name in {}", path.display(), Format::ENDINGS))?;
-    let mut file = File::open(path).map_err(describe)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).map_err(describe)? {
-            0 => break,
-            read => hash.update(&buffer[..read]),
-        }
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let hash: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(FeatureFile {
-        source: Arc::new(file),
-        format,
-        identity: format!("{name} (sha256 {hash}…)"),
-    })
-}
-
-fn rejects_beside(file: &Path) -> PathBuf {
-    let mut path = file.as_os_str().to_owned();
+/// In the current folder, if the file is not on disk.
+fn rejects_beside(file: &str) -> PathBuf {
+    let on_disk = match input::in_s3(file) {
+        Some((_, key)) => key.rsplit('/').next().unwrap_or_default(),
+        None => file,
+    };
+    let mut path = OsString::from(on_disk);
     path.push(".rejects.jsonl");
     path.into()
 }

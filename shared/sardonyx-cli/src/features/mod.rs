@@ -1,5 +1,6 @@
 mod check;
 mod import_feast;
+mod input;
 mod load;
 mod snapshots;
 
