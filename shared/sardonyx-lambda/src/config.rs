@@ -55,12 +55,7 @@ impl Config {
     /// Names the variable.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let optional = |variable| lookup(variable).filter(|value| !value.is_empty());
-        let required = |variable| {
-            optional(variable).ok_or_else(|| ConfigError {
-                variable,
-                problem: "is not set".into(),
-            })
-        };
+        let required = |variable| required(&lookup, variable);
         Ok(Self {
             model_name: required("SARDONYX_MODEL_NAME")?,
             model_version: required("SARDONYX_MODEL_VERSION")?,
@@ -81,7 +76,16 @@ impl Config {
     }
 }
 
-fn positive<T: FromStr + PartialOrd + Default>(
+pub(crate) fn required(lookup: impl Fn(&str) -> Option<String>, variable: &'static str) -> Result<String, ConfigError> {
+    lookup(variable)
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| ConfigError {
+            variable,
+            problem: "is not set".into(),
+        })
+}
+
+pub(crate) fn positive<T: FromStr + PartialOrd + Default>(
     lookup: impl Fn(&str) -> Option<String>,
     variable: &'static str,
     default: T,

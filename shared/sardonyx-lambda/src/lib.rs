@@ -4,6 +4,7 @@
 
 mod config;
 mod http;
+mod ingest;
 #[cfg(test)]
 mod privacy_tests;
 mod service;
@@ -18,6 +19,7 @@ use sardonyx_core::predict::UseCase;
 use serde_json::value::RawValue;
 
 pub use config::{Config, ConfigError};
+pub use ingest::{Ingest, IngestConfig, IngestService, IngestState, Ingested, LandedFile, ModelVersion, run_ingest};
 pub use service::{EventError, Response, Service, now_ms};
 
 /// Why a function did not start, or stopped: any error with its causes.
@@ -31,8 +33,13 @@ where
     U: UseCase,
     F: Future<Output = Result<Service<U>, StartError>>,
 {
+    live(|| try_run(start))
+}
+
+/// Starts the log, and says what ended the function.
+fn live(run: impl FnOnce() -> Result<(), StartError>) -> ExitCode {
     telemetry::init();
-    match try_run(start) {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = telemetry::chain(&*error), "the function stopped");

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use lambda_runtime::LambdaEvent;
+use lambda_runtime::{Context, LambdaEvent};
 use sardonyx_core::ports::ResultStore;
 use sardonyx_core::predict::{PredictContext, Stage, UseCase};
 use serde::de::IgnoredAny;
@@ -127,11 +127,8 @@ impl<U: UseCase> Service<U> {
             Event::Http(request) => (Trigger::Http, request.request_context.request_id.clone()),
             Event::Sqs(_) => (Trigger::Sqs, None),
         };
-        let invocation = Invocation {
-            request_id: api_request_id.unwrap_or_else(|| context.request_id.clone()),
-            deadline_ms: Some(context.deadline).filter(|deadline_ms| *deadline_ms > unix_ms()),
-            metrics,
-        };
+        let request_id = api_request_id.unwrap_or_else(|| context.request_id.clone());
+        let invocation = Invocation::new(request_id, &context, metrics);
         let span = info_span!(
             "invocation",
             request_id = invocation.request_id,
@@ -193,6 +190,14 @@ impl<U: UseCase> Service<U> {
 }
 
 impl Invocation {
+    pub(crate) fn new(request_id: String, context: &Context, metrics: InvocationMetrics) -> Self {
+        Self {
+            request_id,
+            deadline_ms: Some(context.deadline).filter(|deadline_ms| *deadline_ms > unix_ms()),
+            metrics,
+        }
+    }
+
     /// How long the work may still take.
     pub(crate) fn remaining(&self) -> Duration {
         self.deadline_ms.map_or(LONGEST_INVOCATION, |deadline_ms| {

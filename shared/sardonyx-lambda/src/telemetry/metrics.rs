@@ -19,13 +19,16 @@ pub(crate) fn write_to_stdout(line: &str) {
 pub(crate) enum Trigger {
     Http,
     Sqs,
+    /// Files that land in S3.
+    S3,
 }
 
 impl Trigger {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Sqs => "sqs",
+            Self::S3 => "s3",
         }
     }
 }
@@ -50,6 +53,11 @@ pub(crate) enum Metric {
     LatencyInference,
     CatalogueAge,
     CatalogueRefreshFailures,
+    PublishedSnapshots,
+    RefusedFiles,
+    LoadedRows,
+    RejectedRows,
+    OlderRows,
 }
 
 impl Metric {
@@ -72,6 +80,11 @@ impl Metric {
             Self::LatencyInference => "LatencyInference",
             Self::CatalogueAge => "CatalogueAge",
             Self::CatalogueRefreshFailures => "CatalogueRefreshFailures",
+            Self::PublishedSnapshots => "PublishedSnapshots",
+            Self::RefusedFiles => "RefusedFiles",
+            Self::LoadedRows => "LoadedRows",
+            Self::RejectedRows => "RejectedRows",
+            Self::OlderRows => "OlderRows",
         }
     }
 
@@ -169,6 +182,27 @@ impl InvocationMetrics {
     }
 
     fn json(self, context: &LineContext<'_>) -> Json {
+        let dimensions = [("ModelName", context.model_name), ("Trigger", context.trigger.name())];
+        let mut line = self.with_dimensions(
+            context.now_ms,
+            context.namespace,
+            &dimensions,
+            &[&["ModelName", "Trigger"]],
+        );
+        line.insert("model_version".into(), context.model_version.into());
+        line.insert("request_id".into(), context.request_id.into());
+        line.insert("cold_start".into(), context.cold_start.into());
+        Json::Object(line)
+    }
+
+    /// The metrics with these dimensions, of which each set is a series of its own.
+    pub(crate) fn with_dimensions(
+        self,
+        now_ms: i64,
+        namespace: &str,
+        dimensions: &[(&str, &str)],
+        sets: &[&[&str]],
+    ) -> Map<String, Json> {
         self.add(Metric::LatencyTotal, self.started.elapsed().as_secs_f64() * 1000.0);
         let metrics = self.values.into_inner().unwrap_or_else(PoisonError::into_inner).metrics;
         let definitions: Vec<_> = metrics
@@ -179,25 +213,18 @@ impl InvocationMetrics {
         line.insert(
             "_aws".into(),
             json!({
-                "Timestamp": context.now_ms,
-                "CloudWatchMetrics": [{
-                    "Namespace": context.namespace,
-                    "Dimensions": [["ModelName", "Trigger"]],
-                    "Metrics": definitions,
-                }],
+                "Timestamp": now_ms,
+                "CloudWatchMetrics": [{"Namespace": namespace, "Dimensions": sets, "Metrics": definitions}],
             }),
         );
-        line.insert("ModelName".into(), context.model_name.into());
-        line.insert("Trigger".into(), context.trigger.name().into());
-        line.insert("model_version".into(), context.model_version.into());
-        line.insert("request_id".into(), context.request_id.into());
-        line.insert("cold_start".into(), context.cold_start.into());
+        let dimensions = dimensions.iter();
+        line.extend(dimensions.map(|(name, value)| ((*name).to_owned(), json!(value))));
         line.extend(
             metrics
                 .into_iter()
                 .map(|(metric, value)| (metric.name().to_owned(), json!(value))),
         );
-        Json::Object(line)
+        line
     }
 }
 
