@@ -32,6 +32,7 @@ export function addSardonyx(app: App, props: SardonyxAppProps): SardonyxStacks {
     artifactBucket: data.artifactBucket,
     featureTable: data.featureTable,
     resultTable: data.resultTable,
+    featureFiles: data.featureFiles,
   });
   Tags.of(app).add('project', 'sardonyx');
   Tags.of(app).add('stage', stage.name);

@@ -135,10 +135,30 @@ export interface StageConfig {
     /** Failed receives after which a message moves to the dead-letter queue. */
     readonly maxReceiveCount: number;
   };
+  readonly ingest: IngestConfig;
   readonly logRetentionDays: number;
   /** An existing SNS topic that is told of every alarm. */
   readonly alarmTopicArn?: string;
 }
+
+/** The function that loads files of feature rows, of all models' views. */
+export interface IngestConfig extends Omit<FunctionConfig, 'limits'> {
+  /** Most files in work at once, each of another view: 2 to 1,000. */
+  readonly maxConcurrency: number;
+  /** Most rows of one file written in a second; a row of up to 1 KiB takes one write unit. */
+  readonly rowsPerSecond: number;
+  /** How many rows of a file may be rejected, so that it is served still; none by default. */
+  readonly maxRejectedRows?: number;
+  /** Where the binary's own limit of rows that one invocation reads does not fit. */
+  readonly maxRowsPerInvocation?: number;
+  /** How long the table keeps the rows of a snapshot; for ever by default. Longer than the longest gap between two files. */
+  readonly rowTtlSeconds?: number;
+  /** How long rejected rows are kept, which may be somebody's data. */
+  readonly rejectRetentionDays: number;
+}
+
+/** Folder in `functions/` and cargo binary of that function. */
+export const INGEST_FUNCTION = 'feature-ingest';
 
 /** A JWT stage: `authorization: { type: 'jwt', issuer: 'https://…', audience: ['…'] }`. */
 export const stages: readonly StageConfig[] = [
@@ -149,6 +169,15 @@ export const stages: readonly StageConfig[] = [
     api: { throttlingRate: 1000, throttlingBurst: 1000, serverErrorPercent: 1 },
     // Two tries, ten seconds apart: a person waits for the poison message to be set aside.
     redelivery: { visibilityTimeoutFactor: 1, maxReceiveCount: 2 },
+    // A file of some thousand rows takes several invocations, so that this is tried, too.
+    ingest: {
+      memoryMegabytes: 1024,
+      timeoutSeconds: 30,
+      maxConcurrency: 2,
+      rowsPerSecond: 100_000,
+      maxRowsPerInvocation: 1000,
+      rejectRetentionDays: 30,
+    },
     logRetentionDays: 1,
   },
   {
@@ -157,6 +186,13 @@ export const stages: readonly StageConfig[] = [
     authorization: { type: 'iam' },
     api: { throttlingRate: 50, throttlingBurst: 100, serverErrorPercent: 1 },
     redelivery: { visibilityTimeoutFactor: 6, maxReceiveCount: 5 },
+    ingest: {
+      memoryMegabytes: 1024,
+      timeoutSeconds: 300,
+      maxConcurrency: 2,
+      rowsPerSecond: 500,
+      rejectRetentionDays: 30,
+    },
     logRetentionDays: 14,
   },
   {
@@ -165,6 +201,13 @@ export const stages: readonly StageConfig[] = [
     authorization: { type: 'iam' },
     api: { throttlingRate: 500, throttlingBurst: 1000, serverErrorPercent: 1 },
     redelivery: { visibilityTimeoutFactor: 6, maxReceiveCount: 5 },
+    ingest: {
+      memoryMegabytes: 1024,
+      timeoutSeconds: 300,
+      maxConcurrency: 2,
+      rowsPerSecond: 2000,
+      rejectRetentionDays: 30,
+    },
     logRetentionDays: 90,
   },
 ];

@@ -1,10 +1,10 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
-import type { ModelConfig, StageConfig } from './config';
+import { INGEST_FUNCTION, type ModelConfig, type StageConfig } from './config';
 
-/** Where a model's deployment package comes from. Tests inject a stub, so they need no compiled binary. */
-export type FunctionCode = (model: string) => Code;
+/** Where a function's deployment package comes from, by the name of its binary. Tests inject a stub, so they need no compiled binary. */
+export type FunctionCode = (binary: string) => Code;
 
 /** The architecture of the machine that runs this, as Lambda names it. */
 export const hostArchitecture: Architecture = process.arch === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64;
@@ -18,12 +18,13 @@ const ELF_MACHINE = new Map([
 
 /** What builds the packages of a stage. */
 export function buildCommandFor(stage: StageConfig, models: readonly ModelConfig[]): string {
-  const packages = models.map(({ name }) => `-p ${name}`).join(' ');
+  const names = [...models.map(({ name }) => name), INGEST_FUNCTION];
+  const packages = names.map((name) => `-p ${name}`).join(' ');
   return stage.local ? 'make build' : `cargo lambda build --profile shipping --arm64 ${packages}`;
 }
 
 /**
- * The packages that `cargo lambda build` leaves in `target/lambda/<model>/`.
+ * The packages that `cargo lambda build` leaves in `target/lambda/<binary>/`.
  *
  * Lambda accepts a binary for the wrong architecture and then fails every invocation, so a mismatch
  * is refused here, before anything is deployed, with the command that builds the right one.
@@ -33,8 +34,8 @@ export function cargoLambdaCode(
   architecture: Architecture,
   buildCommand: string,
 ): FunctionCode {
-  return (model) => {
-    const packageDirectory = join(lambdaDirectory, model);
+  return (binary) => {
+    const packageDirectory = join(lambdaDirectory, binary);
     const header = readHeader(join(packageDirectory, 'bootstrap'), buildCommand);
     if (header.readUInt32BE(0) !== ELF_MAGIC || header.readUInt16LE(18) !== ELF_MACHINE.get(architecture.name)) {
       throw new Error(`${packageDirectory}/bootstrap is not an ${architecture.name} executable; run "${buildCommand}"`);

@@ -10,12 +10,16 @@ export interface ModelManifest {
   readonly feastTables: readonly string[];
   /** Whether the model ranks the offers of a catalogue, which is published beside its artifact. */
   readonly ranksOffers: boolean;
+  /** The names of the other feature views, whose rows are loaded from files. */
+  readonly nativeViews: readonly string[];
 }
 
 // Names, versions and file names become S3 key segments, ARN parts and environment values.
 const KEY_SEGMENT = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 // A DynamoDB table's name. It becomes a part of an ARN, where anything else could widen a permission.
 const TABLE_NAME = /^[A-Za-z0-9_.-]{3,255}$/;
+// It becomes a part of an environment value, where `,` and `=` stand between parts.
+const VIEW_NAME = /^[A-Za-z0-9_.-]+$/;
 
 /**
  * Reads `functions/<model>/model/manifest.json`, the only place that states a model's version and
@@ -35,14 +39,25 @@ export function readModelManifest(functionsDirectory: string, model: string): Mo
     artifactFile: keySegment(path, 'artifact.file', manifest.artifact?.file),
     feastTables: feastTables(path, manifest.feature_views),
     ranksOffers: manifest.catalogue !== undefined,
+    nativeViews: nativeViews(path, manifest.feature_views),
   };
 }
 
-function feastTables(path: string, views: unknown = []): string[] {
+function featureViews(path: string, views: unknown = []): (RawFeatureView | null)[] {
   if (!Array.isArray(views)) {
     throw new Error(`${path}: "feature_views" must be a list`);
   }
-  const tables = views.flatMap((view: RawFeatureView | null, index) => {
+  return views;
+}
+
+function nativeViews(path: string, views: unknown): string[] {
+  return featureViews(path, views).flatMap((view, index) =>
+    view?.layout === 'feast' ? [] : [viewName(path, `feature_views[${index}].name`, view?.name)],
+  );
+}
+
+function feastTables(path: string, views: unknown): string[] {
+  const tables = featureViews(path, views).flatMap((view, index) => {
     if (view?.layout !== 'feast') {
       return [];
     }
@@ -65,6 +80,7 @@ interface RawManifest {
 }
 
 interface RawFeatureView {
+  name?: unknown;
   layout?: unknown;
   table?: unknown;
 }
@@ -89,6 +105,15 @@ function parse(path: string, model: string): RawManifest {
     throw new Error(`${path}: is not a JSON object`);
   }
   return manifest;
+}
+
+function viewName(path: string, field: string, value: unknown): string {
+  if (typeof value !== 'string' || !VIEW_NAME.test(value)) {
+    throw new Error(
+      `${path}: "${field}" must be a string of letters, digits, ".", "_" and "-", got ${JSON.stringify(value)}`,
+    );
+  }
+  return value;
 }
 
 function keySegment(path: string, field: string, value: unknown): string {

@@ -26,6 +26,17 @@ export type ModelMetricName =
   | 'CatalogueAge'
   | 'CatalogueRefreshFailures';
 
+/** Metrics of files that land in S3, over all views. */
+export type IngestMetricName =
+  | 'PublishedSnapshots'
+  | 'RefusedFiles'
+  | 'LoadedRows'
+  | 'RejectedRows'
+  | 'OlderRows'
+  | 'FailedRecords'
+  | 'LatencyTotal'
+  | 'ColdStarts';
+
 export const METRIC_PERIOD = Duration.minutes(5);
 
 /** Stages that share an account must not share series. */
@@ -47,6 +58,20 @@ export function modelMetric(name: ModelMetricName, options: ModelMetricOptions):
     namespace: options.namespace,
     metricName: name,
     dimensionsMap: { ModelName: options.model, Trigger: options.trigger },
+    statistic: options.statistic,
+    period: METRIC_PERIOD,
+    ...(options.label === undefined ? {} : { label: options.label }),
+  });
+}
+
+export function ingestMetric(
+  name: IngestMetricName,
+  options: Pick<ModelMetricOptions, 'namespace' | 'statistic' | 'label'>,
+): Metric {
+  return new Metric({
+    namespace: options.namespace,
+    metricName: name,
+    dimensionsMap: { Trigger: 's3' },
     statistic: options.statistic,
     period: METRIC_PERIOD,
     ...(options.label === undefined ? {} : { label: options.label }),

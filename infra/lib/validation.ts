@@ -55,6 +55,21 @@ function validateStage(stage: StageConfig): void {
   if (stage.redelivery.visibilityTimeoutFactor < (stage.local ? 1 : 6)) {
     refuse('messages must stay hidden for at least 6 times the function timeout');
   }
+  const { ingest } = stage;
+  if (ingest.timeoutSeconds < 20 || ingest.timeoutSeconds > 900) {
+    refuse('ingest.timeoutSeconds must be 20, so that a file can settle before it is published, to 900');
+  }
+  if (ingest.reservedConcurrency !== undefined && ingest.reservedConcurrency < ingest.maxConcurrency) {
+    refuse(
+      'ingest.reservedConcurrency must not be below ingest.maxConcurrency, or messages are throttled into the DLQ',
+    );
+  }
+  for (const [name, value] of Object.entries(ingest)) {
+    const least = name === 'maxRejectedRows' ? 0 : 1;
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= least)) {
+      refuse(`ingest.${name} must be a whole number of at least ${least}, not ${value}`);
+    }
+  }
 }
 
 function validateModel({ name, api, queue }: ModelConfig): void {

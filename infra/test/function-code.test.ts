@@ -44,12 +44,12 @@ test('refuses what is no binary', () => {
   assert.throws(() => cargoLambdaCode(directory, Architecture.ARM_64, 'make it')('m'), /is not an arm64 executable/);
 });
 
-test('the build command names every model, and for AWS the profile and the architecture', () => {
+test('the build command names every function, and for AWS the profile and the architecture', () => {
   const [first] = models as readonly [ModelConfig];
   const deployed = [first, { ...first, name: 'offer-ranking' }];
   assert.equal(
     buildCommandFor(findStage('prod'), deployed),
-    'cargo lambda build --profile shipping --arm64 -p fraud-detection -p offer-ranking',
+    'cargo lambda build --profile shipping --arm64 -p fraud-detection -p offer-ranking -p feature-ingest',
   );
   assert.equal(buildCommandFor(findStage('local'), deployed), 'make build');
 });

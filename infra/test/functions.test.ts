@@ -9,8 +9,9 @@ const prod = synth();
 const local = synth({ stage: findStage('local') });
 const functions = resources(prod.serving, 'AWS::Lambda::Function');
 
-test('every model has an API function and a queue function, and there is no other', () => {
+test('every model has an API function and a queue function, and there is one more that loads features', () => {
   const expected = models.flatMap(({ name }) => [`${pascalCase(name)}ApiFunction`, `${pascalCase(name)}QueueFunction`]);
+  expected.push('FeatureIngestFunction');
   assert.deepEqual(Object.keys(functions).sort(), expected.sort());
 });
 

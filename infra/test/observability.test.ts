@@ -99,8 +99,21 @@ for (const { name, alarms: thresholds } of models) {
   });
 }
 
+test('the loader of features alarms on its errors, dead letters and files that are refused', () => {
+  assert.equal(series('FeatureIngestFunctionErrors'), 'AWS/Lambda Errors Sum {FunctionName=${FeatureIngestFunction}}');
+  assert.equal(
+    series('FeatureIngestFunctionThrottles'),
+    'AWS/Lambda Throttles Sum {FunctionName=${FeatureIngestFunction}}',
+  );
+  assert.equal(
+    series('FeatureIngestDeadLetters'),
+    'AWS/SQS ApproximateNumberOfMessagesVisible Maximum {QueueName=${Data.FeatureFilesDeadLetterQueue.QueueName}}',
+  );
+  assert.equal(series('FeatureIngestRefusedFiles'), 'Sardonyx/prod RefusedFiles Sum {Trigger=s3}');
+});
+
 test('every alarm explains itself and is quiet without traffic', () => {
-  assert.equal(Object.keys(alarms).length, 1 + 11 * models.length);
+  assert.equal(Object.keys(alarms).length, 1 + 11 * models.length + 4);
   for (const [id, { Properties }] of Object.entries(alarms)) {
     assert.equal(Properties.ComparisonOperator, 'GreaterThanThreshold', id);
     assert.equal(Properties.TreatMissingData, 'notBreaching', id);
@@ -123,7 +136,7 @@ test('alarms notify the topic of the stage, when it has one', () => {
 test('the local stage has no alarm on an expression, which a local AWS cannot deploy', () => {
   const { serving } = synth({ stage: findStage('local') });
   const local = Object.values(resources(serving, 'AWS::CloudWatch::Alarm'));
-  assert.equal(local.length, 7 * models.length);
+  assert.equal(local.length, 7 * models.length + 4);
   for (const { Properties } of local) {
     assert.equal(Properties.Metrics, undefined);
   }
@@ -145,5 +158,15 @@ test('one dashboard shows every alarm and every metric of every model', () => {
     ]) {
       assert.ok(body.includes(`"Sardonyx/prod","${metric}","ModelName","${name}"`), `${name} ${metric}`);
     }
+  }
+  for (const metric of [
+    'PublishedSnapshots',
+    'RefusedFiles',
+    'LoadedRows',
+    'RejectedRows',
+    'OlderRows',
+    'FailedRecords',
+  ]) {
+    assert.ok(body.includes(`"Sardonyx/prod","${metric}","Trigger","s3"`), metric);
   }
 });

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,15 +60,23 @@ export function writeManifest(functionsDirectory: string, model: string, manifes
 
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'sardonyx-infra-'));
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+  temporaryDirectories.push(directory);
   return directory;
 }
+
+const temporaryDirectories: string[] = [];
+process.on('exit', () => {
+  for (const directory of temporaryDirectories) {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
 
 export interface Resource {
   readonly Type: string;
   // biome-ignore lint/suspicious/noExplicitAny: a resource's properties have as many shapes as there are types.
   readonly Properties: any;
   readonly DeletionPolicy?: string;
+  readonly DependsOn?: readonly string[];
 }
 
 /** Resources of a type by logical id without CDK's hash, for ids that a person can read in a failure. */
@@ -114,4 +123,24 @@ function exportedValue(name: string, data: Template): unknown {
     throw new Error(`the data stack does not export ${name}`);
   }
   return match.Value;
+}
+
+interface Statement {
+  Effect: string;
+  Action: string | string[];
+  Resource: unknown;
+}
+
+/** What a role may do, as `action on resource`. */
+export function grants(role: Resource | undefined, templates: Synthesised): string[] {
+  const policies: { PolicyDocument: { Statement: Statement[] } }[] = role?.Properties.Policies ?? [];
+  return policies
+    .flatMap(({ PolicyDocument }) => PolicyDocument.Statement)
+    .flatMap(({ Effect, Action, Resource }) => {
+      assert.equal(Effect, 'Allow');
+      return [Action]
+        .flat()
+        .flatMap((action) => [Resource].flat().map((on) => `${action} on ${render(on, templates)}`));
+    })
+    .sort();
 }

@@ -9,9 +9,11 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { Topic } from 'aws-cdk-lib/aws-sns';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { StageConfig } from '../config';
+import { INGEST_FUNCTION, type StageConfig } from '../config';
 import {
+  ingestMetric,
   METRIC_PERIOD,
   type ModelMetricName,
   type ModelMetricOptions,
@@ -19,7 +21,8 @@ import {
   modelMetric,
   TRIGGERS,
 } from '../metrics';
-import type { ModelFunction } from './model-function';
+import type { BinaryFunction } from './binary-function';
+import type { FeatureIngest } from './feature-ingest';
 import type { ModelService } from './model-service';
 import type { PredictionApi } from './prediction-api';
 
@@ -27,6 +30,7 @@ export interface AlarmsProps {
   readonly stage: StageConfig;
   readonly api: PredictionApi;
   readonly services: readonly ModelService[];
+  readonly ingest: FeatureIngest;
 }
 
 interface AlarmOptions {
@@ -44,7 +48,7 @@ export class Alarms extends Construct {
   private readonly stage: StageConfig;
   private readonly action: IAlarmAction | undefined;
 
-  constructor(scope: Construct, id: string, { stage, api, services }: AlarmsProps) {
+  constructor(scope: Construct, id: string, { stage, api, services, ingest }: AlarmsProps) {
     super(scope, id);
     this.stage = stage;
     this.action =
@@ -57,6 +61,7 @@ export class Alarms extends Construct {
       this.watchQueue(service);
       this.watchPredictions(service, metricsNamespace(stage));
     }
+    this.watchIngest(ingest, metricsNamespace(stage));
   }
 
   private watchApi({ stage: apiStage }: PredictionApi, stage: StageConfig): void {
@@ -77,38 +82,51 @@ export class Alarms extends Construct {
   }
 
   private watchFunctions({ node, config, apiFunction, queueFunction }: ModelService): void {
-    const functions: [string, ModelFunction][] = [
-      ['Api', apiFunction],
-      ['Queue', queueFunction],
-    ];
-    for (const [trigger, { function: lambda }] of functions) {
-      this.add(`${node.id}${trigger}FunctionErrors`, {
-        metric: lambda.metricErrors({ period: METRIC_PERIOD }),
-        above: 0,
-        description: `${config.name}: the ${trigger} function crashed, timed out or failed to start. Its log names the cause.`,
-      });
-      this.add(`${node.id}${trigger}FunctionThrottles`, {
-        metric: lambda.metricThrottles({ period: METRIC_PERIOD }),
-        above: 0,
-        sustained: true,
-        description: `${config.name}: the ${trigger} function is out of concurrency. Raise the account's or the function's limit.`,
-      });
-    }
+    this.watchFunction(`${node.id}Api`, `${config.name}: the Api function`, apiFunction);
+    this.watchFunction(`${node.id}Queue`, `${config.name}: the Queue function`, queueFunction);
+  }
+
+  private watchFunction(id: string, who: string, { function: lambda }: BinaryFunction): void {
+    this.add(`${id}FunctionErrors`, {
+      metric: lambda.metricErrors({ period: METRIC_PERIOD }),
+      above: 0,
+      description: `${who} crashed, timed out or failed to start. Its log names the cause.`,
+    });
+    this.add(`${id}FunctionThrottles`, {
+      metric: lambda.metricThrottles({ period: METRIC_PERIOD }),
+      above: 0,
+      sustained: true,
+      description: `${who} is out of concurrency. Raise the account's or the function's limit.`,
+    });
   }
 
   private watchQueue({ node, config, queue, deadLetterQueue }: ModelService): void {
-    this.add(`${node.id}DeadLetters`, {
+    this.watchDeadLetters(node.id, config.name, deadLetterQueue);
+    this.add(`${node.id}OldestMessageAge`, {
+      metric: queue.metricApproximateAgeOfOldestMessage({ statistic: 'Maximum', period: METRIC_PERIOD }),
+      above: config.alarms.oldestMessageAgeSeconds,
+      description: `${config.name}: the queue is not keeping up. Check the queue function's errors, then its maxConcurrency.`,
+    });
+  }
+
+  private watchDeadLetters(id: string, who: string, deadLetterQueue: Queue): void {
+    this.add(`${id}DeadLetters`, {
       metric: deadLetterQueue.metricApproximateNumberOfMessagesVisible({
         statistic: 'Maximum',
         period: Duration.minutes(1),
       }),
       above: 0,
-      description: `${config.name}: messages failed every attempt. Read the dead-letter queue, mend the cause, redrive it.`,
+      description: `${who}: messages failed every attempt. Read the dead-letter queue, mend the cause, redrive it.`,
     });
-    this.add(`${node.id}OldestMessageAge`, {
-      metric: queue.metricApproximateAgeOfOldestMessage({ statistic: 'Maximum', period: METRIC_PERIOD }),
-      above: config.alarms.oldestMessageAgeSeconds,
-      description: `${config.name}: the queue is not keeping up. Check the queue function's errors, then its maxConcurrency.`,
+  }
+
+  private watchIngest({ node, files, function: loader }: FeatureIngest, namespace: string): void {
+    this.watchFunction(node.id, `${INGEST_FUNCTION}: the function`, loader);
+    this.watchDeadLetters(node.id, INGEST_FUNCTION, files.deadLetterQueue);
+    this.add(`${node.id}RefusedFiles`, {
+      metric: ingestMetric('RefusedFiles', { namespace, statistic: 'Sum' }),
+      above: 0,
+      description: `${INGEST_FUNCTION}: a file is not served. The log says which and why ("the file is refused"); mend it and upload it anew.`,
     });
   }
 

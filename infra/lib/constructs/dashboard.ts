@@ -11,8 +11,17 @@ import {
   TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
-import type { StageConfig } from '../config';
-import { METRIC_PERIOD, type ModelMetricName, metricsNamespace, modelMetric, TRIGGERS } from '../metrics';
+import { INGEST_FUNCTION, type StageConfig } from '../config';
+import {
+  type IngestMetricName,
+  ingestMetric,
+  METRIC_PERIOD,
+  type ModelMetricName,
+  metricsNamespace,
+  modelMetric,
+  TRIGGERS,
+} from '../metrics';
+import type { FeatureIngest } from './feature-ingest';
 import type { ModelService } from './model-service';
 import type { PredictionApi } from './prediction-api';
 
@@ -20,6 +29,7 @@ export interface ServingDashboardProps {
   readonly stage: StageConfig;
   readonly api: PredictionApi;
   readonly services: readonly ModelService[];
+  readonly ingest: FeatureIngest;
   readonly alarms: readonly Alarm[];
 }
 
@@ -32,9 +42,9 @@ const ERROR_KINDS: readonly ModelMetricName[] = [
   'ModelErrors',
 ];
 
-/** One page: alarms, the API, then for each model its traffic, latency, errors, features and queue. */
+/** One page: alarms, the API, for each model its traffic, latency, errors, features and queue, and the files of features. */
 export class ServingDashboard extends Construct {
-  constructor(scope: Construct, id: string, { stage, api, services, alarms }: ServingDashboardProps) {
+  constructor(scope: Construct, id: string, { stage, api, services, ingest, alarms }: ServingDashboardProps) {
     super(scope, id);
     const namespace = metricsNamespace(stage);
     new Dashboard(this, 'Dashboard', {
@@ -43,10 +53,12 @@ export class ServingDashboard extends Construct {
         [new AlarmStatusWidget({ title: 'Alarms', alarms: [...alarms], width: WIDTH })],
         [apiRow(api)],
         ...services.flatMap((service) => [
-          [new TextWidget({ markdown: `# ${service.config.name}`, width: WIDTH, height: 1 })],
+          [title(service.config.name)],
           [predictionRow(service, namespace)],
           [operationRow(service, namespace)],
         ]),
+        [title(INGEST_FUNCTION)],
+        [ingestRow(ingest, namespace)],
       ],
     });
   }
@@ -99,7 +111,7 @@ function predictionRow({ config: { name: model } }: ModelService, namespace: str
 }
 
 function operationRow(service: ModelService, namespace: string): IWidget {
-  const { queue, deadLetterQueue, apiFunction, queueFunction } = service;
+  const { queue, apiFunction, queueFunction } = service;
   const model = service.config.name;
   const maximum = { statistic: 'Maximum', period: METRIC_PERIOD };
   const sum = { statistic: 'Sum', period: METRIC_PERIOD };
@@ -108,11 +120,7 @@ function operationRow(service: ModelService, namespace: string): IWidget {
     metric(queueFunction.function, 'sqs'),
   ];
   return row(
-    graph('Queue: messages', [
-      queue.metricApproximateNumberOfMessagesVisible({ ...maximum, label: 'waiting' }),
-      queue.metricApproximateNumberOfMessagesNotVisible({ ...maximum, label: 'in work' }),
-      deadLetterQueue.metricApproximateNumberOfMessagesVisible({ ...maximum, label: 'dead letters' }),
-    ]),
+    queueGraph(service),
     graph('Queue: age of the oldest message', [queue.metricApproximateAgeOfOldestMessage(maximum)], 'Seconds'),
     graph('Queue: records', [
       modelMetric('FailedRecords', { namespace, model, trigger: 'sqs', statistic: 'Sum', label: 'failed' }),
@@ -126,6 +134,42 @@ function operationRow(service: ModelService, namespace: string): IWidget {
       ),
     ]),
   );
+}
+
+function ingestRow({ files, function: { function: lambda } }: FeatureIngest, namespace: string): IWidget {
+  const total = (name: IngestMetricName, label: string) => ingestMetric(name, { namespace, statistic: 'Sum', label });
+  const sum = { statistic: 'Sum', period: METRIC_PERIOD };
+  return row(
+    graph('Files', [
+      total('PublishedSnapshots', 'published'),
+      total('RefusedFiles', 'refused'),
+      total('FailedRecords', 'to be tried again'),
+    ]),
+    graph('Rows', [
+      total('LoadedRows', 'loaded'),
+      total('RejectedRows', 'rejected'),
+      total('OlderRows', 'older than what is there'),
+    ]),
+    queueGraph(files),
+    graph('Function: errors, throttles, cold starts', [
+      lambda.metricErrors({ ...sum, label: 'errors' }),
+      lambda.metricThrottles({ ...sum, label: 'throttles' }),
+      total('ColdStarts', 'cold starts'),
+    ]),
+  );
+}
+
+function queueGraph({ queue, deadLetterQueue }: Pick<ModelService, 'queue' | 'deadLetterQueue'>): GraphWidgetProps {
+  const maximum = { statistic: 'Maximum', period: METRIC_PERIOD };
+  return graph('Queue: messages', [
+    queue.metricApproximateNumberOfMessagesVisible({ ...maximum, label: 'waiting' }),
+    queue.metricApproximateNumberOfMessagesNotVisible({ ...maximum, label: 'in work' }),
+    deadLetterQueue.metricApproximateNumberOfMessagesVisible({ ...maximum, label: 'dead letters' }),
+  ]);
+}
+
+function title(text: string): IWidget {
+  return new TextWidget({ markdown: `# ${text}`, width: WIDTH, height: 1 });
 }
 
 /** Graphs of equal width that fill one row. */

@@ -22,6 +22,7 @@ export interface ModelServiceProps extends ModelFunctionContext {
  */
 export class ModelService extends Construct {
   readonly config: ModelConfig;
+  readonly manifest: ModelManifest;
   readonly apiFunction: ModelFunction;
   readonly queueFunction: ModelFunction;
   readonly queue: Queue;
@@ -30,6 +31,7 @@ export class ModelService extends Construct {
   constructor(scope: Construct, id: string, props: ModelServiceProps) {
     super(scope, id);
     this.config = props.config;
+    this.manifest = props.manifest;
 
     this.apiFunction = new ModelFunction(this, 'Api', {
       ...props,

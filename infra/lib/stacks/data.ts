@@ -3,21 +3,23 @@ import { AttributeType, Billing, TableEncryptionV2, type TablePropsV2, TableV2 }
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import type { StageConfig } from '../config';
+import { FeatureFiles } from '../constructs/feature-files';
 import { statefulRemovalPolicy } from '../removal';
 
 export interface DataStackProps {
   readonly stage: StageConfig;
 }
 
-/** Everything that outlives a release: model artifacts, feature snapshots and recorded predictions. */
+/** Everything that outlives a release: model artifacts, feature files, feature snapshots and recorded predictions. */
 export class DataStack extends Stack {
   readonly artifactBucket: Bucket;
   readonly featureTable: TableV2;
   readonly resultTable: TableV2;
+  readonly featureFiles: FeatureFiles;
 
   constructor(scope: Construct, id: string, { stage }: DataStackProps) {
     super(scope, id, {
-      description: `Sardonyx ${stage.name}: model artifacts, feature snapshots, recorded predictions`,
+      description: `Sardonyx ${stage.name}: model artifacts, feature files and snapshots, recorded predictions`,
       terminationProtection: !stage.local,
     });
 
@@ -29,10 +31,15 @@ export class DataStack extends Stack {
       partitionKey: { name: 'prediction_id', type: AttributeType.STRING },
       sortKey: { name: 'model_name', type: AttributeType.STRING },
     });
+    this.featureFiles = new FeatureFiles(this, 'FeatureFiles', { stage });
 
     new CfnOutput(this, 'ArtifactBucketName', { value: this.artifactBucket.bucketName });
     new CfnOutput(this, 'FeatureTableName', { value: this.featureTable.tableName });
     new CfnOutput(this, 'ResultTableName', { value: this.resultTable.tableName });
+    const { bucket, queue, deadLetterQueue } = this.featureFiles;
+    new CfnOutput(this, 'FeatureFilesBucketName', { value: bucket.bucketName });
+    new CfnOutput(this, 'FeatureFilesQueueUrl', { value: queue.queueUrl });
+    new CfnOutput(this, 'FeatureFilesDeadLetterQueueUrl', { value: deadLetterQueue.queueUrl });
   }
 
   private createArtifactBucket(removalPolicy: RemovalPolicy): Bucket {

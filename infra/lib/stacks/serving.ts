@@ -3,9 +3,11 @@ import type { ITableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import type { ModelConfig, StageConfig } from '../config';
+import { INGEST_FUNCTION, type ModelConfig, type StageConfig } from '../config';
 import { Alarms } from '../constructs/alarms';
 import { ServingDashboard } from '../constructs/dashboard';
+import type { FeatureFiles } from '../constructs/feature-files';
+import { FeatureIngest } from '../constructs/feature-ingest';
 import { ModelService } from '../constructs/model-service';
 import { PredictionApi } from '../constructs/prediction-api';
 import { type FunctionCode, hostArchitecture } from '../function-code';
@@ -19,13 +21,14 @@ export interface ServingStackProps {
   readonly artifactBucket: IBucket;
   readonly featureTable: ITableV2;
   readonly resultTable: ITableV2;
+  readonly featureFiles: FeatureFiles;
 }
 
-/** Everything that serves predictions: per model two functions and a queue, one API, alarms, a dashboard. */
+/** Everything that runs: per model two functions and a queue, one API, the loader of features, alarms, a dashboard. */
 export class ServingStack extends Stack {
   constructor(scope: Construct, id: string, props: ServingStackProps) {
     const { stage } = props;
-    super(scope, id, { description: `Sardonyx ${stage.name}: prediction API and queues` });
+    super(scope, id, { description: `Sardonyx ${stage.name}: prediction API, queues, loading of features` });
 
     const services = props.models.map(
       (config) =>
@@ -37,20 +40,28 @@ export class ServingStack extends Stack {
           architecture: functionArchitecture(stage),
         }),
     );
+    const ingest = new FeatureIngest(this, 'FeatureIngest', {
+      ...props,
+      files: props.featureFiles,
+      manifests: services.map(({ manifest }) => manifest),
+      code: props.code(INGEST_FUNCTION),
+      architecture: functionArchitecture(stage),
+    });
     const api = new PredictionApi(this, 'PredictionApi', {
       stage,
       models: services.map(({ config, apiFunction }) => ({ name: config.name, alias: apiFunction.alias })),
     });
-    const alarms = new Alarms(this, 'Alarms', { stage, api, services });
-    new ServingDashboard(this, 'ServingDashboard', { stage, api, services, alarms: alarms.all });
+    const alarms = new Alarms(this, 'Alarms', { stage, api, services, ingest });
+    new ServingDashboard(this, 'ServingDashboard', { stage, api, services, ingest, alarms: alarms.all });
 
-    this.addOutputs(api, services);
+    this.addOutputs(api, services, ingest);
   }
 
-  private addOutputs(api: PredictionApi, services: readonly ModelService[]): void {
+  private addOutputs(api: PredictionApi, services: readonly ModelService[], ingest: FeatureIngest): void {
     const output = (id: string, value: string) => new CfnOutput(this, id, { value });
     output('ApiId', api.api.apiId);
     output('ApiUrl', api.stage.url);
+    output('FeatureIngestFunctionName', ingest.function.function.functionName);
     output('ModelNames', services.map(({ config }) => config.name).join(','));
     for (const { node, queue, deadLetterQueue, apiFunction, queueFunction } of services) {
       output(`${node.id}QueueUrl`, queue.queueUrl);
