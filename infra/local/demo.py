@@ -1,11 +1,13 @@
-"""Uses the deployed models as an application would, and shows what came back."""
+"""Uses the deployed application as others would, and shows what came back."""
 
 from __future__ import annotations
 
 import console
+import files
 import messages
 import predictions
 from console import say, style
+from files import Drop
 from messages import Delivery
 from local_aws import Server
 from predictions import Call, Comparison
@@ -27,13 +29,19 @@ def demonstrate(server: Server, state: dict, models: list[Model]) -> bool:
     with console.step("Scoring queue messages, twice, with a poison one among them") as step:
         deliveries = messages.deliver(server, state, models, step)
 
+    with console.step("Dropping a file of feature rows into its bucket") as step:
+        drop = files.drop(server, state, models[0], step)
+        step.note = f"served after {console.duration(drop.seconds)}"
+
     _show_predictions(compared)
     _show_inference(inferred)
     _show_deliveries(deliveries)
+    _show_drop(drop)
     return (
         all(comparison.agrees for rows in compared.values() for comparison in rows)
         and all(distance <= predictions.TOLERANCE for distance in inferred.values())
         and all(delivery.right for delivery in deliveries)
+        and drop.right
     )
 
 
@@ -87,6 +95,14 @@ def _show_deliveries(deliveries: list[Delivery]) -> None:
     _title("Queue messages (SQS), results recorded in DynamoDB")
     header = ("model", "sent", "recorded", "after the second time", "poison in the dead-letter queue", "")
     console.table(header, rows)
+
+
+def _show_drop(drop: Drop) -> None:
+    right = sum(comparison.agrees for comparison in drop.compared)
+    note = f"{right} of {len(drop.compared)} as the training library"
+    row = (drop.key, str(drop.rows), drop.before, drop.served, note, _mark(drop.right))
+    _title("A file of feature rows (S3), served as a snapshot of its view")
+    console.table(("file", "rows", "snapshot before", "snapshot since", "predictions", ""), [row])
 
 
 def suggest(server: Server, state: dict, models: list[Model]) -> None:

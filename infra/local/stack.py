@@ -83,6 +83,12 @@ def describe(server: Server, outputs: dict[str, str], models: list[Model]) -> di
         "artifact_bucket": outputs["ArtifactBucketName"],
         "feature_table": outputs["FeatureTableName"],
         "result_table": outputs["ResultTableName"],
+        "feature_files": {
+            "bucket": outputs["FeatureFilesBucketName"],
+            "queue_url": outputs["FeatureFilesQueueUrl"],
+            "dead_letter_queue_url": outputs["FeatureFilesDeadLetterQueueUrl"],
+            "function": outputs["FeatureIngestFunctionName"],
+        },
         "models": {model.name: _describe_model(model, outputs) for model in models},
     }
 

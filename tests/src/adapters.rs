@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sardonyx_aws::{DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3CatalogueStore, S3ModelStore};
+use sardonyx_aws::{
+    DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3CatalogueStore, S3FileStore, S3ModelStore,
+};
 use sardonyx_core::manifest::Layout;
 use sardonyx_core::testing::conformance;
 
@@ -20,6 +22,13 @@ async fn s3_model_store_conforms() {
 async fn s3_catalogue_store_conforms() {
     let aws = LocalAws::connect().await;
     conformance::catalogue_store(&S3CatalogueStore::new(aws.s3(), aws.text("/artifact_bucket"))).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the local AWS of `make test`"]
+async fn s3_file_store_conforms() {
+    let aws = LocalAws::connect().await;
+    conformance::file_store(&S3FileStore::new(aws.s3()), aws.text("/feature_files/bucket")).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The local AWS with the deployed application, as `make test` brings it up.
 
 use aws_config::BehaviorVersion;
+use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value as Json;
 
 /// What is deployed where.
@@ -36,5 +37,17 @@ impl LocalAws {
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.sdk)
+    }
+
+    /// How many messages of a queue there are, of those that the attribute counts.
+    pub(crate) async fn count_messages(&self, queue_url: &str, attribute: &QueueAttributeName) -> u64 {
+        let request = self.sqs().get_queue_attributes().queue_url(queue_url);
+        let answer = request
+            .attribute_names(attribute.clone())
+            .send()
+            .await
+            .expect("answers");
+        let count = answer.attributes().and_then(|attributes| attributes.get(attribute));
+        count.and_then(|count| count.parse().ok()).expect("is a count")
     }
 }

@@ -103,14 +103,7 @@ impl<'a> Queue<'a> {
     }
 
     async fn count(&self, attribute: QueueAttributeName) -> u64 {
-        let request = self.sqs.get_queue_attributes().queue_url(self.setting("queue_url"));
-        let answer = request
-            .attribute_names(attribute.clone())
-            .send()
-            .await
-            .expect("answers");
-        let count = answer.attributes().and_then(|attributes| attributes.get(&attribute));
-        count.and_then(|count| count.parse().ok()).expect("is a count")
+        self.aws.count_messages(self.setting("queue_url"), &attribute).await
     }
 
     async fn wait_until_empty(&self) {
