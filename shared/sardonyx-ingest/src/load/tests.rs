@@ -201,6 +201,7 @@ async fn a_file_becomes_the_current_snapshot() {
 #[tokio::test(start_paused = true)]
 async fn a_bad_file_writes_nothing_and_every_bad_row_is_told() {
     let mut fixture = Fixture::new();
+    fixture.options.event_time = EventTime::At(NOW_MS);
     let text =
         users(2, 30) + "{\"user_id\":1,\"user_age\":2}\n{\"user_id\":5,\"user_age\":\"old\",\"user_score\":{}}\n";
     let error = fixture.load(&text).await.expect_err("has bad rows");
