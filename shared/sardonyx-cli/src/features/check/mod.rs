@@ -2,6 +2,7 @@
 
 mod element;
 mod observers;
+mod offers;
 mod replay;
 mod report;
 mod sample;

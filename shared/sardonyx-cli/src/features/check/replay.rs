@@ -7,13 +7,14 @@ use sardonyx_core::encode::Defaulted;
 use sardonyx_core::entity::{EntityKey, KeyType, KeyValue};
 use sardonyx_core::error::PredictError;
 use sardonyx_core::feature_row::{FeatureRow, Stored};
-use sardonyx_core::manifest::{FeatureView, Layout, Manifest, REQUEST_SOURCE};
+use sardonyx_core::manifest::{CATALOGUE_SOURCE, FeatureView, Layout, Manifest};
 use sardonyx_core::ports::{FeatureWriter, Model, OnlineStore, RowWrite};
 use sardonyx_core::predict::{Instance, PredictContext, Predictor, UseCase};
 use serde_json::{Map, Value as Json};
 
 use super::element::Element;
-use super::observers::{EchoingModel, PatientStore, ReadRows, ServedTensors};
+use super::observers::{EchoingModel, PatientStore, ReadRows, ServedRow, ServedTensors};
+use super::offers::OfferRanking;
 use super::sample::TrainingRow;
 use crate::CommandError;
 
@@ -26,6 +27,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy)]
 enum Origin {
     Request,
+    Catalogue,
     /// Positions of the view in the manifest and of the feature in the view.
     View {
         view: usize,
@@ -41,7 +43,7 @@ pub(super) enum Read {
 
 /// What a prediction was made from, and what the model said.
 pub(super) struct Served {
-    /// What the store gave for each feature. `None` for those of the request.
+    /// What the store gave for each feature. `None` for those of the request and of the offer.
     pub(super) stored: Vec<Option<Read>>,
     /// Where the model's policies stood in.
     pub(super) defaulted: Defaulted,
@@ -51,13 +53,19 @@ pub(super) struct Served {
     pub(super) outputs: Vec<Element>,
 }
 
+/// What a function does with instances.
+enum Path {
+    Predict(Predictor<ServedTensors>),
+    Rank(OfferRanking),
+}
+
 /// Serves training rows under feature views that are like the model's, but of this check alone.
 pub(super) struct Replay {
     manifest: Arc<Manifest>,
     origins: Vec<Origin>,
     writer: Arc<dyn FeatureWriter>,
     store: Arc<PatientStore>,
-    predictor: Predictor<ServedTensors>,
+    path: Path,
     /// How many rows were served.
     rows: u32,
 }
@@ -86,22 +94,26 @@ impl Replay {
         let origins = origins(manifest);
         let manifest = Arc::new(under_own_views(manifest, &origins, run));
         let store = Arc::new(PatientStore::new(store));
-        let echo = EchoingModel(model);
-        let postprocess = ServedTensors {
-            outputs: manifest.outputs.len(),
+        let model: Arc<dyn Model> = Arc::new(EchoingModel(model));
+        let (own, reads) = (Arc::clone(&manifest), Arc::clone(&store) as _);
+        let path = if manifest.catalogue.is_some() {
+            Path::Rank(OfferRanking {
+                manifest: own,
+                store: reads,
+                model,
+            })
+        } else {
+            let postprocess = ServedTensors {
+                outputs: manifest.outputs.len(),
+            };
+            Path::Predict(Predictor::new(own, reads, model, postprocess))
         };
-        let predictor = Predictor::new(
-            Arc::clone(&manifest),
-            Arc::clone(&store) as _,
-            Arc::new(echo),
-            postprocess,
-        );
         Ok(Self {
             manifest,
             origins,
             writer,
             store,
-            predictor,
+            path,
             rows: 0,
         })
     }
@@ -131,21 +143,42 @@ impl Replay {
             fetch_timeout: FETCH_TIMEOUT,
             stage_done: &|_| {},
         };
-        let results = self
-            .predictor
-            .predict(instances.collect::<Result<_, _>>()?, context)
-            .await?;
+        let instances = instances.collect::<Result<Vec<_>, _>>()?;
+        let results = self.results(rows, instances, context).await?;
 
         let read = self.store.take();
         let served = results.into_iter().zip(first..).map(|(result, number)| {
-            result.map(|prediction| Served {
+            result.map(|(defaulted, row)| Served {
                 stored: self.read_values(&read, number),
-                defaulted: prediction.defaulted,
-                inputs: prediction.output.inputs,
-                outputs: prediction.output.outputs,
+                defaulted,
+                inputs: row.inputs,
+                outputs: row.outputs,
             })
         });
         Ok(served.collect())
+    }
+
+    async fn results(
+        &self,
+        rows: &[TrainingRow],
+        instances: Vec<Instance>,
+        context: PredictContext<'_>,
+    ) -> Result<Vec<Result<(Defaulted, ServedRow), PredictError>>, CommandError> {
+        match &self.path {
+            Path::Predict(predictor) => {
+                let results = predictor.predict(instances, context).await?.into_iter();
+                Ok(results
+                    .map(|result| result.map(|prediction| (prediction.defaulted, prediction.output)))
+                    .collect())
+            }
+            Path::Rank(ranking) => {
+                let mut results = Vec::with_capacity(rows.len());
+                for (row, instance) in rows.iter().zip(instances) {
+                    results.push(ranking.rank(&self.offer(row), instance, context).await?);
+                }
+                Ok(results)
+            }
+        }
     }
 
     /// The key of a row, which the fields of that name of all views share.
@@ -173,7 +206,7 @@ impl Replay {
         for (origin, value) in self.origins.iter().zip(&row.features) {
             match origin {
                 Origin::View { view: of, feature } if *of == view => values[*feature] = value.clone(),
-                Origin::View { .. } | Origin::Request => {}
+                Origin::View { .. } | Origin::Request | Origin::Catalogue => {}
             }
         }
         FeatureRow {
@@ -189,15 +222,7 @@ impl Replay {
         for key in self.manifest.feature_views.iter().flat_map(|view| &view.join_keys) {
             fields.insert(key.name.clone(), self.key(&key.name, number).to_json());
         }
-        let features = self.manifest.inputs.iter().flat_map(|input| &input.features);
-        for ((feature, origin), value) in features.zip(&self.origins).zip(&row.features) {
-            let json = match (origin, value) {
-                (Origin::View { .. }, _) | (_, Stored::Absent | Stored::List(_)) => continue,
-                (Origin::Request, Stored::Null) => Json::Null,
-                (Origin::Request, Stored::Value(value)) => value.to_json(),
-            };
-            fields.insert(feature.name.clone(), json);
-        }
+        fields.extend(self.fields(row, |origin| matches!(origin, Origin::Request)));
         let text = Json::Object(fields).to_string();
         Ok(Instance {
             id: number.to_string(),
@@ -206,9 +231,33 @@ impl Replay {
         })
     }
 
+    /// What a row of a catalogue says of the offer of a training row.
+    fn offer(&self, row: &TrainingRow) -> Map<String, Json> {
+        let mut fields = self.fields(row, |origin| matches!(origin, Origin::Catalogue));
+        fields.insert("offer_id".to_owned(), "offer".into());
+        fields
+    }
+
+    /// The features of some origin that a row has.
+    fn fields(&self, row: &TrainingRow, is_wanted: fn(&Origin) -> bool) -> Map<String, Json> {
+        let features = self.manifest.inputs.iter().flat_map(|input| &input.features);
+        let values = features.zip(&self.origins).zip(&row.features);
+        let wanted = values.filter(|((_, origin), _)| is_wanted(origin));
+        wanted
+            .filter_map(|((feature, _), value)| {
+                let json = match value {
+                    Stored::Absent | Stored::List(_) => return None,
+                    Stored::Null => Json::Null,
+                    Stored::Value(value) => value.to_json(),
+                };
+                Some((feature.name.clone(), json))
+            })
+            .collect()
+    }
+
     fn read_values(&self, read: &ReadRows, number: u32) -> Vec<Option<Read>> {
         let value = |origin: &Origin| match *origin {
-            Origin::Request => None,
+            Origin::Request | Origin::Catalogue => None,
             Origin::View { view, feature } => {
                 let view = &self.manifest.feature_views[view];
                 let row = read.get(&(view.name.clone(), self.entity(view, number)));
@@ -219,38 +268,38 @@ impl Replay {
     }
 }
 
-/// Where the features of all inputs are, in order. What is in no view is sent as if it were of the request.
+/// Where the features of all inputs are, in order.
 fn origins(manifest: &Manifest) -> Vec<Origin> {
     let features = manifest.inputs.iter().flat_map(|input| &input.features);
-    let origin = |source: &str, name: &str| {
+    let in_view = |source: &str, name: &str| {
         let view = manifest.feature_views.iter().position(|view| view.name == source)?;
         let stored = &manifest.feature_views[view].features;
         let feature = stored.iter().position(|stored| stored.name == name)?;
         Some(Origin::View { view, feature })
     };
     features
-        .map(|feature| origin(&feature.source, &feature.name).unwrap_or(Origin::Request))
+        .map(|feature| match feature.source.as_str() {
+            CATALOGUE_SOURCE => Origin::Catalogue,
+            source => in_view(source, &feature.name).unwrap_or(Origin::Request),
+        })
         .collect()
 }
 
-/// The manifest with views that nothing else reads or writes, and without a catalogue.
+/// The manifest with views that nothing else reads or writes.
 fn under_own_views(manifest: &Manifest, origins: &[Origin], run: &str) -> Manifest {
+    let own_name = |name: &str| format!("{name}.check-{run}");
     let mut own = manifest.clone();
-    own.catalogue = None;
     for view in &mut own.feature_views {
-        view.name = format!("{}.check-{run}", view.name);
+        view.name = own_name(&view.name);
+    }
+    if let Some(redeemed) = own.catalogue.as_mut().and_then(|catalogue| catalogue.redeemed.as_mut()) {
+        redeemed.view = own_name(&redeemed.view);
     }
     let features = own.inputs.iter_mut().flat_map(|input| &mut input.features);
     for (feature, origin) in features.zip(origins) {
-        feature.source = match *origin {
-            Origin::View { view, .. } => own.feature_views[view].name.clone(),
-            Origin::Request => {
-                // An offer's feature has its type from the catalogue.
-                let stored = manifest.stored_feature(feature);
-                feature.value_type = stored.map(|stored| stored.value_type).or(feature.value_type);
-                REQUEST_SOURCE.to_owned()
-            }
-        };
+        if let Origin::View { view, .. } = *origin {
+            feature.source = own.feature_views[view].name.clone();
+        }
     }
     own
 }
