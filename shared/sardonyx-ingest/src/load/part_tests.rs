@@ -350,8 +350,7 @@ async fn a_crash_anywhere_loses_nothing_and_shows_nothing() {
         old.run(&world).await.expect("loads");
         world.dies_at(None);
         job.run(&world).await.expect("loads");
-        let calls = world.calls.lock().expect("no test panicked").made;
-        calls
+        world.calls.lock().expect("no test panicked").made
     };
     assert!(calls_of_a_load > 15, "{calls_of_a_load}");
     for call in 1..=calls_of_a_load {
