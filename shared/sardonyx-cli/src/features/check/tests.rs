@@ -10,6 +10,7 @@ use sardonyx_core::ports::{Model, ModelError, OnlineStore, StoreError, ViewRead,
 use sardonyx_core::tensor::{Tensor, TensorData, TensorSpec};
 use sardonyx_core::testing::InMemoryOnlineStore;
 use sardonyx_core::testing::models::{self, SumModel};
+use sardonyx_core::testing::offers;
 use sardonyx_core::value::FeatureValue;
 use sardonyx_ingest::Format;
 use serde_json::{Value as Json, json};
@@ -330,6 +331,50 @@ async fn a_sample_that_is_not_whole_is_refused() {
         .expect_err("is Feast's");
     assert!(
         refused.starts_with("the view user has Feast's layout, which only Feast writes"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn an_offer_is_packed_and_ranked() {
+    let manifest = offers::manifest_json();
+    let good = json!({"user_age": 30, "category": "travel", "discount": null, "hour": 9, "price": 20,
+        "input.x.0": 30, "input.x.1": 1, "input.x.2": 1, "input.x.3": 9, "input.x.4": 20, "output.sum.0": 0.5});
+    let mut second = good.clone();
+    second["user_age"] = Json::Null;
+    second["input.x.0"] = json!("NaN");
+    let passed = check(&manifest, HalfModel, unchanged, &[good.clone(), second]).await;
+    assert_eq!(
+        passed,
+        Ok("offers version 7: 2 rows of 5 features bit-equal; outputs within 1e-5 (worst 0.0e0)".into())
+    );
+
+    let difference = |changes: Json| {
+        let (manifest, mut row) = (manifest.clone(), good.clone());
+        let changes = changes.as_object().expect("is an object").clone();
+        row.as_object_mut().expect("is an object").extend(changes);
+        async move {
+            let found = check(&manifest, HalfModel, unchanged, &[row])
+                .await
+                .expect_err("differs");
+            let (summary, difference) = found.split_once("\n  ").expect("has two lines");
+            assert_eq!(summary, "offers version 7: 1 differences in 1 rows");
+            difference.to_owned()
+        }
+    };
+    let of_offer = difference(json!({"price": 21})).await;
+    assert!(
+        of_offer.starts_with("line 1: price (input.x.4): trained on 20 (0x41a00000), served 21 (0x41a80000)"),
+        "{of_offer}"
+    );
+    let of_request = difference(json!({"hour": 8})).await;
+    assert!(
+        of_request.starts_with("line 1: hour (input.x.3): trained on 9"),
+        "{of_request}"
+    );
+    let refused = difference(json!({"category": "cars"})).await;
+    assert!(
+        refused.starts_with("line 1: is not predicted: the offer: category: "),
         "{refused}"
     );
 }
