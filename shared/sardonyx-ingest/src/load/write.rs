@@ -12,7 +12,7 @@ use crate::reader::RowReader;
 use crate::view_rules::ViewRules;
 
 /// How often it is said how far a load is.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 
 impl Loader<'_> {
     /// Writes the good rows of the file that no earlier run has written. The answer is how many stayed away because they are older than
