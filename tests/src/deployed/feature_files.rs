@@ -16,7 +16,9 @@ use super::process;
 use crate::local_aws::LocalAws;
 use crate::models::{manifest, read_json_lines};
 
-const VIEW: &str = "merchant_stats";
+/// A view into which no other test writes, since rows that are not in a file are not in its snapshot.
+const VIEW: &str = "user_stats";
+const MODEL: &str = "purchase-propensity";
 /// A message of a function that was killed is hidden for half a minute.
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(100);
@@ -33,10 +35,7 @@ impl Bucket {
         let aws = LocalAws::connect().await;
         let table = aws.text("/feature_table").to_owned();
         Self {
-            view: manifest("fraud-detection")
-                .feature_view(VIEW)
-                .expect("is there")
-                .clone(),
+            view: manifest(MODEL).feature_view(VIEW).expect("is there").clone(),
             writer: DynamoDbFeatureWriter::new(aws.dynamodb(), &table),
             online: DynamoDbOnlineStore::new(aws.dynamodb(), &table).with_snapshot_max_age(Duration::ZERO),
             aws,
@@ -94,13 +93,11 @@ impl Bucket {
         }
     }
 
-    /// How many of the merchants have a row in the snapshot that is served.
-    async fn found(&self, merchants: &[String]) -> usize {
+    /// How many of the users have a row in the snapshot that is served.
+    async fn found(&self, users: &[i64]) -> usize {
         let mut found = 0;
-        for merchants in merchants.chunks(100) {
-            let keys = merchants
-                .iter()
-                .map(|merchant| EntityKey(vec![KeyValue::String(merchant.clone())]));
+        for users in users.chunks(100) {
+            let keys = users.iter().map(|user| EntityKey(vec![KeyValue::Int64(*user)]));
             let entities: Vec<_> = keys.collect();
             let read = ViewRead {
                 view: &self.view,
@@ -156,19 +153,19 @@ fn key(name: &str) -> String {
 
 /// The sample rows, on which other tests rely, and more: so many in all.
 fn rows(count: usize) -> Vec<Json> {
-    let samples = read_json_lines(&format!("functions/fraud-detection/samples/{VIEW}.jsonl"));
+    let samples = read_json_lines(&format!("functions/{MODEL}/samples/{VIEW}.jsonl"));
     let row = |index: usize| {
         let mut row = samples[index % samples.len()].clone();
         if index >= samples.len() {
-            row["merchant_id"] = format!("test-{index}").into();
+            row["user_id"] = (1_000_000 + index).into();
         }
         row
     };
     (0..count).map(row).collect()
 }
 
-fn merchants(rows: &[Json]) -> Vec<String> {
-    let id = |row: &Json| row["merchant_id"].as_str().expect("has one").to_owned();
+fn users(rows: &[Json]) -> Vec<i64> {
+    let id = |row: &Json| row["user_id"].as_i64().expect("has one");
     rows.iter().map(id).collect()
 }
 
@@ -213,7 +210,7 @@ async fn a_good_file_is_served_once(bucket: &Bucket) {
     let etag = bucket.put("good.csv", &csv(&rows)).await;
     let record = bucket.wait_until_published("good.csv").await;
     assert_eq!((record.published[0].rows, &record.load), (301, &None));
-    assert_eq!(bucket.found(&merchants(&rows)).await, 301);
+    assert_eq!(bucket.found(&users(&rows)).await, 301);
 
     let key = key("good.csv").replace('+', "%2B").replace(' ', "+");
     let object = json!({"key": key, "eTag": etag.trim_matches('"')});
@@ -233,8 +230,8 @@ async fn a_good_file_is_served_once(bucket: &Bucket) {
 async fn a_file_with_bad_rows_is_not_served_and_they_are_told(bucket: &Bucket) {
     let (before, files_before) = (bucket.record().await, bucket.reject_files().await);
     let mut rows = rows(400);
-    rows[7]["merchant_age_days"] = "old".into();
-    rows[9]["merchant_id"] = rows[8]["merchant_id"].clone();
+    rows[7]["account_age_days"] = "old".into();
+    rows[9]["user_id"] = rows[8]["user_id"].clone();
     bucket.put("bad.jsonl", &json_lines(&rows)).await;
     // They are written before the load ends, and nothing else in the record tells this load from none.
     let deadline = Instant::now() + PATIENCE;
@@ -252,8 +249,8 @@ async fn a_file_with_bad_rows_is_not_served_and_they_are_told(bucket: &Bucket) {
     let numbers: Vec<_> = rejects.iter().map(|reject| reject["line"].as_u64()).collect();
     assert_eq!(numbers, [Some(8), Some(10)]);
     assert_eq!(
-        (&rejects[0]["row"], &rejects[1]["row"]["merchant_id"]),
-        (&rows[7], &rows[8]["merchant_id"])
+        (&rejects[0]["row"], &rejects[1]["row"]["user_id"]),
+        (&rows[7], &rows[8]["user_id"])
     );
     assert_eq!(rejects[1]["reasons"], json!(["has the same join keys as line 9"]));
 }
@@ -264,7 +261,7 @@ async fn a_file_may_take_several_invocations(bucket: &Bucket) {
     bucket.put("many.jsonl", &json_lines(&rows)).await;
     let record = bucket.wait_until_published("many.jsonl").await;
     assert_eq!(record.published[0].rows, 3001);
-    assert_eq!(bucket.found(&merchants(&rows)).await, 3001);
+    assert_eq!(bucket.found(&users(&rows)).await, 3001);
     // The local stage reads about 1,000 rows in an invocation, and each of them says when it begins and how far it came.
     let changes = record.revision - before.revision;
     assert!(changes > 2 * 3, "the record was changed {changes} times");
@@ -303,5 +300,5 @@ async fn killing_the_function_loses_nothing(bucket: &Bucket) {
         "the function was never caught in the middle of a load"
     );
     assert_eq!(bucket.record().await.published[0].rows, 3500);
-    assert_eq!(bucket.found(&merchants(&rows)).await, 3500);
+    assert_eq!(bucket.found(&users(&rows)).await, 3500);
 }
