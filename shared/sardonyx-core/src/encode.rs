@@ -25,6 +25,8 @@ pub enum MissingReason {
     Absent,
     /// It is null.
     Null,
+    /// It is a list without elements.
+    Empty,
     /// It is NaN, and the model does not take NaN here.
     Nan,
     /// It is a string that is none of the categories.
@@ -39,6 +41,7 @@ impl MissingReason {
         match self {
             Self::Absent => "absent",
             Self::Null => "null",
+            Self::Empty => "an empty list",
             Self::Nan => "not a number",
             Self::UnknownCategory => "an unknown category",
             Self::OutOfRange => "out of range",
@@ -282,6 +285,7 @@ impl Column {
                 put(0, &self.encode_value(value)?);
                 Ok(())
             }
+            Stored::List(list) if self.length.is_some() && list.is_empty() => Err(MissingReason::Empty),
             Stored::List(list) if Some(list.len()) == self.length => {
                 let cells = || {
                     (0..list.len())

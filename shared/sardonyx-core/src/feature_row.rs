@@ -17,13 +17,13 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// Whether a row may hold this for the feature: nothing, or what is of its type and, for a list, of its length.
+    /// Whether a row may hold this for the feature: nothing, or what is of its type and, for a list, of its length or empty.
     pub fn fits(&self, feature: &StoredFeature) -> bool {
         match (self, feature.length) {
             (Self::Absent | Self::Null, _) => true,
             (Self::Value(value), None) => value.value_type() == feature.value_type,
             (Self::List(list), Some(length)) => {
-                list.value_type() == feature.value_type && u32::try_from(list.len()) == Ok(length)
+                list.value_type() == feature.value_type && (list.is_empty() || u32::try_from(list.len()) == Ok(length))
             }
             (Self::Value(_), Some(_)) | (Self::List(_), None) => false,
         }

@@ -264,7 +264,10 @@ impl ViewRules {
         };
         match self.check(index, &value) {
             Ok(()) => Ok(value),
-            Err((reason @ (MissingReason::Absent | MissingReason::Null | MissingReason::Nan), _)) => Err(format!(
+            Err((
+                reason @ (MissingReason::Absent | MissingReason::Null | MissingReason::Empty | MissingReason::Nan),
+                _,
+            )) => Err(format!(
                 "{}: is {}, and the model needs a value",
                 feature.name,
                 reason.describe()

@@ -54,7 +54,7 @@ pub(super) fn decode(bytes: &[u8], feature: &StoredFeature) -> Result<Stored, St
             if let Some(found) = list
                 .as_ref()
                 .map(ListValue::len)
-                .filter(|found| *found != length as usize)
+                .filter(|found| *found != length as usize && *found != 0)
             {
                 return Err(format!("is a list of {found}, and the view says {length}"));
             }
@@ -347,6 +347,8 @@ mod tests {
                 (found, expected) => assert_eq!(found, Ok(expected), "{hex}"),
             }
         }
+        let empty = decode(&bytes("820100"), &list(Float32, 3));
+        assert_eq!(empty, Ok(Stored::List(ListValue::Float32(vec![]))));
         let not_a_number = decode(&bytes("29000000000000f87f"), &scalar(Float64));
         assert!(matches!(not_a_number, Ok(Stored::Value(FeatureValue::Float64(number))) if number.is_nan()));
     }
@@ -384,7 +386,6 @@ mod tests {
                 list(Int64, 1),
                 "as STRING_LIST, which the view's list of int64",
             ),
-            ("820100", list(Float32, 3), "is a list of 0, and the view says 3"),
             ("8a01040a020100", list(Bool, 3), "is a list of 2, and the view says 3"),
             (
                 "92010c0a0a80808080808080808001",

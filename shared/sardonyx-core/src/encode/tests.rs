@@ -51,6 +51,9 @@ fn a_list_fills_its_columns_whole_or_not_at_all() {
         row(each, &Stored::Null),
         Ok((with([1.0, 2.0, 3.0]), Some(MissingReason::Null)))
     );
+    let empty = Stored::List(ListValue::Float64(vec![]));
+    assert_eq!(row(default(), &empty), Ok((with([0.5; 3]), Some(MissingReason::Empty))));
+    assert_eq!(row(json!("reject"), &empty), Err(MissingReason::Empty));
     assert_eq!(row(json!("reject"), &Stored::Absent), Err(MissingReason::Absent));
     let (row, reason) = row(json!("nan"), &list([1.0, f64::NAN, 3.0])).expect("takes NaN");
     assert!(row[5].is_nan() && row[4] == 1.0 && reason.is_none());
