@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sardonyx_aws::AwsClients;
 use sardonyx_core::ports::FeatureWriter;
-use sardonyx_core::snapshots::SnapshotId;
+use sardonyx_core::snapshots::{SnapshotId, ViewSnapshots, change};
 use sardonyx_ingest::format_event_time;
 
 use super::{now_ms, view_of};
@@ -35,20 +35,19 @@ pub(crate) async fn roll_back(args: &RollBackArgs) -> Result<String, CommandErro
     let (_, view) = view_of(&args.of.model, &args.of.view)?;
     let writer = AwsClients::from_env().await.feature_writer(&args.of.table);
     let mut to = args.to.as_ref().map(SnapshotId::new).transpose()?;
-    loop {
-        let mut snapshots = writer.snapshots(&view).await?;
-        let before = snapshots.clone();
+    let roll_back = |snapshots: &mut ViewSnapshots| {
+        let from = snapshots.current.clone();
         let target = snapshots.roll_back(to.as_ref(), now_ms())?.clone();
-        if snapshots == before || writer.replace_snapshots(&view, &snapshots).await? {
-            let from = before.current.map_or("none".to_owned(), |id| id.to_string());
-            return Ok(format!(
-                "{}: snapshot {} of {} rows is served instead of {from}",
-                view.name, target.id, target.rows
-            ));
-        }
-        // The one that was meant stays the one that is meant, whatever happened in the meantime.
-        to = Some(target.id);
-    }
+        // The one that was meant stays the one that is meant, whatever happens in the meantime.
+        to = Some(target.id.clone());
+        Ok::<_, CommandError>((from, target))
+    };
+    let (from, target) = change(&writer, &view, roll_back).await?;
+    let from = from.map_or("none".to_owned(), |id| id.to_string());
+    Ok(format!(
+        "{}: snapshot {} of {} rows is served instead of {from}",
+        view.name, target.id, target.rows
+    ))
 }
 
 /// Lists what can be gone back to, the latest first.

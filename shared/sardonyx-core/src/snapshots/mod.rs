@@ -4,6 +4,7 @@
 //! [`ViewSnapshots::current`] says which are read: replacing the record is what makes a load visible, or takes it back. Everything here is
 //! pure; [`FeatureWriter`](crate::ports::FeatureWriter) keeps the record.
 
+mod change;
 #[cfg(test)]
 mod tests;
 mod upsert;
@@ -12,6 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use change::change;
 pub use upsert::upsert;
 
 /// How many snapshots a view remembers. The older ones cannot be gone back to.

@@ -1,4 +1,4 @@
-use super::{SnapshotId, ViewSnapshots};
+use super::{SnapshotId, ViewSnapshots, change};
 use crate::manifest::FeatureView;
 use crate::ports::{FeatureWriter, Merged, RowWrite, StoreError};
 
@@ -47,20 +47,15 @@ impl Targets {
 
 /// The view's snapshots, when it is known that rows are written one by one, so that every load from now on looks out for them.
 async fn announced(writer: &dyn FeatureWriter, view: &FeatureView) -> Result<ViewSnapshots, StoreError> {
-    loop {
-        let mut snapshots = writer.snapshots(view).await?;
+    change(writer, view, |snapshots| {
         if snapshots.load.as_ref().is_some_and(|load| !load.merges) {
             return Err(StoreError::Unavailable {
                 what: format!("the view {}", view.name),
                 source: "a load is running that would write over single rows; write them when it has ended".into(),
             });
         }
-        if snapshots.upserted {
-            return Ok(snapshots);
-        }
         snapshots.upserted = true;
-        if writer.replace_snapshots(view, &snapshots).await? {
-            return Ok(snapshots);
-        }
-    }
+        Ok(snapshots.clone())
+    })
+    .await
 }

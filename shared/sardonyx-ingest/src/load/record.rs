@@ -1,5 +1,5 @@
 use sardonyx_core::ports::StoreError;
-use sardonyx_core::snapshots::{Load, LoadedRows, SnapshotError, SnapshotId, ViewSnapshots};
+use sardonyx_core::snapshots::{Load, LoadedRows, SnapshotError, SnapshotId, ViewSnapshots, change};
 
 use super::{FeatureFile, LoadError, LoadOptions, Loader};
 
@@ -7,16 +7,12 @@ impl Loader<'_> {
     /// Changes the view's record, as often as others change it at the same time.
     pub(super) async fn change<T>(
         &self,
-        change: impl Fn(&mut ViewSnapshots) -> Result<T, SnapshotError>,
+        update: impl Fn(&mut ViewSnapshots) -> Result<T, SnapshotError>,
     ) -> Result<T, LoadError> {
-        loop {
-            let mut snapshots = self.writer.snapshots(self.view).await?;
-            let before = snapshots.clone();
-            let answer = change(&mut snapshots)?;
-            if snapshots == before || self.writer.replace_snapshots(self.view, &snapshots).await? {
-                return Ok(answer);
-            }
-        }
+        change(self.writer, self.view, |snapshots| {
+            update(snapshots).map_err(LoadError::from)
+        })
+        .await
     }
 
     /// The load of this file that was interrupted, or a new one that has not begun.
