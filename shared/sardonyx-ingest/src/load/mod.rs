@@ -267,15 +267,20 @@ impl Loader<'_> {
     fn rules(&self, load: &Load, options: &LoadOptions) -> Result<Arc<ViewRules>, RulesError> {
         let times = RowTimes {
             now_ms: (self.now_ms)(),
-            event_time_ms: match options.event_time {
-                EventTime::OfRow => None,
-                EventTime::OfLoad => Some(load.started_at_ms),
-                EventTime::At(time_ms) => Some(time_ms),
-            },
+            event_time_ms: load_time(load, options),
             expires_at_seconds: load.expires_at_seconds,
         };
         let rules = ViewRules::new(self.manifest, self.view, times)?;
         let rules = self.other_manifests.iter().try_fold(rules, ViewRules::and)?;
         Ok(Arc::new(rules))
+    }
+}
+
+/// The event time of rows that do not say their own, in milliseconds since the Unix epoch.
+fn load_time(load: &Load, options: &LoadOptions) -> Option<i64> {
+    match options.event_time {
+        EventTime::OfRow => None,
+        EventTime::OfLoad => Some(load.started_at_ms),
+        EventTime::At(time_ms) => Some(time_ms),
     }
 }

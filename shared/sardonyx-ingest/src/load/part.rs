@@ -7,18 +7,19 @@
 //!
 //! Rows for one entity: within a part all but the first are rejected. Across parts, the one with the latest event time stands; those that
 //! stayed away are counted as [`PartReport::older`]. So the rows of the first part are written over whatever is there, which takes a
-//! twenty-fifth of the calls, and those of the later ones are merged.
+//! twenty-fifth of the calls, and those of the later ones are merged, unless merging would write each of them: when they are of the time of
+//! the file, and no row before them is newer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sardonyx_core::ports::{FileStore, StoreError};
+use sardonyx_core::ports::{FileStore, RowWrite, StoreError};
 use sardonyx_core::snapshots::{Load, LoadedRows, SnapshotError, SnapshotId};
 use tokio::time::Instant;
 
 use super::pace::Pace;
 use super::record::new_load;
-use super::{FeatureFile, LoadError, LoadOptions, Loader};
+use super::{FeatureFile, LoadError, LoadOptions, Loader, load_time};
 use crate::duplicates::Duplicates;
 use crate::error::FileError;
 use crate::reader::{Parsed, Position, RowReader};
@@ -170,7 +171,8 @@ impl Loader<'_> {
             file,
             options,
             folder: rejects,
-            merges: load.merges || position.is_some(),
+            goes_on: position.is_some(),
+            file_time_ms: load_time(load, options),
             pace: Pace::new(options.rows_per_second),
             seen: Duplicates::new(),
             rejects: RejectWriter::new(Vec::new()),
@@ -205,8 +207,10 @@ struct Part<'a> {
     file: &'a FeatureFile,
     options: &'a LoadOptions,
     folder: RejectFolder<'a>,
-    /// Whether what is in the snapshot may be newer than the rows of this part.
-    merges: bool,
+    /// Whether an earlier part has written rows.
+    goes_on: bool,
+    /// The time of rows that do not say their own.
+    file_time_ms: Option<i64>,
     pace: Pace,
     seen: Duplicates,
     /// Those since the last checkpoint.
@@ -243,9 +247,18 @@ impl Part<'_> {
         // Of a file that is going to be refused, the rest is only checked.
         if loaded.rejected <= self.options.max_rejected && !rows.is_empty() {
             self.pace.wait_for(rows.len()).await;
-            self.report.older += self.loader.write(self.load, self.merges, &rows).await?;
+            let merges = self.load.merges || self.goes_on && !self.are_as_new_as_any(&rows);
+            self.report.older += self.loader.write(self.load, merges, &rows).await?;
         }
         Ok(())
+    }
+
+    /// Whether these rows, the last ones that were read, all are of the time of the file, and none before them is newer. For a single run it
+    /// would be enough that they are as new as any before. But another run of the load, which is behind, may write its rows after those that
+    /// come later in the file, and of these none is newer than the file.
+    fn are_as_new_as_any(&self, rows: &[RowWrite]) -> bool {
+        let newest = self.report.loaded.newest_event_time_ms;
+        newest == self.file_time_ms && rows.iter().all(|row| Some(row.row.event_time_ms) == newest)
     }
 
     /// Writes the rejected rows down, and then says how far the load is: whoever goes on from here knows that they are written.

@@ -29,6 +29,7 @@ struct World {
 #[derive(Default)]
 struct Calls {
     made: usize,
+    merges: usize,
     dies_at: Option<(usize, bool)>,
 }
 
@@ -53,8 +54,8 @@ impl World {
 
     fn dies_at(&self, death: Option<(usize, bool)>) {
         *self.calls.lock().expect("no test panicked") = Calls {
-            made: 0,
             dies_at: death,
+            ..Calls::default()
         };
     }
 
@@ -112,6 +113,7 @@ impl FeatureWriter for World {
         snapshot: Option<&SnapshotId>,
         rows: &[RowWrite],
     ) -> Result<Vec<Merged>, StoreError> {
+        self.calls.lock().expect("no test panicked").merges += 1;
         self.call(self.rows.merge(view, snapshot, rows)).await
     }
 
@@ -333,6 +335,41 @@ async fn of_rows_for_one_entity_the_newest_stands_across_parts_and_the_first_one
         world.rejects().last().expect("is one")["reasons"],
         json!(["has the same join keys as line 2"])
     );
+}
+
+/// Merging takes a call for each row: it is done where it may keep a row away, and nowhere else.
+#[tokio::test(start_paused = true)]
+async fn later_parts_are_merged_where_a_newer_row_may_be_there() {
+    let timed = |user: i64, time: &str| json!({"user_id": user, "user_age": 31, "event_time": time}).to_string() + "\n";
+    let untimed = |users: std::ops::Range<i64>| users.map(|user| line(user, 30)).collect::<String>();
+    let earlier = "2026-01-02T00:00:00Z";
+    // A part is a batch of 400 rows, and the first one is never merged. The files are of 2027.
+    let all_of_the_files_time = users(1600, 30);
+    let earlier_first = timed(0, earlier) + &untimed(1..1200);
+    let earlier_later = untimed(0..900) + &timed(900, earlier) + &untimed(901..1600);
+    let each_with_a_time: String = (0..1200).map(|user| timed(user, earlier)).collect();
+    // Within the five minutes by which clocks may be apart.
+    let later_first = timed(0, "2027-01-15T08:01:00Z") + &untimed(1..1200);
+    for (text, merges) in [
+        (all_of_the_files_time, 0),
+        (earlier_first, 0),
+        (earlier_later, 1),
+        (each_with_a_time, 2),
+        (later_first, 2),
+    ] {
+        let world = World::default();
+        let (parts, end) = Job::new(&text, 400).run(&world).await.expect("loads");
+        assert!(matches!(end, PartOutcome::Published(_)), "{end:?}");
+        assert!(parts >= 3, "{parts}");
+        assert_eq!(
+            world.calls.lock().expect("no test panicked").merges,
+            merges,
+            "{}",
+            &text[..80]
+        );
+        let ages = world.ages(text.lines().count() as i64).await;
+        assert!(ages.iter().all(Option::is_some));
+    }
 }
 
 /// Wherever the process dies, before or after what it asked for was done: readers see the old rows until all new ones are there, and the
