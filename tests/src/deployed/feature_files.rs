@@ -1,20 +1,19 @@
 //! Files of feature rows that are dropped into their bucket: notification, queue, function, table.
 
+mod bucket;
+mod large;
+mod row_groups;
+
+mod rows;
+
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_sqs::types::QueueAttributeName;
-use sardonyx_aws::{DynamoDbFeatureWriter, DynamoDbOnlineStore};
-use sardonyx_core::entity::{EntityKey, KeyValue};
-use sardonyx_core::manifest::FeatureView;
-use sardonyx_core::ports::{FeatureWriter, OnlineStore, ViewRead};
-use sardonyx_core::snapshots::ViewSnapshots;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::process;
-use crate::local_aws::LocalAws;
-use crate::models::{manifest, read_json_lines};
+use bucket::{Bucket, key};
+use rows::{csv, json_lines, rows, users};
 
 /// A view into which no other test writes, since rows that are not in a file are not in its snapshot.
 const VIEW: &str = "user_stats";
@@ -22,175 +21,6 @@ const MODEL: &str = "purchase-propensity";
 /// A message of a function that was killed is hidden for half a minute.
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(100);
-
-struct Bucket {
-    aws: LocalAws,
-    view: FeatureView,
-    writer: DynamoDbFeatureWriter,
-    online: DynamoDbOnlineStore,
-}
-
-impl Bucket {
-    async fn connect() -> Self {
-        let aws = LocalAws::connect().await;
-        let table = aws.text("/feature_table").to_owned();
-        Self {
-            view: manifest(MODEL).feature_view(VIEW).expect("is there").clone(),
-            writer: DynamoDbFeatureWriter::new(aws.dynamodb(), &table),
-            online: DynamoDbOnlineStore::new(aws.dynamodb(), &table).with_snapshot_max_age(Duration::ZERO),
-            aws,
-        }
-    }
-
-    fn name(&self) -> &str {
-        self.aws.text("/feature_files/bucket")
-    }
-
-    /// Drops a file; its entity tag.
-    async fn put(&self, name: &str, text: &str) -> String {
-        let put = self.aws.s3().put_object().bucket(self.name()).key(key(name));
-        let answer = put.body(ByteStream::from(text.to_owned().into_bytes())).send().await;
-        answer.expect("is put").e_tag.expect("has a tag")
-    }
-
-    async fn record(&self) -> ViewSnapshots {
-        self.writer.snapshots(&self.view).await.expect("answers")
-    }
-
-    /// The record, as soon as it is as it should be.
-    async fn wait_for(&self, what: &str, is_so: impl Fn(&ViewSnapshots) -> bool) -> ViewSnapshots {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let record = self.record().await;
-            if is_so(&record) {
-                return record;
-            }
-            assert!(Instant::now() < deadline, "{what}: {record:?}");
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
-    async fn wait_until_published(&self, name: &str) -> ViewSnapshots {
-        let is_served = |record: &ViewSnapshots| {
-            let latest = record.published.first();
-            latest
-                .is_some_and(|latest| latest.source.contains(&key(name)) && record.current.as_ref() == Some(&latest.id))
-        };
-        self.wait_for(name, is_served).await
-    }
-
-    async fn wait_until_empty(&self, queue: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        for attribute in [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        ] {
-            while self.aws.count_messages(self.aws.text(queue), &attribute).await > 0 {
-                assert!(Instant::now() < deadline, "{queue}: messages stay");
-                tokio::time::sleep(POLL).await;
-            }
-        }
-    }
-
-    /// How many of the users have a row in the snapshot that is served.
-    async fn found(&self, users: &[i64]) -> usize {
-        let mut found = 0;
-        for users in users.chunks(100) {
-            let keys = users.iter().map(|user| EntityKey(vec![KeyValue::Int64(*user)]));
-            let entities: Vec<_> = keys.collect();
-            let read = ViewRead {
-                view: &self.view,
-                entities: &entities,
-            };
-            let answer = self.online.fetch(&[read], PATIENCE).await.expect("reads").remove(0);
-            found += answer.rows.iter().filter(|row| matches!(row, Ok(Some(_)))).count();
-        }
-        found
-    }
-
-    /// The files of rejected rows that there are.
-    async fn reject_files(&self) -> HashSet<String> {
-        let s3 = self.aws.s3();
-        let list = s3
-            .list_objects_v2()
-            .bucket(self.name())
-            .prefix(format!("rejects/{VIEW}/"));
-        let list = list.send().await.expect("lists");
-        let keys = list.contents().iter().map(|object| object.key().expect("has a key"));
-        keys.map(str::to_owned).collect()
-    }
-
-    async fn rejects(&self, files: impl Iterator<Item = &String>) -> Vec<Json> {
-        let mut lines = vec![];
-        for file in files {
-            let body = self
-                .aws
-                .s3()
-                .get_object()
-                .bucket(self.name())
-                .key(file)
-                .send()
-                .await
-                .expect("is there")
-                .body
-                .collect()
-                .await
-                .expect("is read");
-            let text = String::from_utf8(body.to_vec()).expect("is text");
-            lines.extend(
-                text.lines()
-                    .map(|line| serde_json::from_str::<Json>(line).expect("is JSON")),
-            );
-        }
-        lines
-    }
-}
-
-fn key(name: &str) -> String {
-    format!("snapshots/{VIEW}/test {}+{name}", std::process::id())
-}
-
-/// The sample rows, on which other tests rely, and more: so many in all.
-fn rows(count: usize) -> Vec<Json> {
-    let samples = read_json_lines(&format!("functions/{MODEL}/samples/{VIEW}.jsonl"));
-    let row = |index: usize| {
-        let mut row = samples[index % samples.len()].clone();
-        if index >= samples.len() {
-            row["user_id"] = (1_000_000 + index).into();
-        }
-        row
-    };
-    (0..count).map(row).collect()
-}
-
-fn users(rows: &[Json]) -> Vec<i64> {
-    let id = |row: &Json| row["user_id"].as_i64().expect("has one");
-    rows.iter().map(id).collect()
-}
-
-fn json_lines(rows: &[Json]) -> String {
-    rows.iter().map(|row| row.to_string() + "\n").collect()
-}
-
-/// With a header, as the rows have all fields.
-fn csv(rows: &[Json]) -> String {
-    let fields: Vec<_> = rows[0].as_object().expect("is one").keys().cloned().collect();
-    let cell = |value: &Json| match value {
-        Json::Null => String::new(),
-        Json::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let line = |row: &Json| {
-        fields
-            .iter()
-            .map(|field| cell(&row[field]))
-            .collect::<Vec<_>>()
-            .join(",")
-            + "\n"
-    };
-    fields.join(",") + "\n" + &rows.iter().map(line).collect::<String>()
-}
 
 /// One test, since its files are all of one view, and would wait for each other.
 #[tokio::test]
@@ -200,14 +30,18 @@ async fn files_that_are_dropped_become_snapshots() {
     a_good_file_is_served_once(&bucket).await;
     a_file_with_bad_rows_is_not_served_and_they_are_told(&bucket).await;
     a_file_may_take_several_invocations(&bucket).await;
+    row_groups::a_file_of_several_row_groups_is_served(&bucket).await;
+    row_groups::every_rejected_row_of_several_row_groups_is_told(&bucket).await;
     killing_the_function_loses_nothing(&bucket).await;
+    large::json_lines_are_read_by_ranges(&bucket).await;
+    large::csv_is_read_by_ranges(&bucket).await;
     bucket.wait_until_empty("/feature_files/queue_url").await;
     bucket.wait_until_empty("/feature_files/dead_letter_queue_url").await;
 }
 
 async fn a_good_file_is_served_once(bucket: &Bucket) {
     let rows = rows(301);
-    let etag = bucket.put("good.csv", &csv(&rows)).await;
+    let etag = bucket.put("good.csv", csv(&rows)).await;
     let record = bucket.wait_until_published("good.csv").await;
     assert_eq!((record.published[0].rows, &record.load), (301, &None));
     assert_eq!(bucket.found(&users(&rows)).await, 301);
@@ -232,20 +66,9 @@ async fn a_file_with_bad_rows_is_not_served_and_they_are_told(bucket: &Bucket) {
     let mut rows = rows(400);
     rows[7]["account_age_days"] = "old".into();
     rows[9]["user_id"] = rows[8]["user_id"].clone();
-    bucket.put("bad.jsonl", &json_lines(&rows)).await;
-    // They are written before the load ends, and nothing else in the record tells this load from none.
-    let deadline = Instant::now() + PATIENCE;
-    let files = loop {
-        let files: HashSet<_> = &bucket.reject_files().await - &files_before;
-        if !files.is_empty() {
-            break files;
-        }
-        assert!(Instant::now() < deadline, "no row was rejected");
-        tokio::time::sleep(POLL).await;
-    };
-    let record = bucket.wait_for("its end", |record| record.load.is_none()).await;
+    bucket.put("bad.jsonl", json_lines(&rows)).await;
+    let (record, rejects) = bucket.wait_until_refused(&files_before).await;
     assert_eq!((record.current, record.published), (before.current, before.published));
-    let rejects = bucket.rejects(files.iter()).await;
     let numbers: Vec<_> = rejects.iter().map(|reject| reject["line"].as_u64()).collect();
     assert_eq!(numbers, [Some(8), Some(10)]);
     assert_eq!(
@@ -258,7 +81,7 @@ async fn a_file_with_bad_rows_is_not_served_and_they_are_told(bucket: &Bucket) {
 async fn a_file_may_take_several_invocations(bucket: &Bucket) {
     let before = bucket.record().await;
     let rows = rows(3001);
-    bucket.put("many.jsonl", &json_lines(&rows)).await;
+    bucket.put("many.jsonl", json_lines(&rows)).await;
     let record = bucket.wait_until_published("many.jsonl").await;
     assert_eq!(record.published[0].rows, 3001);
     assert_eq!(bucket.found(&users(&rows)).await, 3001);
@@ -272,7 +95,7 @@ async fn killing_the_function_loses_nothing(bucket: &Bucket) {
     let function = bucket.aws.text("/feature_files/function");
     let rows = rows(3500);
     let before = bucket.record().await;
-    bucket.put("killed.jsonl", &json_lines(&rows)).await;
+    bucket.put("killed.jsonl", json_lines(&rows)).await;
     let mut killed = HashSet::new();
     let deadline = Instant::now() + PATIENCE;
     loop {

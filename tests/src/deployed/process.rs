@@ -1,4 +1,4 @@
-//! The processes of a function's execution environments, for tests that kill one.
+//! The processes of a function's execution environments, for tests that kill one or see what it takes.
 
 use std::process::Command;
 
@@ -30,4 +30,11 @@ fn descends(mut id: u64, ancestor: u64) -> bool {
 pub(super) fn signal(id: u64, signal: &str) -> bool {
     let status = Command::new("kill").args(["-s", signal, &id.to_string()]).status();
     status.expect("kill runs").success()
+}
+
+/// The most memory that a running process has had, in MiB.
+pub(super) fn peak_memory(id: u64) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? / 1024)
 }
