@@ -19,7 +19,7 @@ const FOREIGN_WORLDS: [(&[&str], &[&str]); 6] = [
 ];
 
 /// What each crate may depend on within the workspace.
-const INTERNAL: [(&str, &[&str]); 8] = [
+const INTERNAL: [(&str, &[&str]); 9] = [
     ("sardonyx-core", &[]),
     ("sardonyx-aws", &["sardonyx-core"]),
     ("sardonyx-ingest", &["sardonyx-core"]),
@@ -31,6 +31,7 @@ const INTERNAL: [(&str, &[&str]); 8] = [
         &["sardonyx-core", "sardonyx-aws", "sardonyx-ingest", "sardonyx-onnx"],
     ),
     ("sardonyx-bench", &["sardonyx-core", "sardonyx-aws", "sardonyx-onnx"]),
+    ("sardonyx-bench-peers", &["sardonyx-core", "sardonyx-onnx"]),
 ];
 
 /// What does I/O has no place in the domain.
