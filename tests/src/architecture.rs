@@ -8,14 +8,20 @@ use serde_json::{Value as Json, json};
 use crate::models::repository;
 
 /// Each foreign world, by the beginnings of its crates' names, and the only crates that may know it. Protobuf is the form of ONNX files
-/// and of Feast's registry. The benchmarks take items as the AWS SDK gives them.
+/// and of Feast's registry. The benchmarks take items as the AWS SDK gives them, and their peers are functions without Sardonyx's adapters.
 const FOREIGN_WORLDS: [(&[&str], &[&str]); 6] = [
-    (&["aws-", "aws_sdk"], &["sardonyx-aws", "sardonyx-bench"]),
+    (
+        &["aws-", "aws_sdk"],
+        &["sardonyx-aws", "sardonyx-bench", "sardonyx-bench-peers"],
+    ),
     (&["tract"], &["sardonyx-onnx"]),
     (&["prost"], &["sardonyx-onnx", "sardonyx-cli"]),
     (&["serde-saphyr"], &["sardonyx-cli"]),
     (&["parquet", "arrow", "csv"], &["sardonyx-ingest"]),
-    (&["lambda_", "lambda-", "aws_lambda_", "http"], &["sardonyx-lambda"]),
+    (
+        &["lambda_", "lambda-", "aws_lambda_", "http"],
+        &["sardonyx-lambda", "sardonyx-bench-peers"],
+    ),
 ];
 
 /// What each crate may depend on within the workspace.
