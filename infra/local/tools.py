@@ -53,13 +53,18 @@ def _problem(name: str) -> str | None:
 def install() -> None:
     """Installs the pinned Python and Node tools, each once for each state of its pins."""
     python_environment(VENV, _REQUIREMENTS, "the pinned tools", resolve=False)
-    lock = INFRA / "package-lock.json"
-    stamp = INFRA / "node_modules" / ".installed"
+    node_modules(INFRA, "the CDK")
+
+
+def node_modules(directory: Path, what: str) -> None:
+    """Installs the Node packages that a folder's lock file names, once for each state of it."""
+    lock = directory / "package-lock.json"
+    stamp = directory / "node_modules" / ".installed"
     if _current(stamp, lock):
         return
-    with console.step("Installing the CDK (npm ci)") as step:
+    with console.step(f"Installing {what} (npm ci)") as step:
         command = ["npm", "ci", "--no-audit", "--no-fund"]
-        process.run(command, log=_LOGS / "npm.log", step=step, directory=INFRA)
+        process.run(command, log=_LOGS / "npm.log", step=step, directory=directory)
         stamp.write_text(_digest(lock))
 
 

@@ -1,0 +1,127 @@
+"""The peers of the benchmarks of the prediction path: installed, built, and packaged as one would deploy them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import console
+import process
+import tools
+from workspace import ROOT, TARGET, TOOLS, cargo_environment
+
+_SOURCE = ROOT / "tests" / "bench" / "peers"
+_INSTALLED = TOOLS / "peers"
+_PACKAGES = TARGET / "bench" / "packages"
+_LOG = TARGET / "tool-logs" / "bench-peers.log"
+_RUST_PACKAGE = "sardonyx-bench-peers"
+_NODE_FILES = (".npmrc", "package.json", "package-lock.json", "index.mjs", "runtime.mjs")
+_SMALLEST = 9
+# What a virtual environment has and a deployment package has not: what installs, and what Python compiles again.
+_NOT_DEPLOYED = {"pip", "setuptools", "pkg_resources", "_distutils_hack", "__pycache__"}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A function that takes part, ready to be started."""
+
+    name: str
+    command: list[str | Path]
+    directory: Path
+    # What its deployment package holds, by the name in there.
+    files: dict[str, Path]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def package(self) -> int:
+        """Makes the deployment package, as small as a zip gets, and returns its bytes."""
+        _PACKAGES.mkdir(parents=True, exist_ok=True)
+        path = _PACKAGES / f"{self.name}.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_SMALLEST) as package:
+            for name, file in sorted(self.files.items()):
+                package.write(file, name)
+        return path.stat().st_size
+
+
+def peers(profile: str) -> list[Peer]:
+    """All peers, those in Rust built with that profile of cargo."""
+    python = _python()
+    return [python, _node(), *_rust(profile, _onnxruntime(python))]
+
+
+def _python() -> Peer:
+    source = _SOURCE / "python"
+    interpreter = tools.python_environment(
+        _INSTALLED / "python", source / "requirements.txt", "the benchmarks' peer in Python", resolve=False
+    )
+    # Python writes what it compiles beside the source.
+    directory = _INSTALLED / "python-function"
+    directory.mkdir(exist_ok=True)
+    shutil.copy2(source / "handler.py", directory)
+    files = dict(_deployed(_site_packages(interpreter))) | {"handler.py": directory / "handler.py"}
+    return Peer("python", [interpreter, "-m", "awslambdaric", "handler.handler"], directory, files)
+
+
+def _node() -> Peer:
+    directory = _INSTALLED / "node"
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in _NODE_FILES:
+        shutil.copy2(_SOURCE / "node" / name, directory)
+    tools.node_modules(directory, "the benchmarks' peer in Node")
+    with console.step("Bundling the benchmarks' peer in Node") as step:
+        process.run(["npm", "run", "build"], log=_LOG, step=step, directory=directory)
+    return Peer("node", ["node", "index.mjs"], directory / "dist", dict(_node_files(directory)))
+
+
+def _node_files(directory: Path) -> Iterator[tuple[str, Path]]:
+    """The bundle, and of the packages that are not in it those that run. ONNX Runtime comes for all platforms."""
+    yield "index.mjs", directory / "dist" / "index.mjs"
+    architecture = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
+    binaries = Path("onnxruntime-node", "bin")
+    modules = directory / "node_modules"
+    for package in ("onnxruntime-node", "onnxruntime-common"):
+        for file in _files(modules / package):
+            name = file.relative_to(modules)
+            if not name.is_relative_to(binaries) or name.parts[3:5] == ("linux", architecture):
+                yield f"node_modules/{name}", file
+
+
+def _rust(profile: str, onnxruntime: Path) -> list[Peer]:
+    with console.step(f"Building the benchmarks' peers in Rust, profile {profile}") as step:
+        command = ["cargo", "build", "--profile", profile, "--package", _RUST_PACKAGE]
+        process.run(command, log=_LOG, step=step, environment=cargo_environment())
+    # The environment that cargo had says where its output is, too.
+    output = TARGET / ("debug" if profile == "dev" else profile)
+    ort, noop, floor = (output / name for name in ("ort", "noop", "floor"))
+    files = {"bootstrap": ort, f"lib/{onnxruntime.name}": onnxruntime}
+    return [
+        Peer("rust-ort", [ort], ROOT, files, {"ORT_DYLIB_PATH": str(onnxruntime)}),
+        Peer("noop", [noop], ROOT, {"bootstrap": noop}),
+        Peer("floor", [floor], ROOT, {"bootstrap": floor}),
+    ]
+
+
+def _onnxruntime(python: Peer) -> Path:
+    """The library of ONNX Runtime, which comes with the Python package: Rust runs the same release as Python."""
+    (library,) = (path for name, path in python.files.items() if name.startswith("onnxruntime/capi/libonnxruntime.so"))
+    return library
+
+
+def _site_packages(interpreter: Path) -> Path:
+    (found,) = (interpreter.parents[1] / "lib").glob("python3.*/site-packages")
+    return found
+
+
+def _deployed(site_packages: Path) -> Iterator[tuple[str, Path]]:
+    for file in _files(site_packages):
+        name = file.relative_to(site_packages)
+        if not any(part.split("-")[0] in _NOT_DEPLOYED for part in name.parts):
+            yield str(name), file
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    return (Path(folder, file) for folder, _, files in os.walk(directory) for file in files)
