@@ -217,3 +217,73 @@ fn array<const N: usize>(values: &mut &[u8]) -> Option<[u8; N]> {
     *values = rest;
     Some(*array)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn encoder() -> Encoder {
+        let manifest = json!({
+            "artifact": {"file": "model.onnx"},
+            "feature_views": [{"name": "user", "join_keys": [{"name": "id"}, {"name": "shop"}], "features": [
+                {"name": "tier", "type": "string"}, {"name": "unused", "type": "int64"}, {"name": "share", "type": "float32"},
+                {"name": "is_new", "type": "bool"}, {"name": "total", "type": "float64"}]}],
+            "inputs": [{"name": "features", "features": [
+                {"name": "total", "source": "user", "missing": {"default": 7}},
+                {"name": "channel", "source": "request", "categories": ["web", "app"], "missing": "nan"},
+                {"name": "hour", "source": "request", "missing": "reject"},
+                {"name": "tier", "source": "user", "categories": ["none", "gold"], "missing": {"default": "none"}},
+                {"name": "share", "source": "user", "missing": "nan"},
+                {"name": "is_new", "source": "user", "missing": "nan"}]}],
+            "outputs": [{"name": "label", "role": "label"}, {"name": "p", "role": "probabilities"}],
+        });
+        let manifest = Manifest::from_json(manifest.to_string().as_bytes()).expect("is a manifest");
+        assert_eq!(manifest.score_output(), (1, "p"));
+        Encoder::new(&manifest)
+    }
+
+    fn encode(instance: &serde_json::Value, packed: Option<&[u8]>) -> Vec<f32> {
+        let mut row = vec![0.0; encoder().width()];
+        let instance = instance.as_object().expect("is an object");
+        encoder().encode(instance, [packed], &mut row).expect("is encoded");
+        row
+    }
+
+    #[test]
+    fn keys_do_not_run_together() {
+        let instance = json!({"id": 9_007_199_254_741_591_i64, "shop": "a#b%"});
+        let key = encoder().key(0, instance.as_object().expect("is an object"));
+        assert_eq!(key.expect("has its keys"), "user#9007199254741591#a%23b%25");
+        assert!(encoder().key(0, &serde_json::Map::new()).is_err());
+    }
+
+    #[test]
+    fn values_come_into_their_columns() {
+        let mut packed = vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0b10_10_10_10, 0b10];
+        packed.extend(4_u32.to_le_bytes());
+        packed.extend(b"gold");
+        packed.extend(5_i64.to_le_bytes());
+        packed.extend(0.25_f32.to_le_bytes());
+        packed.push(1);
+        packed.extend(1.5_f64.to_le_bytes());
+        let row = encode(&json!({"channel": "app", "hour": 23}), Some(&packed));
+        assert_eq!(row, [1.5, 1.0, 23.0, 1.0, 0.25, 1.0]);
+        let short = &packed[..packed.len() - 1];
+        let instance = serde_json::Map::new();
+        assert!(encoder().encode(&instance, [Some(short)], &mut [0.0; 6]).is_err());
+    }
+
+    #[test]
+    fn what_is_missing_is_the_default_or_nan() {
+        // A null, three that are absent, and a NaN where there is a default.
+        let mut packed = vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0b01, 0b10];
+        packed.extend(f64::NAN.to_le_bytes());
+        for packed in [None, Some(packed.as_slice())] {
+            let row = encode(&json!({"channel": "fax", "hour": null}), packed);
+            assert_eq!((row[0], row[3]), (7.0, 0.0));
+            assert!([1, 2, 4, 5].iter().all(|&column| row[column].is_nan()), "{row:?}");
+        }
+    }
+}
