@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::backoff::Backoff;
 use crate::clients::unavailable;
 use crate::dynamodb_online_store::describe_table;
+use crate::lazy_client::LazyClient;
 use crate::native_layout::{ENTITY_KEY, EVENT_TIME, Item, to_item};
 use crate::snapshot_record::{self, REVISION, record_key};
 
@@ -38,15 +39,15 @@ const THROTTLED: [&str; 3] = [
 /// Writes feature rows of the native layout into a table.
 #[derive(Clone, Debug)]
 pub struct DynamoDbFeatureWriter {
-    client: Client,
+    client: LazyClient<Client>,
     table: String,
 }
 
 impl DynamoDbFeatureWriter {
     /// Writes into `table`.
-    pub fn new(client: Client, table: impl Into<String>) -> Self {
+    pub fn new(client: impl Into<LazyClient<Client>>, table: impl Into<String>) -> Self {
         Self {
-            client,
+            client: client.into(),
             table: table.into(),
         }
     }

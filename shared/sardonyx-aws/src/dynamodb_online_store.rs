@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemError, BatchGetItemOutput};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures_util::future::try_join_all;
 use sardonyx_core::manifest::{FeatureView, Layout};
@@ -13,6 +15,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::backoff::Backoff;
 use crate::clients::unavailable;
+use crate::direct::DirectCalls;
+use crate::lazy_client::LazyClient;
 use crate::native_layout::{ENTITY_KEY, Item};
 use crate::row_layout::{RowLayout, TableRead};
 use crate::snapshot_record::{self, CurrentSnapshots, record_key};
@@ -28,7 +32,9 @@ const ATTEMPTS: u32 = 3;
 /// tables that the views name.
 #[derive(Clone, Debug)]
 pub struct DynamoDbOnlineStore {
-    client: Client,
+    client: LazyClient<Client>,
+    /// What is tried before the client.
+    direct: Option<Arc<DirectCalls>>,
     table: String,
     current: Arc<CurrentSnapshots>,
 }
@@ -54,12 +60,19 @@ impl Deadline {
 
 impl DynamoDbOnlineStore {
     /// The store whose native rows are in `table`.
-    pub fn new(client: Client, table: impl Into<String>) -> Self {
+    pub fn new(client: impl Into<LazyClient<Client>>, table: impl Into<String>) -> Self {
         Self {
-            client,
+            client: client.into(),
+            direct: None,
             table: table.into(),
             current: Arc::new(CurrentSnapshots::new(SNAPSHOT_MAX_AGE)),
         }
+    }
+
+    /// Makes its calls directly, and those that fail again with the client.
+    #[must_use]
+    pub(crate) fn with_direct_calls(self, direct: Option<Arc<DirectCalls>>) -> Self {
+        Self { direct, ..self }
     }
 
     /// Uses what it has read of a view's snapshots for this long instead of a second.
@@ -83,12 +96,9 @@ impl DynamoDbOnlineStore {
     ) -> Result<Items, StoreError> {
         let mut items = Items::new();
         let mut backoff = Backoff::default();
+        let mut direct = self.direct.as_deref();
         loop {
-            let call = self
-                .client
-                .batch_get_item()
-                .set_request_items(Some(pending.clone()))
-                .send();
+            let call = self.batch_get(direct.take(), &pending);
             let answer = match timeout_at(deadline.at.min(Instant::now() + deadline.attempt), call).await {
                 Ok(answer) => answer.map_err(|error| unavailable(describe_tables(&pending), error))?,
                 Err(_) if Instant::now() < deadline.at => continue,
@@ -102,6 +112,23 @@ impl DynamoDbOnlineStore {
             }
             backoff.wait(deadline.at, || describe_tables(&pending)).await?;
         }
+    }
+
+    async fn batch_get(
+        &self,
+        direct: Option<&DirectCalls>,
+        request: &HashMap<String, KeysAndAttributes>,
+    ) -> Result<BatchGetItemOutput, SdkError<BatchGetItemError>> {
+        if let Some(direct) = direct
+            && let Ok(answer) = direct.batch_get(request).await
+        {
+            return Ok(answer);
+        }
+        self.client
+            .batch_get_item()
+            .set_request_items(Some(request.clone()))
+            .send()
+            .await
     }
 
     /// Looks up the current snapshots of the views of which none is known yet.

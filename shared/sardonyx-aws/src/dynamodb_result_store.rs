@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +11,8 @@ use sardonyx_core::ports::{PredictionRecord, Recorded, ResultStore, StoreError};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clients::unavailable;
+use crate::direct::DirectCalls;
+use crate::lazy_client::LazyClient;
 
 const PREDICTION_ID: &str = "prediction_id";
 const MODEL_NAME: &str = "model_name";
@@ -18,21 +21,26 @@ const PREDICTION: &str = "prediction";
 const RECORDED_AT: &str = "recorded_at";
 const EXPIRES_AT: &str = "expires_at";
 
+const IS_NEW: &str = "attribute_not_exists(prediction_id)";
+
 /// How many writes are under way at once: enough to hide the round trip, few enough not to be throttled for a burst.
 const WRITES_IN_FLIGHT: usize = 32;
 
 /// Recorded predictions in a DynamoDB table with the partition key `prediction_id` and the sort key `model_name`.
 #[derive(Clone, Debug)]
 pub struct DynamoDbResultStore {
-    client: Client,
+    client: LazyClient<Client>,
+    /// What is tried before the client.
+    direct: Option<Arc<DirectCalls>>,
     table: String,
 }
 
 impl DynamoDbResultStore {
     /// The predictions in `table`.
-    pub fn new(client: Client, table: impl Into<String>) -> Self {
+    pub fn new(client: impl Into<LazyClient<Client>>, table: impl Into<String>) -> Self {
         Self {
-            client,
+            client: client.into(),
+            direct: None,
             table: table.into(),
         }
     }
@@ -41,18 +49,26 @@ impl DynamoDbResultStore {
         format!("the table {}", self.table)
     }
 
+    /// Writes directly, and what fails again with the client.
+    #[must_use]
+    pub(crate) fn with_direct_calls(self, direct: Option<Arc<DirectCalls>>) -> Self {
+        Self { direct, ..self }
+    }
+
     async fn record_one(&self, record: &PredictionRecord) -> Result<Recorded, StoreError> {
+        let item = to_item(record);
+        if let Some(direct) = &self.direct
+            && let Ok(is_new) = direct.put_if(&self.table, &item, IS_NEW).await
+        {
+            return Ok(if is_new { Recorded::New } else { Recorded::AlreadyThere });
+        }
+        // Where the direct call has written all the same, the item is there, as after any repeated call.
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .item(PREDICTION_ID, AttributeValue::S(record.prediction_id.clone()))
-            .item(MODEL_NAME, AttributeValue::S(record.model_name.clone()))
-            .item(MODEL_VERSION, AttributeValue::S(record.model_version.clone()))
-            .item(PREDICTION, AttributeValue::S(record.prediction.clone()))
-            .item(RECORDED_AT, AttributeValue::N(record.recorded_at_ms.to_string()))
-            .item(EXPIRES_AT, AttributeValue::N(record.expires_at_seconds.to_string()))
-            .condition_expression(format!("attribute_not_exists({PREDICTION_ID})"));
+            .set_item(Some(item))
+            .condition_expression(IS_NEW);
         match put.send().await {
             Ok(_) => Ok(Recorded::New),
             Err(error) => match error.as_service_error() {
@@ -88,6 +104,20 @@ impl DynamoDbResultStore {
             expires_at_seconds: number(EXPIRES_AT)?,
         })
     }
+}
+
+fn to_item(record: &PredictionRecord) -> HashMap<String, AttributeValue> {
+    let text = |text: &String| AttributeValue::S(text.clone());
+    let number = |number: i64| AttributeValue::N(number.to_string());
+    let attributes = [
+        (PREDICTION_ID, text(&record.prediction_id)),
+        (MODEL_NAME, text(&record.model_name)),
+        (MODEL_VERSION, text(&record.model_version)),
+        (PREDICTION, text(&record.prediction)),
+        (RECORDED_AT, number(record.recorded_at_ms)),
+        (EXPIRES_AT, number(record.expires_at_seconds)),
+    ];
+    attributes.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 #[async_trait]

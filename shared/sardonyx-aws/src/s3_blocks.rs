@@ -39,7 +39,7 @@ impl BlockThread {
     /// Starts the thread. The client is made on it.
     pub(crate) async fn start<F>(client: impl FnOnce() -> F + Send + 'static) -> Result<Self, StoreError>
     where
-        F: Future<Output = Client>,
+        F: Future<Output = Result<Client, Cause>>,
     {
         let failed = |error: Cause| unavailable("the thread that reads from S3", error);
         let runtime = Builder::new_current_thread().enable_all().build();
@@ -60,7 +60,7 @@ impl BlockThread {
             .map_err(|error| failed(error.into()))?;
         Ok(Self {
             runtime: handle,
-            client: ready.await.map_err(|error| failed(error.into()))?,
+            client: ready.await.map_err(|error| failed(error.into()))?.map_err(failed)?,
             _alive: alive,
         })
     }
@@ -282,7 +282,7 @@ mod tests {
             .credentials_provider(Credentials::new("a", "b", None, None, "test"))
             .http_client(http_client)
             .build();
-        let thread = BlockThread::start(|| async { Client::from_conf(config) })
+        let thread = BlockThread::start(|| async { Ok(Client::from_conf(config)) })
             .await
             .expect("starts");
         (S3Object::new(Arc::new(thread), "bucket", "key", "one", SIZE), requests)

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sardonyx_core::ports::{CatalogueStore, Published, StoreError};
 use sardonyx_core::rank::CatalogueId;
 
+use crate::lazy_client::LazyClient;
 use crate::s3_objects::S3Objects;
 
 /// Packed catalogues in an S3 bucket: `catalogues/{model}/{model version}/{id}` never changes, and `…/current` holds the id of the current one.
@@ -14,7 +15,7 @@ pub struct S3CatalogueStore {
 
 impl S3CatalogueStore {
     /// The catalogues in `bucket`.
-    pub fn new(client: Client, bucket: impl Into<String>) -> Self {
+    pub fn new(client: impl Into<LazyClient<Client>>, bucket: impl Into<String>) -> Self {
         Self {
             objects: S3Objects::new(client, bucket),
         }

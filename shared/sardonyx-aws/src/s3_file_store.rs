@@ -9,20 +9,21 @@ use bytes::Bytes;
 use sardonyx_core::ports::{FileStore, StoreError, StoredFile};
 
 use crate::clients::{AwsClients, unavailable};
+use crate::lazy_client::LazyClient;
 use crate::s3_blocks::{BlockThread, S3Object};
 
 /// Files of feature rows in S3. They are read by ranges, as they are needed, and always with the entity tag that they were opened with.
 #[derive(Debug)]
 pub struct S3FileStore {
-    client: Client,
+    client: LazyClient<Client>,
     blocks: OnceLock<Arc<BlockThread>>,
 }
 
 impl S3FileStore {
     /// Files of which `client` opens and writes those of this process's account. They are read with another client, from the environment.
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: impl Into<LazyClient<Client>>) -> Self {
         Self {
-            client,
+            client: client.into(),
             blocks: OnceLock::new(),
         }
     }
@@ -32,7 +33,8 @@ impl S3FileStore {
         if let Some(thread) = self.blocks.get() {
             return Ok(Arc::clone(thread));
         }
-        let started = Arc::new(BlockThread::start(|| async { AwsClients::from_env().await.s3 }).await?);
+        let client = || async { Ok(Client::clone(&AwsClients::from_env().await?.s3)) };
+        let started = Arc::new(BlockThread::start(client).await?);
         Ok(Arc::clone(self.blocks.get_or_init(|| started)))
     }
 }

@@ -1,5 +1,7 @@
 //! Whole objects of a bucket, some of which never change.
 
+use std::sync::Arc;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
@@ -7,6 +9,8 @@ use bytes::Bytes;
 use sardonyx_core::ports::{Published, StoreError};
 
 use crate::clients::unavailable;
+use crate::direct::{DirectCalls, collect};
+use crate::lazy_client::LazyClient;
 
 /// What S3 says when there is no such object; to a HEAD request it says the last.
 const NOT_THERE: [&str; 3] = ["NoSuchKey", "NoSuchBucket", "NotFound"];
@@ -14,26 +18,37 @@ const NOT_THERE: [&str; 3] = ["NoSuchKey", "NoSuchBucket", "NotFound"];
 /// The objects of a bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct S3Objects {
-    client: Client,
+    client: LazyClient<Client>,
+    /// What is tried before the client, for whole objects.
+    direct: Option<Arc<DirectCalls>>,
     bucket: String,
 }
 
 impl S3Objects {
-    pub(crate) fn new(client: Client, bucket: impl Into<String>) -> Self {
+    pub(crate) fn new(client: impl Into<LazyClient<Client>>, bucket: impl Into<String>) -> Self {
         Self {
-            client,
+            client: client.into(),
+            direct: None,
             bucket: bucket.into(),
         }
     }
 
+    pub(crate) fn with_direct_calls(self, direct: Option<Arc<DirectCalls>>) -> Self {
+        Self { direct, ..self }
+    }
+
     /// The bytes of an object.
     pub(crate) async fn get(&self, key: &str) -> Result<Bytes, StoreError> {
+        if let Some(direct) = &self.direct
+            && let Ok(bytes) = direct.get_object(&self.bucket, key).await
+        {
+            return Ok(bytes);
+        }
         let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
         let object = object.map_err(|error| self.error(key, error))?;
-        let body = object.body.collect().await;
-        Ok(body
-            .map_err(|error| unavailable(self.describe(key), error))?
-            .into_bytes())
+        let length = object.content_length.and_then(|length| usize::try_from(length).ok());
+        let bytes = collect(object.body, length).await;
+        bytes.map_err(|error| unavailable(self.describe(key), error))
     }
 
     /// That there is such an object.

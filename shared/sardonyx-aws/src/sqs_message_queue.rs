@@ -5,19 +5,20 @@ use aws_sdk_sqs::Client;
 use sardonyx_core::ports::{MessageQueue, StoreError};
 
 use crate::clients::unavailable;
+use crate::lazy_client::LazyClient;
 
 /// A standard SQS queue.
 #[derive(Clone, Debug)]
 pub struct SqsMessageQueue {
-    client: Client,
+    client: LazyClient<Client>,
     url: String,
 }
 
 impl SqsMessageQueue {
     /// The queue with that URL.
-    pub fn new(client: Client, url: impl Into<String>) -> Self {
+    pub fn new(client: impl Into<LazyClient<Client>>, url: impl Into<String>) -> Self {
         Self {
-            client,
+            client: client.into(),
             url: url.into(),
         }
     }

@@ -8,19 +8,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, HttpClient, Region};
 use aws_sdk_dynamodb::{Client, Config};
-use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use sardonyx_core::manifest::{FeatureView, Layout};
 use sardonyx_core::ports::{FeatureWriter, Merged, OnlineStore, RowWrite, StoreError, ViewRead, ViewRows};
 use sardonyx_core::snapshots::{SnapshotId, ViewSnapshots};
 use serde_json::{Map, Value as Json, json};
 
+use crate::direct::DirectCalls;
 use crate::feast_layout::writer::to_item;
-use crate::{DynamoDbFeatureWriter, DynamoDbOnlineStore};
+use crate::{DynamoDbFeatureWriter, DynamoDbOnlineStore, http_client};
 
 /// The table of the native rows.
 pub(crate) const TABLE: &str = "features";
 
 /// The stub, as seen from its side.
+#[derive(Debug)]
 pub(crate) struct Stub {
     /// By table and key.
     items: Mutex<BTreeMap<(String, String), Json>>,
@@ -30,6 +33,7 @@ pub(crate) struct Stub {
 }
 
 impl Stub {
+    /// The adapters on a stub, which read as a function does: directly.
     pub(crate) fn store(unprocessed_share: f64) -> (Arc<Self>, StubStore) {
         let stub = Arc::new(Self {
             items: Mutex::default(),
@@ -37,32 +41,30 @@ impl Stub {
             reads: AtomicUsize::default(),
             most_keys: AtomicUsize::default(),
         });
-        let answering = Arc::clone(&stub);
-        let http_client = infallible_client_fn(move |request| {
-            let target = request
-                .headers()
-                .get("x-amz-target")
-                .expect("has a target")
-                .to_str()
-                .expect("is text");
-            let body: Json = serde_json::from_slice(request.body().bytes().expect("is in memory")).expect("is JSON");
-            let answer = match target {
-                "DynamoDB_20120810.BatchGetItem" => answering.batch_get(&body),
-                "DynamoDB_20120810.BatchWriteItem" => answering.batch_write(&body),
-                "DynamoDB_20120810.GetItem" => answering.get(&body),
-                "DynamoDB_20120810.PutItem" if answering.condition_holds(&body) => {
-                    answering.put(text(&body["TableName"]), &body["Item"])
-                }
-                "DynamoDB_20120810.PutItem" => {
-                    let error = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}"#;
-                    let answer = http::Response::builder().status(400).body(error.to_owned());
-                    return answer.expect("is complete");
-                }
-                other => panic!("{other} is not expected"),
-            };
-            http::Response::new(answer.to_string())
-        });
-        (stub, StubStore::on(http_client))
+        let connector = stub.connector();
+        let store = StubStore::on(http_client::client(connector.clone())).with_direct_calls(connector);
+        (stub, store)
+    }
+
+    /// Connections to it.
+    pub(crate) fn connector(self: &Arc<Self>) -> SharedHttpConnector {
+        SharedHttpConnector::new(StubConnector(Arc::clone(self)))
+    }
+
+    /// An operation's answer, or the error that its condition does not hold.
+    fn answer(&self, target: &str, body: &Json) -> Result<Json, &'static str> {
+        Ok(match target {
+            "DynamoDB_20120810.BatchGetItem" => self.batch_get(body),
+            "DynamoDB_20120810.BatchWriteItem" => self.batch_write(body),
+            "DynamoDB_20120810.GetItem" => self.get(body),
+            "DynamoDB_20120810.PutItem" if self.condition_holds(body) => {
+                self.put(text(&body["TableName"]), &body["Item"])
+            }
+            "DynamoDB_20120810.PutItem" => {
+                return Err(r#"{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}"#);
+            }
+            other => panic!("{other} is not expected"),
+        })
     }
 
     fn is_processed(&self) -> bool {
@@ -148,6 +150,23 @@ impl Stub {
     }
 }
 
+/// A connection to the stub.
+#[derive(Debug)]
+struct StubConnector(Arc<Stub>);
+
+impl HttpConnector for StubConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").expect("has a target");
+        let body = serde_json::from_slice(request.body().bytes().expect("is in memory")).expect("is JSON");
+        let (status, answer) = match self.0.answer(target, &body) {
+            Ok(answer) => (200, answer.to_string()),
+            Err(problem) => (400, problem.to_owned()),
+        };
+        let status = status.try_into().expect("is a status");
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, answer.into())))
+    }
+}
+
 fn object(json: &Json) -> &Map<String, Json> {
     json.as_object().expect("is an object")
 }
@@ -156,9 +175,15 @@ fn text(json: &Json) -> &str {
     json.as_str().expect("is text")
 }
 
+/// The partition key and, where there is one, the sort key.
 fn key_of(item: &Json) -> String {
-    let key = item.get("entity_key").or(item.get("entity_id")).expect("has a key");
-    text(&key["S"]).to_owned()
+    let attributes = ["entity_key", "entity_id", "prediction_id", "model_name"].iter();
+    let keys: Vec<_> = attributes
+        .filter_map(|name| item.get(*name))
+        .map(|key| text(&key["S"]))
+        .collect();
+    assert!(!keys.is_empty(), "has a key");
+    keys.join("/")
 }
 
 /// What a projection leaves of an item: attributes, and entries of the map that `#v` stands for, which goes with its last entry.
@@ -200,20 +225,34 @@ impl StubStore {
         DynamoDbOnlineStore::new(self.client.clone(), TABLE).with_snapshot_max_age(Duration::ZERO)
     }
 
+    /// Reads directly over these connections, first.
+    pub(crate) fn with_direct_calls(self, connector: SharedHttpConnector) -> Self {
+        let direct = Arc::new(DirectCalls::on(connector));
+        Self {
+            store: self.store.with_direct_calls(Some(direct)),
+            ..self
+        }
+    }
+
     pub(crate) fn on(http_client: impl HttpClient + 'static) -> Self {
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("eu-west-1"))
-            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
-            .http_client(http_client)
-            .build();
-        let client = Client::from_conf(config);
+        let client = client(http_client);
         Self {
             store: DynamoDbOnlineStore::new(client.clone(), TABLE),
             writer: DynamoDbFeatureWriter::new(client.clone(), TABLE),
             client,
         }
     }
+}
+
+/// A client whose calls go there.
+pub(crate) fn client(http_client: impl HttpClient + 'static) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("eu-west-1"))
+        .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+        .http_client(http_client)
+        .build();
+    Client::from_conf(config)
 }
 
 #[async_trait]

@@ -1,9 +1,14 @@
 //! What the online store does when DynamoDB does not process every key.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_smithy_http_client::test_util::NeverClient;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
 use sardonyx_core::entity::{EntityKey, KeyType, KeyValue};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::manifest::{FeatureView, Layout};
@@ -11,13 +16,57 @@ use sardonyx_core::ports::{FeatureWriter, OnlineStore, RowWrite, StoreError, Vie
 use sardonyx_core::testing::{conformance, models};
 use sardonyx_core::value::{FeatureValue, ValueType};
 
-use crate::stub_dynamodb::{Stub, StubStore};
+use crate::direct::DirectCalls;
+use crate::stub_dynamodb::{Stub, StubStore, client};
+use crate::{DynamoDbResultStore, http_client};
 
 #[tokio::test(start_paused = true)]
 async fn both_layouts_conform_while_three_keys_of_ten_are_throttled() {
     for layout in [Layout::Native, Layout::Feast] {
         let (_, store) = Stub::store(0.3);
         conformance::online_store(&store, &store, layout).await;
+    }
+}
+
+/// Connections on which nothing comes back as it should.
+#[derive(Debug)]
+struct Broken(u16);
+
+impl HttpConnector for Broken {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::ready(match self.0 {
+            0 => Err(ConnectorError::io("the connection was closed".into())),
+            status => Ok(HttpResponse::new(
+                status.try_into().expect("is a status"),
+                SdkBody::from("<html>"),
+            )),
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_direct_calls_fail_the_client_of_the_sdk_reads() {
+    for status in [0, 200, 400, 503] {
+        let (stub, store) = Stub::store(0.3);
+        let store = store.with_direct_calls(SharedHttpConnector::new(Broken(status)));
+        conformance::online_store(&store, &store, Layout::Native).await;
+        assert!(stub.reads.load(Ordering::Relaxed) > 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_are_recorded_once_directly_and_where_direct_calls_fail() {
+    let of_stub = |stub: &Arc<Stub>, direct| {
+        let client = client(http_client::client(stub.connector()));
+        let direct = Arc::new(DirectCalls::on(direct));
+        DynamoDbResultStore::new(client, "results").with_direct_calls(Some(direct))
+    };
+    let (stub, _) = Stub::store(0.0);
+    conformance::result_store(&of_stub(&stub, stub.connector())).await;
+    // What comes with the status 200 is of no account: the item is written.
+    for status in [0, 400, 503] {
+        let (stub, _) = Stub::store(0.0);
+        conformance::result_store(&of_stub(&stub, SharedHttpConnector::new(Broken(status)))).await;
     }
 }
 

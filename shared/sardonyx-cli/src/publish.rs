@@ -25,7 +25,7 @@ pub(crate) async fn run(args: &PublishArgs) -> Result<String, CommandError> {
     let artifact = read_file(&args.model_dir.join(&manifest.artifact.file))?;
     OnnxModel::load(&manifest, &artifact)?;
 
-    let store = AwsClients::from_env().await.model_store(&args.bucket);
+    let store = AwsClients::from_env().await?.model_store(&args.bucket);
     let (name, version) = (&manifest.name, &manifest.version);
     // The manifest goes last: a version that has one is complete.
     let published = [

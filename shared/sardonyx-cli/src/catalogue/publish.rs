@@ -28,7 +28,7 @@ pub(crate) async fn publish(args: &PublishArgs) -> Result<String, CommandError> 
     let packed = read_file(&args.file)?;
     let catalogue = Catalogue::from_bytes(&packed, &CatalogueSchema::new(&manifest)?)?;
 
-    let store = AwsClients::from_env().await.catalogue_store(&args.bucket);
+    let store = AwsClients::from_env().await?.catalogue_store(&args.bucket);
     let (name, version) = (&manifest.name, &manifest.version);
     let (id, published) = store.publish(name, version, packed.into()).await?;
     // Only now can nobody find it current and not there.

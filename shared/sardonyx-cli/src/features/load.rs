@@ -56,7 +56,7 @@ pub(crate) struct LoadArgs {
 /// Makes a snapshot of the file's rows, and points readers to it.
 pub(crate) async fn load(args: &LoadArgs) -> Result<String, CommandError> {
     let (manifest, view) = view_of(&args.model, &args.view)?;
-    let clients = AwsClients::from_env().await;
+    let clients = AwsClients::from_env().await?;
     let file = input::open(&args.file, &clients).await?;
     let options = args.options()?;
     let writer = clients.feature_writer(&args.table);

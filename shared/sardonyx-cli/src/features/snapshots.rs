@@ -33,7 +33,7 @@ pub(crate) struct RollBackArgs {
 /// Points readers to an earlier snapshot.
 pub(crate) async fn roll_back(args: &RollBackArgs) -> Result<String, CommandError> {
     let (_, view) = view_of(&args.of.model, &args.of.view)?;
-    let writer = AwsClients::from_env().await.feature_writer(&args.of.table);
+    let writer = AwsClients::from_env().await?.feature_writer(&args.of.table);
     let mut to = args.to.as_ref().map(SnapshotId::new).transpose()?;
     let roll_back = |snapshots: &mut ViewSnapshots| {
         let from = snapshots.current.clone();
@@ -53,7 +53,7 @@ pub(crate) async fn roll_back(args: &RollBackArgs) -> Result<String, CommandErro
 /// Lists what can be gone back to, the latest first.
 pub(crate) async fn snapshots(args: &SnapshotsArgs) -> Result<String, CommandError> {
     let (_, view) = view_of(&args.model, &args.view)?;
-    let writer = AwsClients::from_env().await.feature_writer(&args.table);
+    let writer = AwsClients::from_env().await?.feature_writer(&args.table);
     let snapshots = writer.snapshots(&view).await?;
     let mut lines = vec![];
     for snapshot in &snapshots.published {

@@ -50,7 +50,7 @@ pub(crate) async fn check(args: &CheckArgs) -> Result<String, CommandError> {
     let format = Format::of(&args.sample).ok_or_else(|| format!("{path}: expected a name in {}", Format::ENDINGS))?;
     let file = FileSource::open(&args.sample).map_err(|error| format!("{path}: {error}"))?;
 
-    let clients = AwsClients::from_env().await;
+    let clients = AwsClients::from_env().await?;
     // No two checks that run at the same time may share rows.
     let run = format!("{:016x}", RandomState::new().build_hasher().finish());
     let mut replay = Replay::new(

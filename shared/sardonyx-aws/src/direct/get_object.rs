@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use bytes::Bytes;
+use sardonyx_core::ports::Cause;
+use tokio::time::timeout;
+
+use super::{Call, DirectCalls, configured_endpoint, refused};
+
+/// Without a piece for so long, a body will not go on.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// Stands for the hash of a body that is not signed, since there is none.
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+
+impl DirectCalls {
+    /// The bytes of an object, once.
+    ///
+    /// # Errors
+    /// When the call did not end well, or the names are such that the SDK knows better how to make it.
+    pub(crate) async fn get_object(&self, bucket: &str, key: &str) -> Result<Bytes, Cause> {
+        // Access points and directory buckets are signed otherwise, and other keys would have to be encoded.
+        let is_plain = |text: &str, others: &[u8]| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
+        };
+        if !is_plain(bucket, b"-.") || bucket.ends_with("--x-s3") || !is_plain(key, b"-._/") {
+            return Err("the names are not plain".into());
+        }
+        let params = Params::builder()
+            .bucket(bucket)
+            .region(&self.region)
+            .use_fips(self.config.use_fips().unwrap_or_default())
+            .use_dual_stack(self.config.use_dual_stack().unwrap_or_default())
+            .set_endpoint(configured_endpoint(&self.config, "S3"))
+            .build()?;
+        let endpoint = DefaultResolver::new().resolve_endpoint(&params).await?;
+        let url = format!("{}/{key}", endpoint.url().trim_end_matches('/'));
+        let call = Call {
+            service: "s3",
+            method: "GET",
+            url: &url,
+            headers: &[("x-amz-content-sha256", UNSIGNED)],
+            payload_hash: UNSIGNED,
+        };
+        let response = self.send(call, SdkBody::empty()).await?;
+        if response.status().as_u16() != 200 {
+            return Err(refused("S3", response.status().as_u16()));
+        }
+        let length = response.headers().get("content-length");
+        let length = length.and_then(|length| length.parse().ok());
+        collect(ByteStream::new(response.into_body()), length).await
+    }
+}
+
+/// All of a body. Each piece goes to its place as it comes: all of them, and a copy of them in one, would take twice the memory of a large model.
+///
+/// # Errors
+/// When it breaks off or stalls.
+pub(crate) async fn collect(mut body: ByteStream, length: Option<usize>) -> Result<Bytes, Cause> {
+    let mut bytes = Vec::with_capacity(length.unwrap_or_default());
+    while let Some(piece) = timeout(STALLED, body.next()).await? {
+        bytes.extend_from_slice(&piece?);
+    }
+    Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+
+    use super::*;
+
+    /// Answers with the same each time, and notes what it was asked.
+    #[derive(Debug, Clone, Default)]
+    struct Noting {
+        status: u16,
+        asked: Arc<Mutex<Vec<(String, bool)>>>,
+    }
+
+    impl HttpConnector for Noting {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let is_signed = request.headers().get("authorization").is_some()
+                && request.headers().get("x-amz-content-sha256") == Some("UNSIGNED-PAYLOAD");
+            let asked = (request.uri().to_owned(), is_signed);
+            self.asked.lock().expect("no test panicked").push(asked);
+            let status = self.status.try_into().expect("is a status");
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from("bytes"))))
+        }
+    }
+
+    async fn get(status: u16, bucket: &str, key: &str) -> (Result<Bytes, Cause>, Vec<(String, bool)>) {
+        let noting = Noting {
+            status,
+            ..Noting::default()
+        };
+        let calls = DirectCalls::on(SharedHttpConnector::new(noting.clone()));
+        let answer = calls.get_object(bucket, key).await;
+        let asked = std::mem::take(&mut *noting.asked.lock().expect("no test panicked"));
+        (answer, asked)
+    }
+
+    #[tokio::test]
+    async fn an_object_is_asked_for_where_the_sdk_would() {
+        for (bucket, url) in [
+            (
+                "artifacts",
+                "https://artifacts.s3.eu-west-1.amazonaws.com/models/m/1/model.onnx",
+            ),
+            // No certificate is good for a name with more dots.
+            (
+                "my.bucket",
+                "https://s3.eu-west-1.amazonaws.com/my.bucket/models/m/1/model.onnx",
+            ),
+        ] {
+            let (answer, asked) = get(200, bucket, "models/m/1/model.onnx").await;
+            assert_eq!(answer.expect("is there"), "bytes");
+            assert_eq!(asked, [(url.to_owned(), true)]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_sdk_knows_better_is_left_to_it() {
+        for (bucket, key) in [
+            ("arn:aws:s3:eu-west-1:123456789012:accesspoint/a", "k"),
+            ("b--euw1-az1--x-s3", "k"),
+            ("b", "a key"),
+            ("b", "schl\u{fc}ssel"),
+        ] {
+            let (answer, asked) = get(200, bucket, key).await;
+            assert!(answer.is_err() && asked.is_empty(), "{bucket} {key}");
+        }
+        let (answer, _) = get(404, "b", "k").await;
+        assert!(answer.is_err());
+    }
+}

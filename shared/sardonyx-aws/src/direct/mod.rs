@@ -1,0 +1,118 @@
+//! Calls of AWS without the SDK's layers: signed and sent at once, over the SDK's own HTTP connections. They are those that a cold start and
+//! a prediction wait for: reading an object, reading items, and writing an item that is new.
+//!
+//! A call tries once. Whatever goes wrong, from a connection that has died to a call that is refused, is an error that says so, and for the caller
+//! to repeat with the SDK, which knows retries and what each error means.
+
+mod dynamodb;
+mod get_object;
+mod signer;
+mod wire;
+
+pub(crate) use get_object::collect;
+
+use std::fmt;
+use std::time::SystemTime;
+
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use aws_types::service_config::ServiceConfigKey;
+use sardonyx_core::ports::Cause;
+use signer::{Signer, Unsigned};
+
+/// Calls in one region, with one role.
+pub(crate) struct DirectCalls {
+    connector: SharedHttpConnector,
+    config: SdkConfig,
+    region: String,
+    signer: Signer,
+    /// DynamoDB's, with the slash at its end.
+    dynamodb: String,
+}
+
+/// What is signed and sent.
+struct Call<'a> {
+    service: &'static str,
+    method: &'a str,
+    /// Of characters that need no encoding, and without a query.
+    url: &'a str,
+    headers: &'a [(&'static str, &'a str)],
+    payload_hash: &'a str,
+}
+
+impl DirectCalls {
+    /// Calls where the SDK would. `None` where that cannot be told beforehand.
+    pub(crate) async fn new(
+        config: &SdkConfig,
+        credentials: Credentials,
+        connector: SharedHttpConnector,
+    ) -> Option<Self> {
+        let region = config.region()?.to_string();
+        Some(Self {
+            connector,
+            config: config.clone(),
+            signer: Signer::new(credentials, region.clone()),
+            region,
+            dynamodb: dynamodb::endpoint(config).await?,
+        })
+    }
+
+    /// Calls over these connections, wherever they lead.
+    #[cfg(test)]
+    pub(crate) fn on(connector: SharedHttpConnector) -> Self {
+        let region = aws_config::Region::new("eu-west-1");
+        Self {
+            connector,
+            config: SdkConfig::builder().region(region).build(),
+            region: "eu-west-1".into(),
+            signer: Signer::new(Credentials::for_tests(), "eu-west-1".into()),
+            dynamodb: "https://dynamodb.eu-west-1.amazonaws.com/".into(),
+        }
+    }
+
+    /// Signs and sends.
+    async fn send(&self, call: Call<'_>, body: SdkBody) -> Result<HttpResponse, Cause> {
+        let (_, behind_scheme) = call.url.split_once("://").ok_or("the endpoint has no scheme")?;
+        let (host, _) = behind_scheme.split_once('/').ok_or("the endpoint has no path")?;
+        let unsigned = Unsigned {
+            service: call.service,
+            method: call.method,
+            host,
+            path: &behind_scheme[host.len()..],
+            headers: call.headers,
+            payload_hash: call.payload_hash,
+        };
+        let mut request = HttpRequest::new(body);
+        request.set_method(call.method)?;
+        request.set_uri(call.url)?;
+        for (name, value) in self.signer.sign(&unsigned, SystemTime::now()) {
+            request.headers_mut().insert(name, value);
+        }
+        Ok(self.connector.call(request).await?)
+    }
+}
+
+fn refused(service: &str, status: u16) -> Cause {
+    format!("{service} answers with the status {status}").into()
+}
+
+/// An endpoint that the environment or a profile names in place of AWS's own.
+fn configured_endpoint(config: &SdkConfig, service_id: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id(service_id)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let of_service = config.service_config().zip(key.ok());
+    let of_service = of_service.and_then(|(config, key)| config.load_config(key));
+    of_service.or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+impl fmt::Debug for DirectCalls {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("DirectCalls").finish_non_exhaustive()
+    }
+}

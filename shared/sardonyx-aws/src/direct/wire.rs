@@ -1,0 +1,293 @@
+//! What BatchGetItem and PutItem ask and answer, as DynamoDB's JSON.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::ser::{Error as _, SerializeMap};
+use serde::{Serialize, Serializer};
+use serde_json::Error;
+
+/// The body of a request.
+///
+/// # Errors
+/// When a key is neither text nor number.
+pub(super) fn write_request(tables: &HashMap<String, KeysAndAttributes>) -> Result<Vec<u8>, Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Body<'a> {
+        #[serde(serialize_with = "tables_as_map")]
+        request_items: &'a HashMap<String, KeysAndAttributes>,
+    }
+    serde_json::to_vec(&Body { request_items: tables })
+}
+
+fn tables_as_map<S: Serializer>(tables: &HashMap<String, KeysAndAttributes>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(tables.iter().map(|(table, keys)| (table, Table(keys))))
+}
+
+struct Table<'a>(&'a KeysAndAttributes);
+
+impl Serialize for Table<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let keys: Vec<Attributes<'_>> = self.0.keys().iter().map(Attributes).collect();
+        map.serialize_entry("Keys", &keys)?;
+        if let Some(expression) = self.0.projection_expression() {
+            map.serialize_entry("ProjectionExpression", expression)?;
+        }
+        if let Some(names) = self.0.expression_attribute_names() {
+            map.serialize_entry("ExpressionAttributeNames", names)?;
+        }
+        map.end()
+    }
+}
+
+/// The attributes of a key, or of an item.
+struct Attributes<'a>(&'a HashMap<String, AttributeValue>);
+
+impl Serialize for Attributes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, Attribute(value))))
+    }
+}
+
+struct Attribute<'a>(&'a AttributeValue);
+
+impl Serialize for Attribute<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (kind, text) = match self.0 {
+            AttributeValue::S(text) => ("S", text),
+            AttributeValue::N(digits) => ("N", digits),
+            _ => return Err(S::Error::custom("only texts and numbers are written directly")),
+        };
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(kind, text)?;
+        map.end()
+    }
+}
+
+/// The body of a PutItem with a condition.
+///
+/// # Errors
+/// When an attribute is neither text nor number.
+pub(super) fn write_put(
+    table: &str,
+    item: &HashMap<String, AttributeValue>,
+    condition: &str,
+) -> Result<Vec<u8>, Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Body<'a> {
+        table_name: &'a str,
+        item: Attributes<'a>,
+        condition_expression: &'a str,
+    }
+    serde_json::to_vec(&Body {
+        table_name: table,
+        item: Attributes(item),
+        condition_expression: condition,
+    })
+}
+
+/// Whether an error says that a condition does not hold.
+pub(super) fn is_failed_condition(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Problem<'a> {
+        #[serde(rename = "__type")]
+        kind: &'a str,
+    }
+    serde_json::from_slice(body)
+        .is_ok_and(|problem: Problem<'_>| problem.kind.ends_with("#ConditionalCheckFailedException"))
+}
+
+/// The body of an answer.
+///
+/// # Errors
+/// When it is not in DynamoDB's form.
+pub(super) fn read_answer(body: &[u8]) -> Result<BatchGetItemOutput, Error> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        // An answer without it would look like one without rows.
+        responses: HashMap<String, Vec<HashMap<String, Value>>>,
+        #[serde(default)]
+        unprocessed_keys: HashMap<String, Unprocessed>,
+    }
+    let answer: Answer = serde_json::from_slice(body)?;
+    let responses = answer.responses.into_iter();
+    let responses = responses.map(|(table, items)| (table, items.into_iter().map(attributes).collect()));
+    let unprocessed = answer.unprocessed_keys.into_iter();
+    let unprocessed = unprocessed.map(|(table, keys)| Ok((table, keys.into_keys()?)));
+    Ok(BatchGetItemOutput::builder()
+        .set_responses(Some(responses.collect()))
+        .set_unprocessed_keys(Some(unprocessed.collect::<Result<_, Error>>()?))
+        .build())
+}
+
+fn attributes(item: HashMap<String, Value>) -> HashMap<String, AttributeValue> {
+    item.into_iter().map(|(name, value)| (name, value.0)).collect()
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Unprocessed {
+    keys: Vec<HashMap<String, Value>>,
+    projection_expression: Option<String>,
+    expression_attribute_names: Option<HashMap<String, String>>,
+}
+
+impl Unprocessed {
+    fn into_keys(self) -> Result<KeysAndAttributes, Error> {
+        KeysAndAttributes::builder()
+            .set_keys(Some(self.keys.into_iter().map(attributes).collect()))
+            .set_projection_expression(self.projection_expression)
+            .set_expression_attribute_names(self.expression_attribute_names)
+            .build()
+            .map_err(de::Error::custom)
+    }
+}
+
+/// As in `{"S": "c-17"}`. What no feature row holds, such as a set, is read as a null, and told by the layout that misses it.
+struct Value(AttributeValue);
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an attribute value")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Value, M::Error> {
+        let kind: Kind = map
+            .next_key()?
+            .ok_or_else(|| de::Error::custom("an attribute without a type"))?;
+        let value = match kind {
+            Kind::S => AttributeValue::S(map.next_value()?),
+            Kind::N => AttributeValue::N(map.next_value()?),
+            Kind::B => AttributeValue::B(map.next_value::<Base64>()?.0),
+            Kind::Bool => AttributeValue::Bool(map.next_value()?),
+            Kind::M => AttributeValue::M(attributes(map.next_value()?)),
+            Kind::Other => {
+                map.next_value::<IgnoredAny>()?;
+                AttributeValue::Null(true)
+            }
+        };
+        match map.next_key::<Kind>()? {
+            None => Ok(Value(value)),
+            Some(_) => Err(de::Error::custom("an attribute of two types")),
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+enum Kind {
+    S,
+    N,
+    B,
+    #[serde(rename = "BOOL")]
+    Bool,
+    M,
+    #[serde(other)]
+    Other,
+}
+
+struct Base64(Blob);
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Base64;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("Base64")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Base64, E> {
+                BASE64
+                    .decode(text)
+                    .map(|bytes| Base64(Blob::new(bytes)))
+                    .map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_items_of_all_types_and_the_keys_that_were_not_processed() {
+        let body = br##"{"Responses": {"t": [{"k": {"S": "c-\"1\""}, "n": {"N": "-7"}, "b": {"B": "AAEC"}, "f": {"BOOL": true},
+            "m": {"M": {"x": {"B": ""}}}, "s": {"SS": ["a"]}}]}, "ConsumedCapacity": [],
+            "UnprocessedKeys": {"u": {"Keys": [{"k": {"S": "c-2"}}], "ProjectionExpression": "#0", "ExpressionAttributeNames": {"#0": "k"}}}}"##;
+        let answer = read_answer(body).expect("is in its form");
+        let item = &answer.responses().expect("has some")["t"][0];
+        assert_eq!(item["k"], AttributeValue::S("c-\"1\"".into()));
+        assert_eq!(item["n"], AttributeValue::N("-7".into()));
+        assert_eq!(item["b"], AttributeValue::B(Blob::new([0, 1, 2])));
+        assert_eq!(item["f"], AttributeValue::Bool(true));
+        let inner = HashMap::from([("x".to_owned(), AttributeValue::B(Blob::new([])))]);
+        assert_eq!(item["m"], AttributeValue::M(inner));
+        assert_eq!(item["s"], AttributeValue::Null(true));
+
+        // What was not processed is asked for again as it was asked for.
+        let unprocessed = answer.unprocessed_keys().expect("has some");
+        let again: serde_json::Value =
+            serde_json::from_slice(&write_request(unprocessed).expect("has strings for keys")).expect("is JSON");
+        let asked: serde_json::Value = serde_json::from_slice(body).expect("is JSON");
+        assert_eq!(again["RequestItems"], asked["UnprocessedKeys"]);
+    }
+
+    #[test]
+    fn an_item_is_put_with_its_condition_and_only_that_may_fail() {
+        let item = HashMap::from([
+            ("k".to_owned(), AttributeValue::S("a\"b".into())),
+            ("n".to_owned(), AttributeValue::N("7".into())),
+        ]);
+        let body = write_put("t", &item, "attribute_not_exists(k)").expect("are texts and numbers");
+        let body: serde_json::Value = serde_json::from_slice(&body).expect("is JSON");
+        let expected = serde_json::json!({"TableName": "t", "Item": {"k": {"S": "a\"b"}, "n": {"N": "7"}},
+            "ConditionExpression": "attribute_not_exists(k)"});
+        assert_eq!(body, expected);
+        let other = HashMap::from([("b".to_owned(), AttributeValue::Bool(true))]);
+        assert!(write_put("t", &other, "").is_err());
+
+        let problem = |kind: &str| format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"m"}}"#);
+        assert!(is_failed_condition(
+            problem("ConditionalCheckFailedException").as_bytes()
+        ));
+        assert!(!is_failed_condition(problem("ThrottlingException").as_bytes()));
+        assert!(!is_failed_condition(b"<html>"));
+    }
+
+    #[test]
+    fn what_is_not_in_dynamodbs_form_is_an_error() {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            r#"{"Responses": {"t": [{"k": {}}]}}"#,
+            r#"{"Responses": {"t": [{"k": {"S": "a", "N": "1"}}]}}"#,
+            r#"{"Responses": {"t": [{"k": {"B": "?"}}]}}"#,
+        ] {
+            assert!(read_answer(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}
