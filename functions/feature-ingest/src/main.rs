@@ -12,7 +12,7 @@ fn main() -> ExitCode {
 }
 
 async fn start(config: IngestConfig) -> Result<IngestService, StartError> {
-    let aws = AwsClients::from_env().await;
+    let aws = AwsClients::from_env().await?;
     let queue = Arc::new(aws.message_queue(&config.queue_url));
     let namespace = config.metrics_namespace.clone();
     let ingest = FeatureIngest {

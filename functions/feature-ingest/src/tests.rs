@@ -90,7 +90,7 @@ impl Fixture {
     async fn invoke(&self, event: &str) -> usize {
         let payload = serde_json::from_str(event).expect("is JSON");
         let response = self.service.handle(LambdaEvent::new(payload, Context::default())).await;
-        response.expect("is a batch").batch_item_failures.len()
+        response.expect("is a batch").failures()
     }
 
     /// The event, and then what the function sends to itself, until there is no more; how many events there were.

@@ -26,6 +26,9 @@ pub struct Config {
     pub fetch_timeout: Duration,
     /// `SARDONYX_CATALOGUE_REFRESH_SECONDS`: how often a model that ranks offers asks for a newer catalogue; every 60 unless it says otherwise.
     pub catalogue_refresh_interval: Duration,
+    /// `AWS_LAMBDA_MAX_CONCURRENCY`: how many requests this process is given at the same time, which Lambda Managed Instances sets; 1 unless it
+    /// says otherwise.
+    pub max_concurrency: usize,
     /// `SARDONYX_METRICS_NAMESPACE`: the CloudWatch namespace; `Sardonyx` unless it says otherwise.
     pub metrics_namespace: String,
 }
@@ -71,6 +74,7 @@ impl Config {
                 "SARDONYX_CATALOGUE_REFRESH_SECONDS",
                 60,
             )?),
+            max_concurrency: positive(&lookup, "AWS_LAMBDA_MAX_CONCURRENCY", 1)?,
             metrics_namespace: optional("SARDONYX_METRICS_NAMESPACE").unwrap_or_else(|| "Sardonyx".into()),
         })
     }

@@ -3,6 +3,7 @@
 //! One binary serves every trigger of a model: the event's own shape selects the front-end.
 
 mod config;
+mod event;
 mod http;
 mod ingest;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use sardonyx_core::predict::UseCase;
 use serde_json::value::RawValue;
 
 pub use config::{Config, ConfigError};
+pub use event::{BatchResponse, HttpResponse};
 pub use ingest::{Ingest, IngestConfig, IngestService, IngestState, Ingested, LandedFile, ModelVersion, run_ingest};
 pub use service::{EventError, Response, Service, now_ms};
 
@@ -54,9 +56,7 @@ where
     F: Future<Output = Result<Service<U>, StartError>>,
 {
     let config = Config::from_env()?;
-    // One thread: a function has at most one vCPU below 1,769 MB, and a second thread only adds switches.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    runtime(config.max_concurrency)?.block_on(async {
         let service = std::sync::Arc::new(start(config).await?);
         service.prepare().await;
         tracing::info!(model = service.model_name(), version = service.model_version(), "ready");
@@ -71,4 +71,14 @@ where
         }))
         .await
     })
+}
+
+/// What the futures of a function run on. One thread for one request at a time: most functions have no more than a vCPU, and a second thread only
+/// adds switches. Where requests come at the same time, a thread for each core, so that the inference of one does not keep others waiting.
+fn runtime(max_concurrency: usize) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = match max_concurrency {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }

@@ -2,17 +2,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Context, LambdaEvent};
 use sardonyx_core::ports::ResultStore;
 use sardonyx_core::predict::{PredictContext, Stage, UseCase};
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::{Instrument, Span, info_span};
 
-use crate::telemetry::{InvocationMetrics, LineContext, Metric, MetricsSink, Trigger, chain, write_to_stdout};
+use crate::event::{BatchResponse, Event, HttpResponse};
+use crate::telemetry::{
+    InvocationMetrics, LineContext, Metric, MetricsSink, Property, Trigger, chain, write_to_stdout,
+};
 use crate::{Config, http, sqs};
 
 /// Time that is kept at the end of an invocation for saying what became of it.
@@ -39,20 +39,14 @@ pub(crate) struct Invocation {
     pub(crate) metrics: InvocationMetrics,
 }
 
-/// The events that a function answers, told apart by what they contain.
-enum Event {
-    Http(Box<ApiGatewayV2httpRequest>),
-    Sqs(SqsEvent),
-}
-
 /// The answer to an event.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Response {
     /// To an HTTP request.
-    Http(Box<ApiGatewayV2httpResponse>),
+    Http(HttpResponse),
     /// To a batch of queue messages.
-    Sqs(SqsBatchResponse),
+    Sqs(BatchResponse),
 }
 
 /// An event that a function cannot answer at all.
@@ -122,12 +116,12 @@ impl<U: UseCase> Service<U> {
             metrics.add(Metric::ColdStarts, 1.0);
         }
         let LambdaEvent { payload, context } = event;
-        let event = Event::parse(&payload)?;
+        let event = Event::parse(payload.get())?;
         let (trigger, api_request_id) = match &event {
-            Event::Http(request) => (Trigger::Http, request.request_context.request_id.clone()),
+            Event::Http(request) => (Trigger::Http, request.request_id.as_deref()),
             Event::Sqs(_) => (Trigger::Sqs, None),
         };
-        let request_id = api_request_id.unwrap_or_else(|| context.request_id.clone());
+        let request_id = api_request_id.unwrap_or(&context.request_id).to_owned();
         let invocation = Invocation::new(request_id, &context, metrics);
         let span = info_span!(
             "invocation",
@@ -140,7 +134,7 @@ impl<U: UseCase> Service<U> {
         self.begin_background_work(&span);
         let response = async {
             Ok(match event {
-                Event::Http(request) => Response::Http(Box::new(http::handle(self, *request, &invocation).await)),
+                Event::Http(request) => Response::Http(http::handle(self, request, &invocation).await),
                 Event::Sqs(batch) => Response::Sqs(sqs::handle(self, batch, &invocation).await?),
             })
         };
@@ -148,14 +142,17 @@ impl<U: UseCase> Service<U> {
         for gauge in self.use_case.gauges(now_ms()) {
             invocation.metrics.add_gauge(gauge);
         }
+        let dimensions = [("ModelName", self.model_name()), ("Trigger", trigger.name())];
         let line = invocation.metrics.into_line(&LineContext {
             now_ms: now_ms(),
             namespace: &self.config.metrics_namespace,
-            model_name: self.model_name(),
-            model_version: self.model_version(),
-            trigger,
-            request_id: &invocation.request_id,
-            cold_start,
+            dimensions: &dimensions,
+            sets: &[&["ModelName", "Trigger"]],
+            properties: &[
+                ("model_version", Property::Text(self.model_version())),
+                ("request_id", Property::Text(&invocation.request_id)),
+                ("cold_start", Property::Flag(cold_start)),
+            ],
         });
         (self.metrics_sink)(&line);
         response
@@ -203,44 +200,6 @@ impl Invocation {
         self.deadline_ms.map_or(LONGEST_INVOCATION, |deadline_ms| {
             Duration::from_millis(deadline_ms.saturating_sub(unix_ms())).saturating_sub(DEADLINE_MARGIN)
         })
-    }
-}
-
-impl Event {
-    fn parse(payload: &RawValue) -> Result<Self, EventError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Shape {
-            #[serde(rename = "Records")]
-            records: Option<Vec<RecordShape>>,
-            request_context: Option<RequestContextShape>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct RecordShape {
-            event_source: Option<String>,
-        }
-        #[derive(Deserialize)]
-        struct RequestContextShape {
-            http: Option<IgnoredAny>,
-        }
-        let shape: Shape = serde_json::from_str(payload.get()).map_err(|_| EventError::Unknown)?;
-        let is_sqs = |records: &Vec<RecordShape>| {
-            records
-                .iter()
-                .all(|record| record.event_source.as_deref() == Some("aws:sqs"))
-        };
-        if shape.request_context.is_some_and(|context| context.http.is_some()) {
-            serde_json::from_str(payload.get())
-                .map(Self::Http)
-                .map_err(EventError::Malformed)
-        } else if shape.records.as_ref().is_some_and(is_sqs) {
-            serde_json::from_str(payload.get())
-                .map(Self::Sqs)
-                .map_err(EventError::Malformed)
-        } else {
-            Err(EventError::Unknown)
-        }
     }
 }
 

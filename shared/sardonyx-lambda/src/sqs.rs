@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use sardonyx_core::error::{ErrorKind, InvalidInput, PredictError};
 use sardonyx_core::ports::{PredictionRecord, Recorded, ResultStore, StoreError};
 use sardonyx_core::predict::{Instance, Prediction, UseCase};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::event::{BatchResponse, SqsMessage};
 use crate::service::{EventError, Invocation, Service, now_ms};
 use crate::telemetry::{Metric, chain};
 
@@ -33,16 +33,16 @@ struct Pending {
 /// Scores a batch. Whatever is not recorded in the end is reported as failed, so that the queue delivers it again.
 pub(crate) async fn handle<U: UseCase>(
     service: &Service<U>,
-    batch: SqsEvent,
+    messages: Vec<SqsMessage<'_>>,
     invocation: &Invocation,
-) -> Result<SqsBatchResponse, EventError> {
+) -> Result<BatchResponse, EventError> {
     let results = service.results.as_ref().ok_or(EventError::NoResultStore)?;
     let mut failures = Failures::default();
-    let mut pending = Vec::with_capacity(batch.records.len());
-    let mut instances = Vec::with_capacity(batch.records.len());
-    for record in batch.records {
-        let message_id = record.message_id.ok_or(EventError::NoMessageId)?;
-        match parse(&message_id, record.body.as_deref().unwrap_or_default()) {
+    let mut pending = Vec::with_capacity(messages.len());
+    let mut instances = Vec::with_capacity(messages.len());
+    for message in messages {
+        let message_id = message.message_id.ok_or(EventError::NoMessageId)?.0.into_owned();
+        match parse(&message_id, message.body.as_deref().unwrap_or_default()) {
             Ok(instance) => {
                 pending.push(Pending {
                     message_id,
@@ -153,31 +153,23 @@ async fn record_all(
 
 /// The messages that the queue shall deliver again.
 #[derive(Default)]
-struct Failures(Vec<BatchItemFailure>);
+struct Failures(BatchResponse);
 
 impl Failures {
     fn add(&mut self, invocation: &Invocation, message_id: String, error: &PredictError) {
         tracing::warn!(message_id, kind = ?error.kind(), error = chain(error), "the message was not scored");
         invocation.metrics.count_error(error.kind());
-        self.push(message_id);
+        self.0.fail(message_id);
     }
 
     fn add_unrecorded(&mut self, invocation: &Invocation, message_id: String, error: &StoreError) {
         tracing::error!(message_id, error = chain(error), "the result was not recorded");
         invocation.metrics.count_error(ErrorKind::Unavailable);
-        self.push(message_id);
+        self.0.fail(message_id);
     }
 
-    fn push(&mut self, message_id: String) {
-        let mut failure = BatchItemFailure::default();
-        failure.item_identifier = message_id;
-        self.0.push(failure);
-    }
-
-    fn into_response(self, invocation: &Invocation) -> SqsBatchResponse {
-        invocation.metrics.add(Metric::FailedRecords, self.0.len() as f64);
-        let mut response = SqsBatchResponse::default();
-        response.batch_item_failures = self.0;
-        response
+    fn into_response(self, invocation: &Invocation) -> BatchResponse {
+        invocation.metrics.add(Metric::FailedRecords, self.0.failures() as f64);
+        self.0
     }
 }

@@ -7,13 +7,13 @@ mod route;
 
 use std::borrow::Cow;
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::StatusCode;
 use sardonyx_core::predict::UseCase;
 use serde_json::json;
 
+use crate::event::{HttpRequest, HttpResponse};
 use crate::service::{Invocation, Service};
 use response::{Answer, ApiError};
 use route::{ModelRef, Route};
@@ -21,9 +21,9 @@ use route::{ModelRef, Route};
 /// Answers one request. Every failure is an answer, too.
 pub(crate) async fn handle<U: UseCase>(
     service: &Service<U>,
-    request: ApiGatewayV2httpRequest,
+    request: HttpRequest<'_>,
     invocation: &Invocation,
-) -> ApiGatewayV2httpResponse {
+) -> HttpResponse {
     let answer = match answer(service, &request, invocation).await {
         Ok(answer) => answer,
         Err(error) => {
@@ -37,12 +37,11 @@ pub(crate) async fn handle<U: UseCase>(
 
 async fn answer<U: UseCase>(
     service: &Service<U>,
-    request: &ApiGatewayV2httpRequest,
+    request: &HttpRequest<'_>,
     invocation: &Invocation,
 ) -> Result<Answer, ApiError> {
-    let context = &request.request_context;
-    let path = request.raw_path.as_deref().unwrap_or("/");
-    let route = Route::find(&context.http.method, path_in_stage(path, context.stage.as_deref()))?;
+    let path = request.path.as_deref().unwrap_or("/");
+    let route = Route::find(&request.method, path_in_stage(path, request.stage.as_deref()))?;
     if let Some(model) = route.model() {
         check_model(service, model)?;
     }
@@ -85,7 +84,7 @@ fn check_model<U: UseCase>(service: &Service<U>, model: &ModelRef) -> Result<(),
 }
 
 /// The bytes of the body, which API Gateway gives in Base64 when it takes them for binary.
-fn body(request: &ApiGatewayV2httpRequest, max_bytes: usize) -> Result<Cow<'_, [u8]>, ApiError> {
+fn body<'a>(request: &'a HttpRequest<'_>, max_bytes: usize) -> Result<Cow<'a, [u8]>, ApiError> {
     let text = request.body.as_deref().unwrap_or_default();
     let too_large = || {
         ApiError::new(

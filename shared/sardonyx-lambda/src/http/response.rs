@@ -1,11 +1,11 @@
-use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use aws_lambda_events::encodings::Body;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, StatusCode};
+use std::borrow::Cow;
+
+use http::StatusCode;
 use sardonyx_core::error::{ErrorKind, InvalidInput, PredictError};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::event::HttpResponse;
 use crate::telemetry::chain;
 
 /// How soon a client may try again when a dependency did not answer.
@@ -17,7 +17,7 @@ const STALE_RETRY_SECONDS: &str = "60";
 #[derive(Debug)]
 pub(super) struct Answer {
     status: StatusCode,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(&'static str, &'static str)>,
     body: String,
 }
 
@@ -32,26 +32,23 @@ impl Answer {
         })
     }
 
-    pub(super) fn into_response(self, request_id: &str, model: &str, version: &str) -> ApiGatewayV2httpResponse {
-        let mut response = ApiGatewayV2httpResponse::default();
-        response.status_code = i64::from(self.status.as_u16());
-        response
-            .headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    pub(super) fn into_response(self, request_id: &str, model: &str, version: &str) -> HttpResponse {
+        let mut headers = Vec::with_capacity(5);
+        headers.push(("content-type", "application/json".into()));
         for (name, value) in [
             ("x-request-id", request_id),
             ("x-model-name", model),
             ("x-model-version", version),
         ] {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                response.headers.insert(HeaderName::from_static(name), value);
-            }
+            headers.push((name, Cow::Owned(value.to_owned())));
         }
-        if let Some((name, value)) = self.header {
-            response.headers.insert(name, HeaderValue::from_static(value));
+        headers.extend(self.header.map(|(name, value)| (name, value.into())));
+        HttpResponse {
+            status_code: self.status.as_u16(),
+            headers,
+            body: self.body,
+            is_base64_encoded: false,
         }
-        response.body = Some(Body::Text(self.body));
-        response
     }
 }
 
@@ -60,7 +57,7 @@ impl Answer {
 pub(super) struct ApiError {
     status: StatusCode,
     message: String,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(&'static str, &'static str)>,
     cause: Option<Box<PredictError>>,
 }
 
@@ -84,7 +81,7 @@ impl ApiError {
 
     pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
         let mut error = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("use {allowed} here"));
-        error.header = Some((ALLOW, allowed));
+        error.header = Some(("allow", allowed));
         error
     }
 
@@ -127,7 +124,7 @@ impl From<PredictError> for ApiError {
         Self {
             status,
             message: error.public_message(),
-            header: retry_after.map(|seconds| (RETRY_AFTER, seconds)),
+            header: retry_after.map(|seconds| ("retry-after", seconds)),
             cause: Some(Box::new(error)),
         }
     }

@@ -1,4 +1,3 @@
-use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::response::ApiError;
@@ -34,7 +33,7 @@ impl Route {
     ///
     /// # Errors
     /// 404 for a path that there is not, 405 for another method than the path's.
-    pub(super) fn find(method: &Method, path: &str) -> Result<Self, ApiError> {
+    pub(super) fn find(method: &str, path: &str) -> Result<Self, ApiError> {
         let path = percent_decode_str(path).decode_utf8_lossy();
         let segments: Vec<_> = path.split('/').skip(1).collect();
         let model = |name: &str, version: Option<&str>| ModelRef {
@@ -66,7 +65,7 @@ impl Route {
             Self::Predict(_) | Self::Infer(_) => "POST",
             _ => "GET",
         };
-        if method.as_str() == wanted {
+        if method == wanted {
             Ok(route)
         } else {
             Err(ApiError::method_not_allowed(wanted))
@@ -87,8 +86,8 @@ impl Route {
 mod tests {
     use super::*;
 
-    fn find(method: Method, path: &str) -> Result<Route, u16> {
-        Route::find(&method, path).map_err(|error| error.status().as_u16())
+    fn find(method: &str, path: &str) -> Result<Route, u16> {
+        Route::find(method, path).map_err(|error| error.status().as_u16())
     }
 
     #[test]
@@ -98,32 +97,24 @@ mod tests {
             version: version.map(str::to_owned),
         };
         for (method, path, route) in [
-            (Method::POST, "/v1/models/m:predict", Route::Predict(model(None))),
-            (Method::POST, "/v1/models/m%3Apredict", Route::Predict(model(None))),
-            (Method::GET, "/v1/models/m", Route::ModelReady(model(None))),
-            (Method::GET, "/v2", Route::ServerMetadata),
-            (Method::GET, "/v2/health/live", Route::Live),
-            (Method::GET, "/v2/health/ready", Route::Ready),
-            (Method::GET, "/v2/models/m", Route::ModelMetadata(model(None))),
-            (Method::GET, "/v2/models/m/ready", Route::ModelReady(model(None))),
-            (
-                Method::GET,
-                "/v2/models/m/versions/2",
-                Route::ModelMetadata(model(Some("2"))),
-            ),
-            (Method::POST, "/v2/models/m/infer", Route::Infer(model(None))),
-            (
-                Method::POST,
-                "/v2/models/m/versions/2/infer",
-                Route::Infer(model(Some("2"))),
-            ),
+            ("POST", "/v1/models/m:predict", Route::Predict(model(None))),
+            ("POST", "/v1/models/m%3Apredict", Route::Predict(model(None))),
+            ("GET", "/v1/models/m", Route::ModelReady(model(None))),
+            ("GET", "/v2", Route::ServerMetadata),
+            ("GET", "/v2/health/live", Route::Live),
+            ("GET", "/v2/health/ready", Route::Ready),
+            ("GET", "/v2/models/m", Route::ModelMetadata(model(None))),
+            ("GET", "/v2/models/m/ready", Route::ModelReady(model(None))),
+            ("GET", "/v2/models/m/versions/2", Route::ModelMetadata(model(Some("2")))),
+            ("POST", "/v2/models/m/infer", Route::Infer(model(None))),
+            ("POST", "/v2/models/m/versions/2/infer", Route::Infer(model(Some("2")))),
         ] {
             assert_eq!(find(method, path), Ok(route), "{path}");
         }
-        assert_eq!(find(Method::GET, "/v1/models/m:predict"), Err(405));
-        assert_eq!(find(Method::POST, "/v2/models/m"), Err(405));
+        assert_eq!(find("GET", "/v1/models/m:predict"), Err(405));
+        assert_eq!(find("POST", "/v2/models/m"), Err(405));
         for path in ["", "/", "/v1", "/v3/models/m", "/v2/models/m/explain", "/v2/health"] {
-            assert_eq!(find(Method::GET, path), Err(404), "{path}");
+            assert_eq!(find("GET", path), Err(404), "{path}");
         }
     }
 }

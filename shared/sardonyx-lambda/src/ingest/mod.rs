@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use sardonyx_core::ports::{Cause, MessageQueue, StoreError};
 use serde_json::value::RawValue;
@@ -23,8 +22,11 @@ use tracing::{Instrument, info_span};
 pub use config::{IngestConfig, ModelVersion};
 pub use notification::LandedFile;
 
+use crate::event::{BatchResponse, Event};
 use crate::service::{EventError, Invocation, now_ms};
-use crate::telemetry::{InvocationMetrics, Metric, MetricsSink, Trigger, chain, write_to_stdout};
+use crate::telemetry::{
+    InvocationMetrics, LineContext, Metric, MetricsSink, Property, Trigger, chain, write_to_stdout,
+};
 use crate::{StartError, live};
 
 /// How long a file waits for another one of its view.
@@ -151,23 +153,23 @@ impl IngestService {
     ///
     /// # Errors
     /// When the event is no batch of queue messages. Lambda reports the invocation as failed then.
-    pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<SqsBatchResponse, EventError> {
-        let batch: SqsEvent = serde_json::from_str(event.payload.get()).map_err(EventError::Malformed)?;
-        let mut response = SqsBatchResponse::default();
-        for message in batch.records {
-            let message_id = message.message_id.clone().ok_or(EventError::NoMessageId)?;
-            if let Err(error) = self.message(&message, &event.context).await {
+    pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<BatchResponse, EventError> {
+        let Event::Sqs(messages) = Event::parse(event.payload.get())? else {
+            return Err(EventError::Unknown);
+        };
+        let mut response = BatchResponse::default();
+        for message in messages {
+            let message_id = message.message_id.ok_or(EventError::NoMessageId)?.0.into_owned();
+            let body = message.body.as_deref().unwrap_or_default();
+            if let Err(error) = self.message(body, &event.context).await {
                 tracing::error!(message_id, error = chain(&error), "the message was not handled");
-                let mut failure = BatchItemFailure::default();
-                failure.item_identifier = message_id;
-                response.batch_item_failures.push(failure);
+                response.fail(message_id);
             }
         }
         Ok(response)
     }
 
-    async fn message(&self, message: &SqsMessage, context: &Context) -> Result<(), MessageError> {
-        let body = message.body.as_deref().unwrap_or_default();
+    async fn message(&self, body: &str, context: &Context) -> Result<(), MessageError> {
         let files = LandedFile::all_in(body).map_err(MessageError::Malformed)?;
         let mut result = Ok(());
         for file in files {
@@ -203,10 +205,14 @@ impl IngestService {
             ("FeatureView", view.as_deref().unwrap_or(NO_VIEW)),
         ];
         let sets: [&[&str]; 2] = [&["Trigger"], &["Trigger", "FeatureView"]];
-        let metrics = invocation.metrics;
-        let mut line = metrics.with_dimensions(now_ms(), &self.metrics_namespace, &dimensions, &sets);
-        line.insert("request_id".into(), invocation.request_id.into());
-        (self.metrics_sink)(&serde_json::Value::Object(line).to_string());
+        let line = invocation.metrics.into_line(&LineContext {
+            now_ms: now_ms(),
+            namespace: &self.metrics_namespace,
+            dimensions: &dimensions,
+            sets: &sets,
+            properties: &[("request_id", Property::Text(&invocation.request_id))],
+        });
+        (self.metrics_sink)(&line);
         result
     }
 

@@ -10,7 +10,8 @@ use tracing_subscriber::layer::SubscriberExt;
 /// Starts logging: JSON lines on standard output, which is where Lambda collects them.
 ///
 /// The level comes from `AWS_LAMBDA_LOG_LEVEL`, which Lambda's own logging configuration sets. It holds for this project's crates. Others
-/// log at INFO at most: below, the SDK and the runtime write whole requests, with entity ids and feature values.
+/// log warnings at most: below INFO, the SDK and the runtime write whole requests, with entity ids and feature values; at INFO they open a span
+/// for each request, which says nothing that ours does not.
 pub(crate) fn init() {
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL")
         .ok()
@@ -38,7 +39,7 @@ pub(crate) fn subscriber(
         .log_internal_errors(false)
         .with_filter(
             Targets::new()
-                .with_default(level.min(LevelFilter::INFO))
+                .with_default(level.min(LevelFilter::WARN))
                 .with_target("sardonyx", level),
         );
     tracing_subscriber::registry().with(lines)

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use sardonyx_core::error::ErrorKind;
 use sardonyx_core::predict::{Gauge, Prediction, Stage};
-use serde_json::{Map, Value as Json, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 /// Where lines of metrics go. It must not panic.
 pub(crate) type MetricsSink = Box<dyn Fn(&str) + Send + Sync>;
@@ -178,53 +179,13 @@ impl InvocationMetrics {
 
     /// The line, for a [`MetricsSink`].
     pub(crate) fn into_line(self, context: &LineContext<'_>) -> String {
-        self.json(context).to_string()
-    }
-
-    fn json(self, context: &LineContext<'_>) -> Json {
-        let dimensions = [("ModelName", context.model_name), ("Trigger", context.trigger.name())];
-        let mut line = self.with_dimensions(
-            context.now_ms,
-            context.namespace,
-            &dimensions,
-            &[&["ModelName", "Trigger"]],
-        );
-        line.insert("model_version".into(), context.model_version.into());
-        line.insert("request_id".into(), context.request_id.into());
-        line.insert("cold_start".into(), context.cold_start.into());
-        Json::Object(line)
-    }
-
-    /// The metrics with these dimensions, of which each set is a series of its own.
-    pub(crate) fn with_dimensions(
-        self,
-        now_ms: i64,
-        namespace: &str,
-        dimensions: &[(&str, &str)],
-        sets: &[&[&str]],
-    ) -> Map<String, Json> {
         self.add(Metric::LatencyTotal, self.started.elapsed().as_secs_f64() * 1000.0);
-        let metrics = self.values.into_inner().unwrap_or_else(PoisonError::into_inner).metrics;
-        let definitions: Vec<_> = metrics
-            .iter()
-            .map(|(metric, _)| json!({"Name": metric.name(), "Unit": metric.unit()}))
-            .collect();
-        let mut line = Map::new();
-        line.insert(
-            "_aws".into(),
-            json!({
-                "Timestamp": now_ms,
-                "CloudWatchMetrics": [{"Namespace": namespace, "Dimensions": sets, "Metrics": definitions}],
-            }),
-        );
-        let dimensions = dimensions.iter();
-        line.extend(dimensions.map(|(name, value)| ((*name).to_owned(), json!(value))));
-        line.extend(
-            metrics
-                .into_iter()
-                .map(|(metric, value)| (metric.name().to_owned(), json!(value))),
-        );
-        line
+        let values = self.values.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let line = Line {
+            context,
+            metrics: &values.metrics,
+        };
+        serde_json::to_string(&line).unwrap_or_default()
     }
 }
 
@@ -233,15 +194,88 @@ impl InvocationMetrics {
 pub(crate) struct LineContext<'a> {
     pub(crate) now_ms: i64,
     pub(crate) namespace: &'a str,
-    pub(crate) model_name: &'a str,
-    pub(crate) model_version: &'a str,
-    pub(crate) trigger: Trigger,
-    pub(crate) request_id: &'a str,
-    pub(crate) cold_start: bool,
+    pub(crate) dimensions: &'a [(&'a str, &'a str)],
+    /// Of dimensions, each of which is a series of its own.
+    pub(crate) sets: &'a [&'a [&'a str]],
+    pub(crate) properties: &'a [(&'a str, Property<'a>)],
+}
+
+/// What is in a line without being a metric or a dimension.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Property<'a> {
+    Text(&'a str),
+    Flag(bool),
+}
+
+struct Line<'a> {
+    context: &'a LineContext<'a>,
+    metrics: &'a [(Metric, f64)],
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("_aws", &Directive(self))?;
+        for (name, value) in self.context.dimensions {
+            line.serialize_entry(name, value)?;
+        }
+        for (metric, value) in self.metrics {
+            line.serialize_entry(metric.name(), value)?;
+        }
+        for (name, value) in self.context.properties {
+            line.serialize_entry(name, value)?;
+        }
+        line.end()
+    }
+}
+
+/// What CloudWatch is told to make of a line.
+struct Directive<'a>(&'a Line<'a>);
+
+impl Serialize for Directive<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Of<'a> {
+            namespace: &'a str,
+            dimensions: &'a [&'a [&'a str]],
+            metrics: Definitions<'a>,
+        }
+        let Line { context, metrics } = self.0;
+        let of = Of {
+            namespace: context.namespace,
+            dimensions: context.sets,
+            metrics: Definitions(metrics),
+        };
+        let mut directive = serializer.serialize_map(Some(2))?;
+        directive.serialize_entry("Timestamp", &context.now_ms)?;
+        directive.serialize_entry("CloudWatchMetrics", &[of])?;
+        directive.end()
+    }
+}
+
+struct Definitions<'a>(&'a [(Metric, f64)]);
+
+impl Serialize for Definitions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Definition {
+            name: &'static str,
+            unit: &'static str,
+        }
+        serializer.collect_seq(self.0.iter().map(|(metric, _)| Definition {
+            name: metric.name(),
+            unit: metric.unit(),
+        }))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -252,18 +286,21 @@ mod tests {
         metrics.stage_done(Stage::Parse);
         metrics.stage_done(Stage::Features);
         metrics.count_error(ErrorKind::Model);
-        let line = metrics.json(&LineContext {
+        let line = metrics.into_line(&LineContext {
             now_ms: 1_800_000_000_000,
             namespace: "N",
-            model_name: "m",
-            model_version: "1",
-            trigger: Trigger::Sqs,
-            request_id: "r",
-            cold_start: true,
+            dimensions: &[("ModelName", "m"), ("Trigger", Trigger::Sqs.name())],
+            sets: &[&["ModelName", "Trigger"]],
+            properties: &[
+                ("request_id", Property::Text("r")),
+                ("cold_start", Property::Flag(true)),
+            ],
         });
+        let line: serde_json::Value = serde_json::from_str(&line).expect("is JSON");
         assert_eq!(line["Predictions"], 3.0);
         assert_eq!(line["ModelErrors"], 1.0);
         assert_eq!(line["Trigger"], "sqs");
+        assert_eq!((&line["request_id"], &line["cold_start"]), (&json!("r"), &json!(true)));
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Dimensions"], json!([["ModelName", "Trigger"]]));
         let declared: Vec<_> = directive["Metrics"]

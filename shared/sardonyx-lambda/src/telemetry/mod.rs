@@ -6,4 +6,4 @@ mod metrics;
 #[cfg(test)]
 pub(crate) use logging::subscriber;
 pub(crate) use logging::{chain, init};
-pub(crate) use metrics::{InvocationMetrics, LineContext, Metric, MetricsSink, Trigger, write_to_stdout};
+pub(crate) use metrics::{InvocationMetrics, LineContext, Metric, MetricsSink, Property, Trigger, write_to_stdout};
