@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use fearless_simd::prelude::*;
 
-use super::{Combine, rows};
+use super::{Combine, Weights, rows};
 
 /// Rows that stay in the cache while the weights of all outputs pass by.
 const ROWS_IN_BLOCK: usize = 192;
@@ -9,27 +11,40 @@ const ROWS_IN_BLOCK: usize = 192;
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
     features: usize,
-    /// `[panels, features, lanes]`: the outputs in panels of as many as there are lanes, the last filled up with zeros.
-    weights: Vec<f32>,
+    /// `[panels, features, lanes]`: the outputs in panels of as many as there are lanes, the last filled up with zeros. Shared by layers
+    /// that differ in what is done to their sums.
+    weights: Arc<Vec<f32>>,
     /// `[panels, lanes]`
     bias: Vec<f32>,
     outputs: usize,
 }
 
 impl Columns {
-    pub(super) fn new(weights: &[f32], mut bias: Vec<f32>, features: usize, lanes: usize) -> Self {
+    pub(super) fn new(weights: Weights<'_>, mut bias: Vec<f32>, features: usize, lanes: usize) -> Self {
         let outputs = bias.len();
         bias.resize(outputs.next_multiple_of(lanes), 0.0);
         let mut packed = vec![0.0; outputs.div_ceil(lanes) * features * lanes];
-        for (output, weights) in weights.chunks_exact(features).enumerate() {
-            let panel = &mut packed[output / lanes * features * lanes..];
-            for (packed, weight) in panel.chunks_exact_mut(lanes).zip(weights) {
-                packed[output % lanes] = *weight;
+        match weights {
+            Weights::ByOutput(weights) => {
+                for (output, weights) in weights.chunks_exact(features).enumerate() {
+                    let panel = &mut packed[output / lanes * features * lanes..];
+                    for (packed, weight) in panel.chunks_exact_mut(lanes).zip(weights) {
+                        packed[output % lanes] = *weight;
+                    }
+                }
+            }
+            Weights::ByFeature(weights) => {
+                for (feature, weights) in weights.chunks_exact(outputs).enumerate() {
+                    for (panel, weights) in weights.chunks(lanes).enumerate() {
+                        let at = (panel * features + feature) * lanes;
+                        packed[at..at + weights.len()].copy_from_slice(weights);
+                    }
+                }
             }
         }
         Self {
             features,
-            weights: packed,
+            weights: Arc::new(packed),
             bias,
             outputs,
         }

@@ -8,6 +8,8 @@
 mod columns;
 mod dots;
 
+use std::borrow::Cow;
+
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, f32x4};
 
@@ -24,6 +26,32 @@ pub(crate) struct Dense {
     outputs: usize,
 }
 
+/// A matrix as it comes.
+#[derive(Clone, Copy)]
+enum Weights<'a> {
+    /// `[outputs, features]`
+    ByOutput(&'a [f32]),
+    /// `[features, outputs]`
+    ByFeature(&'a [f32]),
+}
+
+impl<'a> Weights<'a> {
+    fn len(self) -> usize {
+        match self {
+            Self::ByOutput(values) | Self::ByFeature(values) => values.len(),
+        }
+    }
+
+    fn by_output(self, outputs: usize) -> Cow<'a, [f32]> {
+        match self {
+            Self::ByOutput(values) => Cow::Borrowed(values),
+            Self::ByFeature(values) => (0..outputs)
+                .flat_map(|output| values.iter().skip(output).step_by(outputs).copied())
+                .collect(),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Layout {
     /// With vectors of four when there are fewer features than lanes.
@@ -37,11 +65,20 @@ enum Layout {
 impl Dense {
     /// `weights` are `[outputs, features]`; there is one `bias` for each output. `None` when the lengths do not fit, or nothing is there.
     pub(crate) fn new(weights: &[f32], bias: Vec<f32>) -> Option<Self> {
-        let outputs = bias.len();
-        if outputs == 0 || weights.is_empty() || !weights.len().is_multiple_of(outputs) {
+        Self::of(Weights::ByOutput(weights), bias)
+    }
+
+    /// [`Dense::new`] of weights that are `[features, outputs]`, as a graph has them.
+    pub(crate) fn of_matrix(matrix: &[f32], bias: Vec<f32>) -> Option<Self> {
+        Self::of(Weights::ByFeature(matrix), bias)
+    }
+
+    fn of(weights: Weights<'_>, bias: Vec<f32>) -> Option<Self> {
+        let (outputs, len) = (bias.len(), weights.len());
+        if outputs == 0 || len == 0 || !len.is_multiple_of(outputs) {
             return None;
         }
-        let features = weights.len() / outputs;
+        let features = len / outputs;
         let level = Level::new();
         let lanes = dispatch!(level, simd => lanes(simd));
         let is_narrow = features < lanes;
@@ -51,7 +88,7 @@ impl Dense {
         {
             Layout::Columns(Columns::new(weights, bias, features, lanes))
         } else {
-            let dots = Dots::new(weights, bias, features, dots_lanes);
+            let dots = Dots::new(&weights.by_output(outputs), bias, features, dots_lanes);
             Layout::Dots { dots, is_narrow }
         };
         Some(Self {

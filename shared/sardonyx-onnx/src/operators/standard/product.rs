@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
@@ -100,11 +101,20 @@ impl Product {
 
     /// The matrix and the bias in single precision, packed.
     fn dense(&self, inputs: &[Fact]) -> TractResult<Dense> {
-        let (weights, bias) = self.columns(inputs, |data| match data {
+        let (weights, bias) = self.parts(inputs, |data| match data {
             TensorData::Fp32(values) => Some(values),
             _ => None,
         })?;
-        Dense::new(&weights, bias).ok_or_else(|| anyhow!("the matrix has no elements"))
+        let weights = match self.alpha {
+            1.0 => Cow::Borrowed(weights),
+            alpha => weights.iter().map(|weight| alpha * weight).collect(),
+        };
+        let dense = if self.is_transposed {
+            Dense::new(&weights, bias)
+        } else {
+            Dense::of_matrix(&weights, bias)
+        };
+        dense.ok_or_else(|| anyhow!("the matrix has no elements"))
     }
 
     /// The factors of each output side by side, and what is added to it.
@@ -112,14 +122,36 @@ impl Product {
     where
         T: Copy + Default + From<f32> + std::ops::Mul<Output = T>,
     {
+        let (weights, bias) = self.parts(inputs, elements)?;
+        let outputs = bias.len();
+        let weights = if self.is_transposed {
+            weights.iter().map(|weight| scaled(self.alpha, *weight)).collect()
+        } else {
+            (0..outputs)
+                .flat_map(|output| weights.iter().skip(output).step_by(outputs))
+                .map(|weight| scaled(self.alpha, *weight))
+                .collect()
+        };
+        Ok((weights, bias))
+    }
+
+    /// The factors as the graph has them, and what is added to each output.
+    fn parts<'a, T>(
+        &self,
+        inputs: &'a [Fact],
+        elements: fn(&TensorData) -> Option<&Vec<T>>,
+    ) -> TractResult<(&'a [T], Vec<T>)>
+    where
+        T: Copy + Default + From<f32> + std::ops::Mul<Output = T>,
+    {
         let (_, matrix, bias) = self.operands(inputs)?;
         let matrix = constant("matrix", matrix)?;
         let bias = bias.map(|bias| constant("bias", bias)).transpose()?;
-        let list = |tensor: &'_ Tensor| elements(tensor.data()).cloned();
-        let weights = list(matrix).ok_or_else(|| anyhow!("the matrix has the type {}", matrix.datatype()))?;
+        let weights =
+            elements(matrix.data()).ok_or_else(|| anyhow!("the matrix has the type {}", matrix.datatype()))?;
         let bias = match bias {
-            Some(bias) => list(bias).ok_or_else(|| anyhow!("the bias has the type {}", bias.datatype()))?,
-            None => vec![],
+            Some(bias) => elements(bias.data()).ok_or_else(|| anyhow!("the bias has the type {}", bias.datatype()))?,
+            None => &[][..],
         };
         let outputs = if self.is_transposed {
             matrix.shape().first()
@@ -132,23 +164,16 @@ impl Product {
             "the bias has {} elements, but there are {outputs} outputs",
             bias.len()
         );
-        let scaled = |factor: f32, value: T| {
-            if factor == 1.0 { value } else { T::from(factor) * value }
-        };
-        let weights = if self.is_transposed {
-            weights.iter().map(|weight| scaled(self.alpha, *weight)).collect()
-        } else {
-            (0..outputs)
-                .flat_map(|output| weights.iter().skip(output).step_by(outputs))
-                .map(|weight| scaled(self.alpha, *weight))
-                .collect()
-        };
         let mut terms = vec![T::default(); outputs];
         for (term, bias) in terms.iter_mut().zip(bias.iter().cycle()) {
             *term = scaled(self.beta, *bias);
         }
         Ok((weights, terms))
     }
+}
+
+fn scaled<T: From<f32> + std::ops::Mul<Output = T>>(factor: f32, value: T) -> T {
+    if factor == 1.0 { value } else { T::from(factor) * value }
 }
 
 fn constant<'a>(what: &str, fact: &'a Fact) -> TractResult<&'a Tensor> {

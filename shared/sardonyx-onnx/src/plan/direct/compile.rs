@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::model::ParsingContext;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::{SymbolScope, TDim, TVec, TractErrorContext, TractResult, anyhow, bail, ensure};
 
 use super::super::symbolic_shape;
@@ -51,7 +52,7 @@ struct Compiler<'a> {
     context: ParsingContext<'a>,
     trees: &'a [u8],
     symbols: SymbolScope,
-    initializers: HashMap<&'a str, &'a tract_onnx::pb::TensorProto>,
+    initializers: HashMap<&'a str, &'a TensorProto>,
     values: HashMap<&'a str, (Place, Fact)>,
     /// How often each tensor is read, by the nodes and as an output of the graph.
     readers: HashMap<&'a str, usize>,
@@ -198,12 +199,17 @@ impl<'a> Compiler<'a> {
         let Some(proto) = self.initializers.get(name) else {
             bail!("there is no tensor {name:?}")
         };
-        let loaded = self.context.load_tensor(proto)?;
-        ensure!(
-            to_datatype(loaded.datum_type()).is_some(),
-            "the tensor {name:?} has an unknown type"
-        );
-        let tensor = from_tract(&loaded.into())?;
+        let tensor = match raw_floats(proto) {
+            Some(tensor) => tensor,
+            None => {
+                let loaded = self.context.load_tensor(proto)?;
+                ensure!(
+                    to_datatype(loaded.datum_type()).is_some(),
+                    "the tensor {name:?} has an unknown type"
+                );
+                from_tract(&loaded.into())?
+            }
+        };
         let value = self.add_constant(tensor);
         self.values.insert(name, value.clone());
         Ok(value)
@@ -310,4 +316,16 @@ fn is_small(fact: &Fact) -> bool {
         && elements
             .as_i64()
             .is_some_and(|elements| elements <= MAX_CONSTANT_ELEMENTS)
+}
+
+/// A tensor of raw floats, which are most of what a net is, without a copy for tract in between.
+fn raw_floats(proto: &TensorProto) -> Option<Tensor> {
+    let is_inside = proto.external_data.is_empty() && proto.data_location.unwrap_or_default() == 0;
+    if proto.data_type != DataType::Float as i32 || proto.raw_data.is_empty() || !is_inside {
+        return None;
+    }
+    let dimensions = proto.dims.iter().map(|size| usize::try_from(*size).ok());
+    let values = proto.raw_data.as_chunks().0.iter();
+    let values = values.map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    Tensor::new(dimensions.collect::<Option<_>>()?, TensorData::Fp32(values)).ok()
 }
