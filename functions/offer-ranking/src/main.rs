@@ -16,7 +16,8 @@ fn main() -> ExitCode {
 }
 
 async fn start(config: Config) -> Result<Service<Ranker<OfferRanking>>, StartError> {
-    let aws = AwsClients::from_env().await;
+    let aws = AwsClients::from_env().await?;
+    let features = aws.online_store(&config.feature_table);
     let models = aws.model_store(&config.artifact_bucket);
     let artifact = ModelArtifact::fetch(&models, &config.model_name, &config.model_version).await?;
     let model = OnnxModel::load(&artifact.manifest, &artifact.bytes)?;
@@ -24,7 +25,6 @@ async fn start(config: Config) -> Result<Service<Ranker<OfferRanking>>, StartErr
     let catalogues = Arc::new(aws.catalogue_store(&config.artifact_bucket));
     let refresh_interval = config.catalogue_refresh_interval;
     let catalogue = CurrentCatalogue::load(catalogues, &artifact.manifest, refresh_interval, now_ms()).await?;
-    let features = aws.online_store(&config.feature_table);
     let results = config
         .result_table
         .as_ref()

@@ -16,12 +16,12 @@ fn main() -> ExitCode {
 }
 
 async fn start(config: Config) -> Result<Service<Predictor<PurchasePropensity>>, StartError> {
-    let aws = AwsClients::from_env().await;
+    let aws = AwsClients::from_env().await?;
+    let features = aws.online_store(&config.feature_table);
     let models = aws.model_store(&config.artifact_bucket);
     let artifact = ModelArtifact::fetch(&models, &config.model_name, &config.model_version).await?;
     let model = OnnxModel::load(&artifact.manifest, &artifact.bytes)?;
     let postprocess = PurchasePropensity::new(&artifact.manifest)?;
-    let features = aws.online_store(&config.feature_table);
     let results = config
         .result_table
         .as_ref()
