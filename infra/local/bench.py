@@ -8,9 +8,12 @@ import os
 import shutil
 from pathlib import Path
 
+import bench_peers
 import console
+import instructions
 import process
 import tools
+from bench_peers import Peer
 from console import Failure, say
 from workspace import ROOT, TARGET, TOOLS, cargo_environment
 
@@ -25,24 +28,36 @@ _OFFER_RANKING = ROOT / "functions" / "offer-ranking"
 _SIMULATIONS = {"ranking": [_OFFER_RANKING / "train" / "simulation.py", _OFFER_RANKING / "model" / "manifest.json"]}
 _ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 _FILTERS = {"--case", "--batch", "--subject"}
+# These start functions as they are deployed.
+_OF_FUNCTIONS = {"cold", "warm", "queue", "concurrency", "size"}
+_ON_ALL_CORES = {"concurrency"}
+# Of these, and in this order; what the others are compared with comes first.
+_FUNCTIONS = ["fraud-detection", "purchase-propensity"]
+_ORDER = ["python", "node", "rust-ort", "sardonyx", "floor", "noop"]
 _SUITES = [path.stem for path in sorted((_SOURCE / "models" / "suites").glob("*.py"))]
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Runs the suites one after the other, each on one core that no other part of it uses."""
+    """Runs the suites one after the other, each on one core that no other part of it uses, if it is not about several."""
+    if arguments.suite == instructions.SUITE:
+        return instructions.count(record=arguments.record)
     suites = [arguments.suite] if arguments.suite else _SUITES
     if unknown := set(suites) - set(_SUITES):
         raise Failure(f"there is no suite {unknown.pop()!r}", f"there are: {', '.join(_SUITES)}")
     if arguments.record and _FILTERS & set(arguments.options):
         raise Failure("only whole suites are recorded", "leave out CASE, BATCH and SUBJECT, or RECORD")
     python = tools.python_environment(TOOLS / "bench", _SOURCE / "requirements.txt", "what the benchmarks compare with")
-    # Who else takes part, by suite.
-    peers = {"features": ["--feast", tools.feast(), _FEAST_READER]} if "features" in suites else {}
     for suite in suites:
         _make_models(python, suite)
+    # Who else takes part, by suite.
+    peers = {"features": ["--feast", tools.feast(), _FEAST_READER]} if "features" in suites else {}
     program = _build(arguments.profile)
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    if of_functions := _OF_FUNCTIONS & set(suites):
+        packages = _packages(arguments.profile)
+        peers |= {suite: ["--functions", packages] for suite in of_functions}
+    cores = os.sched_getaffinity(0)
     for suite in suites:
+        os.sched_setaffinity(0, cores if suite in _ON_ALL_CORES else {max(cores)})
         command = [program, suite, "--models", _MODELS, "--output", _OUTPUT, *peers.get(suite, []), *arguments.options]
         code = process.foreground(command, os.environ | _ONE_THREAD)
         code = code or process.foreground([python, _SOURCE / "plot.py", _OUTPUT / f"{suite}.json"])
@@ -78,8 +93,33 @@ def _make_models(python: Path, suite: str) -> None:
         stamp.write_text(digest)
 
 
+def _packages(profile: str) -> Path:
+    """Builds and installs all functions that take part; the file that says how each is started."""
+    packages = [*_ours(profile), *bench_peers.peers(profile)]
+    packages.sort(key=lambda package: _ORDER.index(package.name))
+    listed = _OUTPUT / "functions.json"
+    bench_peers.write_list(packages, listed)
+    return listed
+
+
+def _ours(profile: str) -> list[Peer]:
+    """Our functions, built as they are for a deployment."""
+    with console.step(f"Building the functions, profile {profile}") as step:
+        packages = [part for name in _FUNCTIONS for part in ("--package", name)]
+        command = ["cargo", "lambda", "build", "--profile", profile, "--disable-optimizations", "--compiler", "cargo"]
+        command += ["--lambda-dir", _OUTPUT / "functions", *packages]
+        process.run(command, log=_LOG, step=step, environment=cargo_environment())
+    built = [_OUTPUT / "functions" / name / "bootstrap" for name in _FUNCTIONS]
+    return [
+        Peer("sardonyx", [bootstrap], ROOT, {"bootstrap": bootstrap}, function=name)
+        for name, bootstrap in zip(_FUNCTIONS, built, strict=True)
+    ]
+
+
 def _build(profile: str) -> Path:
     with console.step(f"Building the benchmarks, profile {profile}") as step:
-        command = ["cargo", "build", "--profile", profile, "--package", "sardonyx-bench"]
+        # Both each time: with one package cargo would unify features anew and rebuild.
+        packages = ["--package", "sardonyx-bench", "--package", bench_peers.RUST_PACKAGE]
+        command = ["cargo", "build", "--profile", profile, *packages]
         process.run(command, log=_LOG, step=step, environment=cargo_environment())
     return TARGET / profile / "sardonyx-bench"

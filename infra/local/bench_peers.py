@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -13,15 +14,18 @@ from pathlib import Path
 import console
 import process
 import tools
-from workspace import ROOT, TARGET, TOOLS, cargo_environment
+from workspace import ROOT, TARGET, TOOLS
 
 _SOURCE = ROOT / "tests" / "bench" / "peers"
 _INSTALLED = TOOLS / "peers"
 _PACKAGES = TARGET / "bench" / "packages"
 _LOG = TARGET / "tool-logs" / "bench-peers.log"
-_RUST_PACKAGE = "sardonyx-bench-peers"
+RUST_PACKAGE = "sardonyx-bench-peers"
 _NODE_FILES = (".npmrc", "package.json", "package-lock.json", "index.mjs", "runtime.mjs")
 _SMALLEST = 9
+_TAKE_MESSAGES = {"python", "node", "rust-ort", "sardonyx"}
+_TAKE_SEVERAL = {"rust-ort", "sardonyx"}
+_SERVE_NO_MODELS = {"noop"}
 # What a virtual environment has and a deployment package has not: what installs, and what Python compiles again.
 _NOT_DEPLOYED = {"pip", "setuptools", "pkg_resources", "_distutils_hack", "__pycache__"}
 
@@ -36,19 +40,43 @@ class Peer:
     # What its deployment package holds, by the name in there.
     files: dict[str, Path]
     environment: dict[str, str] = field(default_factory=dict)
+    # The only function that it is, where not all are one package.
+    function: str | None = None
 
     def package(self) -> int:
         """Makes the deployment package, as small as a zip gets, and returns its bytes."""
         _PACKAGES.mkdir(parents=True, exist_ok=True)
-        path = _PACKAGES / f"{self.name}.zip"
+        path = _PACKAGES / f"{self.function or self.name}.zip"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_SMALLEST) as package:
             for name, file in sorted(self.files.items()):
                 package.write(file, name)
         return path.stat().st_size
 
 
+def write_list(functions: list[Peer], path: Path, *, packaged: bool = True) -> None:
+    """Writes down how functions are started, for the program that does, and how large their packages are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    described = [_described(function) | {"zip_bytes": function.package() if packaged else 0} for function in functions]
+    path.write_text(json.dumps({"packages": described}, indent=2) + "\n")
+
+
+def _described(function: Peer) -> dict:
+    program, *arguments = map(str, function.command)
+    return {
+        "name": function.name,
+        "function": function.function,
+        # Functions find nothing but what Lambda puts into their environment.
+        "command": [shutil.which(program), *arguments],
+        "directory": str(function.directory),
+        "environment": function.environment,
+        "takes_messages": function.name in _TAKE_MESSAGES,
+        "takes_several": function.name in _TAKE_SEVERAL,
+        "serves_models": function.name not in _SERVE_NO_MODELS,
+    }
+
+
 def peers(profile: str) -> list[Peer]:
-    """All peers, those in Rust built with that profile of cargo."""
+    """All peers. Those in Rust, `RUST_PACKAGE`, have been built with that profile of cargo."""
     python = _python()
     return [python, _node(), *_rust(profile, _onnxruntime(python))]
 
@@ -91,9 +119,6 @@ def _node_files(directory: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _rust(profile: str, onnxruntime: Path) -> list[Peer]:
-    with console.step(f"Building the benchmarks' peers in Rust, profile {profile}") as step:
-        command = ["cargo", "build", "--profile", profile, "--package", _RUST_PACKAGE]
-        process.run(command, log=_LOG, step=step, environment=cargo_environment())
     # The environment that cargo had says where its output is, too.
     output = TARGET / ("debug" if profile == "dev" else profile)
     ort, noop, floor = (output / name for name in ("ort", "noop", "floor"))

@@ -136,7 +136,7 @@ def parse() -> argparse.Namespace:
     zoo = command("zoo", develop.zoo, "make the zoo of models and run it")
     zoo.add_argument("--networks", action="store_true", help="the nets too, with PyTorch")
     timed = command("bench", bench.bench, "time Sardonyx and its peers")
-    timed.add_argument("--suite", help="one of the folder tests/bench/models/suites; all by default")
+    timed.add_argument("--suite", help="instructions, or one of the folder tests/bench/models/suites; all of these by default")
     timed.add_argument("--profile", default="release", help="cargo's profile")
     timed.add_argument("--record", action="store_true", help="keep the results in tests/bench/results")
     timed.add_argument("options", nargs="*", help="after --: options of the benchmark program")

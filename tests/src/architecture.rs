@@ -36,7 +36,10 @@ const INTERNAL: [(&str, &[&str]); 9] = [
         "sardonyx-cli",
         &["sardonyx-core", "sardonyx-aws", "sardonyx-ingest", "sardonyx-onnx"],
     ),
-    ("sardonyx-bench", &["sardonyx-core", "sardonyx-aws", "sardonyx-onnx"]),
+    (
+        "sardonyx-bench",
+        &["sardonyx-core", "sardonyx-aws", "sardonyx-ingest", "sardonyx-onnx"],
+    ),
     ("sardonyx-bench-peers", &["sardonyx-core", "sardonyx-onnx"]),
 ];
 

@@ -8,7 +8,10 @@
 mod answer;
 mod case;
 mod contender;
+mod cores;
+mod dynamodb;
 mod features;
+mod functions;
 mod latency;
 mod load;
 mod machine;
@@ -34,7 +37,7 @@ use crate::report::Report;
 /// Times Sardonyx and its peers on one suite
 #[derive(Parser)]
 struct Args {
-    /// The suite: trees, linear, nets, load, features or ranking
+    /// The suite: trees, linear, nets, load, features, ranking, cold, warm, queue, concurrency or size
     suite: String,
     /// The folder that `make.py` filled
     #[arg(long)]
@@ -57,6 +60,9 @@ struct Args {
     /// For the suite features: the Python that has Feast, and the script that it answers with
     #[arg(long, num_args = 2, value_names = ["PYTHON", "SCRIPT"])]
     feast: Vec<PathBuf>,
+    /// For the suites of functions: the file that lists the packages to start
+    #[arg(long)]
+    functions: Option<PathBuf>,
     /// Answer the requests of another process of this program
     #[arg(long, hide = true)]
     serve: bool,
@@ -84,16 +90,18 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), BenchError> {
-    let report = match args.suite.as_str() {
-        features::SUITE => features::run(args)?,
-        ranking::SUITE => ranking::run(args)?,
-        models => {
-            let suite = Suite::read(&args.models, models)?;
-            if args.serve || args.probe.is_some() {
-                return answer(&suite, args);
-            }
-            run_models(&suite, args)?
+    let report = if functions::is_suite(&args.suite) {
+        functions::run(args)?
+    } else if args.suite == features::SUITE {
+        features::run(args)?
+    } else if args.suite == ranking::SUITE {
+        ranking::run(args)?
+    } else {
+        let suite = Suite::read(&args.models, &args.suite)?;
+        if args.serve || args.probe.is_some() {
+            return answer(&suite, args);
         }
+        run_models(&suite, args)?
     };
     let mut stdout = std::io::stdout().lock();
     Ok(write!(stdout, "\n{}", report.markdown())?)

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::dynamodb::DynamoDb;
 use super::{Case, JOIN_KEY, Reader, Spent, Stage};
+use crate::dynamodb::DynamoDb;
 use crate::worker::Worker;
 use crate::{Args, BenchError};
 

@@ -3,7 +3,6 @@
 //! All subjects read the same values from one DynamoDB, in one run: Feast what it has materialised itself, Sardonyx the same items, and rows of
 //! its own layout. They must agree, to the bit, before anything is timed.
 
-mod dynamodb;
 mod feast;
 mod online_store;
 
@@ -18,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::{Rows, Suite};
 use crate::contender::is_over;
+use crate::dynamodb::{self, DynamoDb};
 use crate::report::{Report, Row};
 use crate::{Args, BenchError, machine, write};
-use dynamodb::DynamoDb;
 use feast::Feast;
 use online_store::Sardonyx;
 

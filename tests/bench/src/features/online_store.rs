@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, KeysAndAttributes, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use rustix::time::{ClockId, clock_gettime};
 use sardonyx_aws::{DynamoDbFeatureWriter, DynamoDbOnlineStore, RowLayout};
 use sardonyx_core::entity::{EntityKey, KeyValue};
@@ -18,9 +16,9 @@ use sardonyx_core::snapshots::{SnapshotId, ViewSnapshots};
 use sardonyx_core::value::FeatureValue;
 use tokio::runtime::Runtime;
 
-use super::dynamodb::{DynamoDb, runtime};
 use super::{Case, Reader, Spent, Stage};
 use crate::BenchError;
+use crate::dynamodb::{DynamoDb, create_table, runtime};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const SNAPSHOT: &str = "20260102T030405Z-1f3a";
@@ -60,7 +58,7 @@ impl Sardonyx {
             ..ViewSnapshots::default()
         };
         new.runtime.block_on(async {
-            create_table(&new.client, &new.native_table, new.layout().key_attribute()).await?;
+            create_table(&new.client, &new.native_table, &[new.layout().key_attribute()]).await?;
             writer.write(&new.view, &snapshot, &row_writes(rows)).await?;
             writer.replace_snapshots(&new.view, &published).await?;
             Ok::<_, BenchError>(())
@@ -180,22 +178,6 @@ fn float64(stored: &Stored) -> Result<f64, BenchError> {
         Stored::Value(FeatureValue::Float64(value)) => Ok(*value),
         other => Err(format!("{other:?} is not a float64").into()),
     }
-}
-
-async fn create_table(client: &Client, table: &str, key: &str) -> Result<(), BenchError> {
-    let key_schema = KeySchemaElement::builder().attribute_name(key).key_type(KeyType::Hash);
-    let attribute = AttributeDefinition::builder()
-        .attribute_name(key)
-        .attribute_type(ScalarAttributeType::S);
-    client
-        .create_table()
-        .table_name(table)
-        .billing_mode(BillingMode::PayPerRequest)
-        .key_schema(key_schema.build()?)
-        .attribute_definitions(attribute.build()?)
-        .send()
-        .await?;
-    Ok(())
 }
 
 /// A measurement that is going on. The thread's CPU is all of the caller's: everything runs on the thread that waits.

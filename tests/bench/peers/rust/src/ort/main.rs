@@ -89,8 +89,8 @@ struct Function {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let function = &Function::start().await?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| function.handle(event.payload))).await
+    let function: &Function = Box::leak(Box::new(Function::start().await?));
+    lambda_runtime::run_concurrent(service_fn(|event: LambdaEvent<Event>| function.handle(event.payload))).await
 }
 
 impl Function {

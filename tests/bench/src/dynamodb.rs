@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use aws_sdk_dynamodb::{Client, Config};
 use dynoxide::Database;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::BenchError;
+use crate::cores::leave_this_core;
 
 const REGION: &str = "eu-west-1";
 /// The server takes any.
@@ -19,6 +20,8 @@ const ACCESS_KEY: &str = "local";
 /// A server that lives as long as this process.
 pub(crate) struct DynamoDb {
     endpoint: String,
+    /// What it serves.
+    pub(crate) database: Database,
 }
 
 impl DynamoDb {
@@ -32,14 +35,15 @@ impl DynamoDb {
         let endpoint = format!("http://{}", listener.local_addr()?);
         let database = Database::memory().map_err(|error| error.to_string())?;
         let runtime = runtime()?;
+        let served = database.clone();
         thread::Builder::new().name("dynamodb".into()).spawn(move || {
             leave_this_core();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("the listener is set up for it");
-                dynoxide::server::serve_on(listener, database).await;
+                dynoxide::server::serve_on(listener, served).await;
             });
         })?;
-        Ok(Self { endpoint })
+        Ok(Self { endpoint, database })
     }
 
     /// What makes the AWS SDKs of other languages use this server.
@@ -80,12 +84,24 @@ pub(crate) fn runtime() -> Result<Runtime, BenchError> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-/// The benchmark keeps to one core: this thread takes any of the others. Where there are none, all share.
-fn leave_this_core() {
-    let Ok(taken) = sched_getaffinity(None) else { return };
-    let mut others = CpuSet::new();
-    for core in (0..CpuSet::MAX_CPU).filter(|core| !taken.is_set(*core)) {
-        others.set(core);
+/// Makes a table with these attributes, texts, for its partition key and, where there are two, its sort key.
+///
+/// # Errors
+/// When DynamoDB does not take it.
+pub(crate) async fn create_table(client: &Client, table: &str, keys: &[&str]) -> Result<(), BenchError> {
+    let mut call = client
+        .create_table()
+        .table_name(table)
+        .billing_mode(BillingMode::PayPerRequest);
+    for (key, key_type) in keys.iter().zip([KeyType::Hash, KeyType::Range]) {
+        let schema = KeySchemaElement::builder().attribute_name(*key).key_type(key_type);
+        let attribute = AttributeDefinition::builder()
+            .attribute_name(*key)
+            .attribute_type(ScalarAttributeType::S);
+        call = call
+            .key_schema(schema.build()?)
+            .attribute_definitions(attribute.build()?);
     }
-    let _ = sched_setaffinity(None, &others);
+    call.send().await?;
+    Ok(())
 }

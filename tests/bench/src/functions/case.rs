@@ -1,0 +1,231 @@
+//! A model, what is stored for it, and the events that its function is given.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sardonyx_aws::DynamoDbFeatureWriter;
+use sardonyx_core::manifest::Manifest;
+use sardonyx_core::ports::FeatureWriter;
+use sardonyx_ingest::{FileSource, Format, RowReader, RowTimes, ViewRules};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::aws::{Aws, FEATURE_TABLE, RESULT_TABLE};
+use super::runtime_api::Answered;
+use crate::BenchError;
+use crate::case::{Suite, read};
+use crate::dynamodb::{DynamoDb, create_table, runtime};
+
+/// How far an answer may be from the expected one.
+const TOLERANCE: f64 = 1e-5;
+/// The names that functions give to what is expected.
+const SCORES: [&str; 2] = ["score", "probability"];
+
+/// What `models/functions.py` has written. Files are named from the suite's folder on.
+#[derive(Deserialize)]
+pub(super) struct Case {
+    /// As in `logistic-20`.
+    pub(super) name: String,
+    /// The function that serves it.
+    pub(super) function: String,
+    /// The folder of the manifest and the artifact.
+    model: String,
+    /// View to file of rows.
+    rows: BTreeMap<String, String>,
+    /// A file of instances and of what is expected.
+    requests: String,
+}
+
+/// A case, ready to be asked for.
+pub(super) struct Deployed {
+    pub(super) aws: Aws,
+    manifest: Manifest,
+    requests: Vec<Request>,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    instance: Map<String, Json>,
+    expected: Expected,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    #[serde(alias = "probability")]
+    score: f64,
+}
+
+impl Case {
+    /// Puts the model into S3 and the rows into DynamoDB.
+    ///
+    /// # Errors
+    /// When a file is missing, or a row does not fit the manifest.
+    pub(super) fn deploy(&self, suite: &Suite<Self>, folder: &Path) -> Result<Deployed, BenchError> {
+        let model = suite.path(&self.model);
+        let bytes = read(&model.join("manifest.json"))?;
+        let manifest = Manifest::from_json(&bytes)?;
+        let prefix = format!("models/{}/{}", manifest.name, manifest.version);
+        let artifact = read(&model.join(&manifest.artifact.file))?;
+        let objects = HashMap::from([
+            (format!("{prefix}/manifest.json"), bytes),
+            (format!("{prefix}/{}", manifest.artifact.file), artifact),
+        ]);
+        let dynamodb = DynamoDb::start()?;
+        runtime()?.block_on(self.store_rows(suite, &manifest, &dynamodb))?;
+        let mut requests = vec![];
+        for line in BufReader::new(File::open(suite.path(&self.requests))?).lines() {
+            requests.push(serde_json::from_str(&line?)?);
+        }
+        Ok(Deployed {
+            aws: Aws::start(objects, dynamodb.database.clone(), folder)?,
+            manifest,
+            requests,
+        })
+    }
+
+    async fn store_rows(
+        &self,
+        suite: &Suite<Self>,
+        manifest: &Manifest,
+        dynamodb: &DynamoDb,
+    ) -> Result<(), BenchError> {
+        const AT_ONCE: usize = 500;
+        let client = dynamodb.client();
+        create_table(&client, FEATURE_TABLE, &["entity_key"]).await?;
+        create_table(&client, RESULT_TABLE, &["prediction_id", "model_name"]).await?;
+        let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+        let writer = DynamoDbFeatureWriter::new(client, FEATURE_TABLE);
+        for (view, file) in &self.rows {
+            let file = &suite.path(file);
+            let view = manifest.feature_view(view).ok_or("the manifest has no such view")?;
+            let times = RowTimes {
+                now_ms,
+                event_time_ms: Some(now_ms),
+                expires_at_seconds: None,
+            };
+            let rules = Arc::new(ViewRules::new(manifest, view, times)?);
+            let format = Format::of(file).ok_or("the file's name says no format")?;
+            let mut rows = RowReader::open(Arc::new(FileSource::open(file)?), format, rules, None)?;
+            loop {
+                let batch = rows.next_batch(AT_ONCE)?.into_iter();
+                let batch: Result<Vec<_>, _> = batch.map(|row| row.result).collect();
+                let batch = batch.map_err(|rejected| rejected.reasons.join(", "))?;
+                if batch.is_empty() {
+                    break;
+                }
+                writer.merge(view, None, &batch).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Deployed {
+    /// What the function is told of its surroundings.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = self.aws.environment();
+        environment.push(("SARDONYX_MODEL_NAME".into(), self.manifest.name.clone()));
+        environment.push(("SARDONYX_MODEL_VERSION".into(), self.manifest.version.clone()));
+        environment
+    }
+
+    /// Requests of one instance each, as API Gateway passes them on; `first` is where they begin in the round of all.
+    pub(super) fn http_events(&self, first: usize, count: usize) -> Vec<Arc<[u8]>> {
+        let path = format!("/v1/models/{}:predict", self.manifest.name);
+        let event = |index: usize| {
+            let instance = &self.requests[index % self.requests.len()].instance;
+            let event = json!({
+                "version": "2.0",
+                "routeKey": "POST /v1/models/{model}",
+                "rawPath": path,
+                "rawQueryString": "",
+                "headers": {
+                    "accept": "application/json",
+                    "authorization": "Bearer eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl",
+                    "content-type": "application/json",
+                    "host": "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com",
+                    "user-agent": "loyalty-app/7.2",
+                    "x-amzn-trace-id": "Root=1-5e6722a7-cc56xmpl46db7ae02d4da47e",
+                    "x-forwarded-for": "192.0.2.1",
+                    "x-forwarded-port": "443",
+                    "x-forwarded-proto": "https"
+                },
+                "requestContext": {
+                    "accountId": "123456789012",
+                    "apiId": "a1b2c3d4e5",
+                    "domainName": "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com",
+                    "domainPrefix": "a1b2c3d4e5",
+                    "http": {"method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "loyalty-app/7.2"},
+                    "requestId": format!("JKJaXmPLvHcE{index:04}"),
+                    "routeKey": "POST /v1/models/{model}",
+                    "stage": "$default",
+                    "time": "23/Nov/2026:10:00:00 +0000",
+                    "timeEpoch": 1_795_428_000_000_i64
+                },
+                "isBase64Encoded": false,
+                "body": json!({"instances": [instance]}).to_string()
+            });
+            Arc::from(event.to_string().into_bytes())
+        };
+        (first..first + count).map(event).collect()
+    }
+
+    /// A batch of so many queue messages, whose ids nobody has had before if `name` is new.
+    pub(super) fn message_event(&self, name: &str, first: usize, count: usize) -> Arc<[u8]> {
+        let record = |index: usize| {
+            let instance = &self.requests[index % self.requests.len()].instance;
+            json!({
+                "messageId": format!("059f36b4-87a3-44ab-83d2-{index:012x}"),
+                "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+                "body": json!({"id": format!("{name}-{index}"), "instance": instance}).to_string(),
+                "attributes": {
+                    "ApproximateReceiveCount": "1",
+                    "SentTimestamp": "1795428000000",
+                    "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+                    "ApproximateFirstReceiveTimestamp": "1795428000010"
+                },
+                "messageAttributes": {},
+                "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:bench",
+                "awsRegion": "eu-west-1"
+            })
+        };
+        let records: Vec<Json> = (first..first + count).map(record).collect();
+        Arc::from(json!({"Records": records}).to_string().into_bytes())
+    }
+
+    /// Requires of each answer to [`Self::http_events`] that it is the expected one.
+    ///
+    /// # Errors
+    /// Says what is answered instead.
+    pub(super) fn check(&self, first: usize, answers: &[Answered]) -> Result<(), BenchError> {
+        for answer in answers {
+            let expected = self.requests[(first + answer.index) % self.requests.len()]
+                .expected
+                .score;
+            let said = || String::from_utf8_lossy(&answer.body).into_owned();
+            let found = score(&answer.body).ok_or_else(|| format!("no score in {}", said()))?;
+            if (found - expected).abs() > TOLERANCE {
+                return Err(format!("expected the score {expected}, got {}", said()).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The one score in an answer to API Gateway.
+fn score(answer: &[u8]) -> Option<f64> {
+    let answer: Json = serde_json::from_slice(answer).ok()?;
+    let body: Json = serde_json::from_str(answer["body"].as_str()?).ok()?;
+    let [prediction] = body["predictions"].as_array()?.as_slice() else {
+        return None;
+    };
+    // Ours says what it predicts under `outputs` or beside the other fields.
+    let find = |of: &Json| SCORES.iter().find_map(|name| of[*name].as_f64());
+    find(prediction).or_else(|| find(&prediction["outputs"]))
+}
