@@ -109,6 +109,7 @@ def _checks() -> list[Check]:
         Check("CloudFormation lints", [VENV / "bin" / "cfn-lint", "-i", "W3005", "--", templates]),
         Check("Local AWS tests", [python, "-m", "unittest", "discover", "--start-directory", "tests"], _RUN.parent),
         Check("End-to-end tests on the deployed stack", [sys.executable, _RUN, "exec", "--", *end_to_end]),
+        Check("Instructions of the functions", [sys.executable, _RUN, "bench", "--suite", "instructions"]),
     ]
 
 

@@ -1,0 +1,71 @@
+"""Counts the instructions that a start and a call of our functions take, and compares them with those that are committed.
+
+Counts are the same on every run, however busy the machine is, so that a test can hold them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import bench_peers
+import build
+import console
+import process
+from bench_peers import Peer
+from console import Failure, say
+from workspace import LAMBDA, ROOT, TARGET, cargo_environment
+
+SUITE = "instructions"
+_FUNCTIONS = ["fraud-detection", "purchase-propensity"]
+_SOURCE = ROOT / "tests" / "bench"
+_RECORDED = _SOURCE / "results" / f"{SUITE}.json"
+_OUTPUT = TARGET / "bench"
+_LOG = TARGET / "tool-logs" / "bench.log"
+# A compiler or a library that is a little different is not worth a word.
+_TOLERANCE = 0.05
+_PROCESSOR = ("arch", "family", "model", "vectors")
+
+
+def count(*, record: bool) -> int:
+    """Counts, and writes down what was counted or fails where it is more than before."""
+    if shutil.which("valgrind") is None:
+        say("· skipped: the counts of instructions, because valgrind is not installed")
+        return 0
+    build.build()
+    with console.step("Building what counts instructions") as step:
+        # The whole workspace, as the tests: with fewer packages cargo would unify features anew and rebuild.
+        command = ["cargo", "build", "--workspace", "--bin", "sardonyx-bench"]
+        process.run(command, log=_LOG, step=step, environment=cargo_environment())
+    built = {name: LAMBDA / name / "bootstrap" for name in _FUNCTIONS}
+    listed = _OUTPUT / f"{SUITE}-functions.json"
+    ours = [Peer("sardonyx", [path], ROOT, {"bootstrap": path}, function=name) for name, path in built.items()]
+    bench_peers.write_list(ours, listed, packaged=False)
+    program = TARGET / "debug" / "sardonyx-bench"
+    command = [program, SUITE, "--models", _SOURCE / SUITE, "--output", _OUTPUT, "--functions", listed, "--rounds", "1"]
+    if code := process.foreground(command):
+        return code
+    counted = _OUTPUT / f"{SUITE}.json"
+    if record:
+        for suffix in ".json", ".md":
+            shutil.copyfile(counted.with_suffix(suffix), _RECORDED.with_suffix(suffix))
+        say(f"recorded in {process.shown(_RECORDED.parent)}")
+        return 0
+    more = increases(json.loads(_RECORDED.read_text()), json.loads(counted.read_text()))
+    if more:
+        hint = "find out what they are for; if it is worth them, record them: make bench SUITE=instructions RECORD=1"
+        raise Failure("functions take more instructions than before: " + "; ".join(more), hint)
+    return 0
+
+
+def increases(before: dict, now: dict) -> list[str]:
+    """What is over the tolerance above what it was. Counts on another processor, which other code is for, say nothing."""
+    if any(before["machine"].get(key) != now["machine"].get(key) for key in _PROCESSOR):
+        say("· not compared: the recorded counts are of another processor")
+        return []
+    counts = {(row["case"], row["metric"]): row["median"] for row in before["rows"]}
+    return [
+        f"{row['case']} {row['metric']}: {row['median']:,.0f}, before {counts[row['case'], row['metric']]:,.0f}"
+        for row in now["rows"]
+        if row["median"] > counts.get((row["case"], row["metric"]), float("inf")) * (1 + _TOLERANCE)
+    ]

@@ -1,0 +1,33 @@
+"""When counts of instructions are too many."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import instructions
+
+
+def counted(arch: str = "x86_64", **medians: float) -> dict:
+    rows = [{"case": "fraud", "metric": metric, "median": median} for metric, median in medians.items()]
+    return {"machine": {"arch": arch}, "rows": rows}
+
+
+class Increases(unittest.TestCase):
+    def test_more_than_a_twentieth_is_told(self) -> None:
+        before = counted(cold_start=1_000_000, warm_call=1_000)
+        self.assertEqual(instructions.increases(before, counted(cold_start=1_050_000, warm_call=10)), [])
+        (told,) = instructions.increases(before, counted(cold_start=1_050_001, warm_call=1_000))
+        self.assertEqual(told, "fraud cold_start: 1,050,001, before 1,000,000")
+
+    def test_what_was_not_counted_before_or_elsewhere_is_not_compared(self) -> None:
+        before = counted(cold_start=1_000)
+        self.assertEqual(instructions.increases(before, counted(warm_call=9_999)), [])
+        self.assertEqual(instructions.increases(before, counted("aarch64", cold_start=9_999)), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
