@@ -9,13 +9,14 @@ import shutil
 from pathlib import Path
 
 import bench_peers
+import build
 import console
 import instructions
 import process
 import tools
 from bench_peers import Peer
 from console import Failure, say
-from workspace import ROOT, TARGET, TOOLS, cargo_environment
+from workspace import LAMBDA, ROOT, TARGET, TOOLS, cargo_environment, functions
 
 _SOURCE = ROOT / "tests" / "bench"
 _OUTPUT = TARGET / "bench"
@@ -103,17 +104,19 @@ def _packages(profile: str) -> Path:
 
 
 def _ours(profile: str) -> list[Peer]:
-    """Our functions, built as they are for a deployment."""
-    with console.step(f"Building the functions, profile {profile}") as step:
-        packages = [part for name in _FUNCTIONS for part in ("--package", name)]
-        command = ["cargo", "lambda", "build", "--profile", profile, "--disable-optimizations", "--compiler", "cargo"]
-        command += ["--lambda-dir", _OUTPUT / "functions", *packages]
-        process.run(command, log=_LOG, step=step, environment=cargo_environment())
-    built = [_OUTPUT / "functions" / name / "bootstrap" for name in _FUNCTIONS]
-    return [
-        Peer("sardonyx", [bootstrap], ROOT, {"bootstrap": bootstrap}, function=name)
-        for name, bootstrap in zip(_FUNCTIONS, built, strict=True)
-    ]
+    """Our functions: as `make run` deploys them, or built with another profile."""
+    folder = LAMBDA
+    if profile == "release":
+        build.build()
+    else:
+        folder = _OUTPUT / "functions" / profile
+        with console.step(f"Building the functions, profile {profile}") as step:
+            packages = [part for name in functions() for part in ("--package", name)]
+            command = ["cargo", "lambda", "build", "--profile", profile, "--compiler", "cargo"]
+            command += ["--lambda-dir", folder, *packages]
+            process.run(command, log=_LOG, step=step, environment=cargo_environment())
+    built = {name: folder / name / "bootstrap" for name in _FUNCTIONS}
+    return [Peer("sardonyx", [path], ROOT, {"bootstrap": path}, function=name) for name, path in built.items()]
 
 
 def _build(profile: str) -> Path:
