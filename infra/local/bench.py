@@ -32,8 +32,7 @@ _FILTERS = {"--case", "--batch", "--subject"}
 # These start functions as they are deployed.
 _OF_FUNCTIONS = {"cold", "warm", "queue", "concurrency", "size"}
 _ON_ALL_CORES = {"concurrency"}
-# Of these, and in this order; what the others are compared with comes first.
-_FUNCTIONS = ["fraud-detection", "purchase-propensity"]
+# In this order; what the others are compared with comes first.
 _ORDER = ["python", "node", "rust-ort", "sardonyx", "floor", "noop"]
 _SUITES = [path.stem for path in sorted((_SOURCE / "models" / "suites").glob("*.py"))]
 
@@ -115,8 +114,7 @@ def _ours(profile: str) -> list[Peer]:
             command = ["cargo", "lambda", "build", "--profile", profile, "--compiler", "cargo"]
             command += ["--lambda-dir", folder, *packages]
             process.run(command, log=_LOG, step=step, environment=cargo_environment())
-    built = {name: folder / name / "bootstrap" for name in _FUNCTIONS}
-    return [Peer("sardonyx", [path], ROOT, {"bootstrap": path}, function=name) for name, path in built.items()]
+    return bench_peers.ours(folder)
 
 
 def _build(profile: str) -> Path:

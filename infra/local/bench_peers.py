@@ -22,6 +22,7 @@ _PACKAGES = TARGET / "bench" / "packages"
 _LOG = TARGET / "tool-logs" / "bench-peers.log"
 RUST_PACKAGE = "sardonyx-bench-peers"
 _NODE_FILES = (".npmrc", "package.json", "package-lock.json", "index.mjs", "runtime.mjs")
+_FUNCTIONS = ["fraud-detection", "purchase-propensity"]
 _SMALLEST = 9
 _TAKE_MESSAGES = {"python", "node", "rust-ort", "sardonyx"}
 _TAKE_SEVERAL = {"rust-ort", "sardonyx"}
@@ -51,6 +52,12 @@ class Peer:
             for name, file in sorted(self.files.items()):
                 package.write(file, name)
         return path.stat().st_size
+
+
+def ours(folder: Path) -> list[Peer]:
+    """Our own functions that are compared, as `cargo lambda` has built them into the folder."""
+    built = {name: folder / name / "bootstrap" for name in _FUNCTIONS}
+    return [Peer("sardonyx", [path], ROOT, {"bootstrap": path}, function=name) for name, path in built.items()]
 
 
 def write_list(functions: list[Peer], path: Path, *, packaged: bool = True) -> None:

@@ -12,12 +12,10 @@ import bench_peers
 import build
 import console
 import process
-from bench_peers import Peer
 from console import Failure, say
 from workspace import LAMBDA, ROOT, TARGET, cargo_environment
 
 SUITE = "instructions"
-_FUNCTIONS = ["fraud-detection", "purchase-propensity"]
 _SOURCE = ROOT / "tests" / "bench"
 _RECORDED = _SOURCE / "results" / f"{SUITE}.json"
 _OUTPUT = TARGET / "bench"
@@ -37,10 +35,8 @@ def count(*, record: bool) -> int:
         # The whole workspace, as the tests: with fewer packages cargo would unify features anew and rebuild.
         command = ["cargo", "build", "--workspace", "--bin", "sardonyx-bench"]
         process.run(command, log=_LOG, step=step, environment=cargo_environment())
-    built = {name: LAMBDA / name / "bootstrap" for name in _FUNCTIONS}
     listed = _OUTPUT / f"{SUITE}-functions.json"
-    ours = [Peer("sardonyx", [path], ROOT, {"bootstrap": path}, function=name) for name, path in built.items()]
-    bench_peers.write_list(ours, listed, packaged=False)
+    bench_peers.write_list(bench_peers.ours(LAMBDA), listed, packaged=False)
     program = TARGET / "debug" / "sardonyx-bench"
     command = [program, SUITE, "--models", _SOURCE / SUITE, "--output", _OUTPUT, "--functions", listed, "--rounds", "1"]
     if code := process.foreground(command):

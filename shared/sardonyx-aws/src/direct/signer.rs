@@ -14,6 +14,8 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 /// Signs with one role for one region.
 pub(super) struct Signer {
     credentials: Credentials,
@@ -100,10 +102,7 @@ impl Signer {
 
 /// SHA-256 in hexadecimal.
 pub(super) fn hash(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digest = Sha256::digest(bytes);
-    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 /// As in `20260102T030405Z`.

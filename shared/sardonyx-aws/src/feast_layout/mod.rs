@@ -26,6 +26,7 @@ use sardonyx_core::entity::{EntityKey, KeyType, KeyValue};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::manifest::FeatureView;
 
+use crate::hex::hex;
 use crate::native_layout::Item;
 use murmur3::murmur3_x64_128;
 
@@ -77,11 +78,7 @@ impl EntityIds {
                 (KeyValue::Int64(number), _) => push_tagged(&mut bytes, INT64, &number.to_le_bytes()),
             }
         }
-        let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-        let hash = murmur3_x64_128(&bytes);
-        hash.iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-            .collect()
+        hex(&murmur3_x64_128(&bytes))
     }
 }
 
