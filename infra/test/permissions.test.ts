@@ -27,7 +27,7 @@ for (const { name } of models) {
         grants(roles[`${id}QueueRole`], prod),
         [
           ...common('Queue'),
-          'dynamodb:PutItem on ${Data.ResultTable.Arn}',
+          'dynamodb:PartiQLInsert on ${Data.ResultTable.Arn}',
           `sqs:DeleteMessage on \${${id}MessageQueue.Arn}`,
           `sqs:GetQueueAttributes on \${${id}MessageQueue.Arn}`,
           `sqs:ReceiveMessage on \${${id}MessageQueue.Arn}`,

@@ -55,7 +55,7 @@ export class ModelService extends Construct {
           resources: [this.queue.queueArn],
         }),
         RecordResults: new PolicyStatement({
-          actions: ['dynamodb:PutItem'],
+          actions: ['dynamodb:PartiQLInsert'],
           resources: [props.resultTable.tableArn],
         }),
       },

@@ -56,6 +56,7 @@ impl Stub {
         Ok(match target {
             "DynamoDB_20120810.BatchGetItem" => self.batch_get(body),
             "DynamoDB_20120810.BatchWriteItem" => self.batch_write(body),
+            "DynamoDB_20120810.BatchExecuteStatement" => self.batch_execute(body),
             "DynamoDB_20120810.GetItem" => self.get(body),
             "DynamoDB_20120810.PutItem" if self.condition_holds(body) => {
                 self.put(text(&body["TableName"]), &body["Item"])
@@ -110,6 +111,38 @@ impl Stub {
             answer["UnprocessedItems"] = json!({TABLE: unprocessed});
         }
         answer
+    }
+
+    /// Executes `INSERT INTO "table" VALUE {'attribute': ?, …}`.
+    fn batch_execute(&self, request: &Json) -> Json {
+        let statements = request["Statements"].as_array().expect("has statements");
+        assert!((1..=25).contains(&statements.len()));
+        let mut keys = BTreeSet::new();
+        let execute = |request: &Json| {
+            let statement = text(&request["Statement"]);
+            let parts: Vec<_> = statement.split(['"', '\'']).collect();
+            assert_eq!(parts[0], "INSERT INTO ");
+            let names = parts.iter().skip(3).step_by(2);
+            let values = request["Parameters"].as_array().expect("has parameters");
+            let item: Map<String, Json> = names.map(|name| (*name).into()).zip(values.iter().cloned()).collect();
+            let item = Json::Object(item);
+            assert!(keys.insert(key_of(&item)), "DynamoDB refuses a key that comes twice");
+            let problem = |code: &str| json!({"Error": {"Code": code, "Message": "the stub's"}});
+            if !self.is_processed() {
+                return problem("ThrottlingError");
+            }
+            if self
+                .items
+                .lock()
+                .expect("no test panicked")
+                .contains_key(&(parts[1].into(), key_of(&item)))
+            {
+                return problem("DuplicateItem");
+            }
+            self.put(parts[1], &item);
+            json!({"TableName": parts[1]})
+        };
+        json!({"Responses": statements.iter().map(execute).collect::<Vec<_>>()})
     }
 
     fn get(&self, request: &Json) -> Json {

@@ -12,7 +12,9 @@ use aws_smithy_types::body::SdkBody;
 use sardonyx_core::entity::{EntityKey, KeyType, KeyValue};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::manifest::{FeatureView, Layout};
-use sardonyx_core::ports::{FeatureWriter, OnlineStore, RowWrite, StoreError, ViewRead, ViewRows};
+use sardonyx_core::ports::{
+    FeatureWriter, OnlineStore, PredictionRecord, ResultStore, RowWrite, StoreError, ViewRead, ViewRows,
+};
 use sardonyx_core::testing::{conformance, models};
 use sardonyx_core::value::{FeatureValue, ValueType};
 
@@ -54,20 +56,41 @@ async fn where_direct_calls_fail_the_client_of_the_sdk_reads() {
     }
 }
 
+fn results(stub: &Arc<Stub>, direct: SharedHttpConnector) -> DynamoDbResultStore {
+    let client = client(http_client::client(stub.connector()));
+    DynamoDbResultStore::new(client, "results").with_direct_calls(Some(Arc::new(DirectCalls::on(direct))))
+}
+
 #[tokio::test(start_paused = true)]
-async fn results_are_recorded_once_directly_and_where_direct_calls_fail() {
-    let of_stub = |stub: &Arc<Stub>, direct| {
-        let client = client(http_client::client(stub.connector()));
-        let direct = Arc::new(DirectCalls::on(direct));
-        DynamoDbResultStore::new(client, "results").with_direct_calls(Some(direct))
-    };
-    let (stub, _) = Stub::store(0.0);
-    conformance::result_store(&of_stub(&stub, stub.connector())).await;
-    // What comes with the status 200 is of no account: the item is written.
-    for status in [0, 400, 503] {
-        let (stub, _) = Stub::store(0.0);
-        conformance::result_store(&of_stub(&stub, SharedHttpConnector::new(Broken(status)))).await;
+async fn results_are_recorded_once_directly_and_where_direct_calls_fail_while_three_of_ten_are_throttled() {
+    let (stub, _) = Stub::store(0.3);
+    conformance::result_store(&results(&stub, stub.connector())).await;
+    for status in [0, 200, 400, 503] {
+        let (stub, _) = Stub::store(0.3);
+        conformance::result_store(&results(&stub, SharedHttpConnector::new(Broken(status)))).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_that_stay_throttled_are_unavailable_at_the_deadline() {
+    let (stub, _) = Stub::store(1.0);
+    let record = PredictionRecord {
+        prediction_id: "p-1".into(),
+        model_name: "m".into(),
+        model_version: "1".into(),
+        prediction: "{}".into(),
+        recorded_at_ms: 1,
+        expires_at_seconds: 2,
+    };
+    let started = tokio::time::Instant::now();
+    let answers = results(&stub, stub.connector())
+        .record(&[record], Duration::from_secs(2))
+        .await;
+    assert!(
+        matches!(answers.as_slice(), [Err(StoreError::Unavailable { .. })]),
+        "{answers:?}"
+    );
+    assert!(started.elapsed() <= Duration::from_secs(2));
 }
 
 fn view() -> FeatureView {

@@ -2,8 +2,9 @@ use std::collections::HashMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+use aws_sdk_dynamodb::operation::batch_execute_statement::BatchExecuteStatementOutput;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{BatchStatementRequest, KeysAndAttributes};
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -15,7 +16,7 @@ use super::signer::hash;
 use super::{Call, DirectCalls, configured_endpoint, refused, wire};
 
 const BATCH_GET: [(&str, &str); 2] = headers("DynamoDB_20120810.BatchGetItem");
-const PUT: [(&str, &str); 2] = headers("DynamoDB_20120810.PutItem");
+const BATCH_EXECUTE: [(&str, &str); 2] = headers("DynamoDB_20120810.BatchExecuteStatement");
 
 const fn headers(target: &'static str) -> [(&'static str, &'static str); 2] {
     [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target)]
@@ -55,36 +56,25 @@ impl DirectCalls {
         tables: &HashMap<String, KeysAndAttributes>,
     ) -> Result<BatchGetItemOutput, Cause> {
         let body = wire::write_request(tables)?;
-        match self.call_dynamodb(&BATCH_GET, body).await? {
-            (200, answer) => Ok(wire::read_answer(&answer)?),
-            (status, _) => Err(refused("DynamoDB", status)),
-        }
+        let answer = self.call_dynamodb(&BATCH_GET, body).await?;
+        Ok(wire::read_answer(&answer)?)
     }
 
-    /// Writes an item if the condition holds, once; whether it did.
+    /// What became of each statement, once.
     ///
     /// # Errors
-    /// When the call did not end well, so that the item may be written or not.
-    pub(crate) async fn put_if(
+    /// When the call did not end well, so that any of the statements may have been executed or not.
+    pub(crate) async fn batch_execute(
         &self,
-        table: &str,
-        item: &HashMap<String, AttributeValue>,
-        condition: &str,
-    ) -> Result<bool, Cause> {
-        let body = wire::write_put(table, item, condition)?;
-        match self.call_dynamodb(&PUT, body).await? {
-            (200, _) => Ok(true),
-            (400, problem) if wire::is_failed_condition(&problem) => Ok(false),
-            (status, _) => Err(refused("DynamoDB", status)),
-        }
+        statements: &[BatchStatementRequest],
+    ) -> Result<BatchExecuteStatementOutput, Cause> {
+        let body = wire::write_statements(statements)?;
+        let answer = self.call_dynamodb(&BATCH_EXECUTE, body).await?;
+        Ok(wire::read_outcomes(&answer)?)
     }
 
-    /// The status and the body of an answer.
-    async fn call_dynamodb(
-        &self,
-        headers: &[(&'static str, &'static str)],
-        body: Vec<u8>,
-    ) -> Result<(u16, Bytes), Cause> {
+    /// The body of an answer that is not an error.
+    async fn call_dynamodb(&self, headers: &[(&'static str, &'static str)], body: Vec<u8>) -> Result<Bytes, Cause> {
         let call = Call {
             service: "dynamodb",
             method: "POST",
@@ -94,7 +84,11 @@ impl DirectCalls {
         };
         let response = self.send(call, SdkBody::from(body)).await?;
         let status = response.status().as_u16();
+        // Read to its end in any case, so that the connection can be used again.
         let answer = ByteStream::new(response.into_body()).collect().await?;
-        Ok((status, answer.into_bytes()))
+        match status {
+            200 => Ok(answer.into_bytes()),
+            status => Err(refused("DynamoDB", status)),
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Calls of AWS without the SDK's layers: signed and sent at once, over the SDK's own HTTP connections. They are those that a cold start and
-//! a prediction wait for: reading an object, reading items, and writing an item that is new.
+//! a prediction wait for: reading an object, reading items, and writing items that are new.
 //!
 //! A call tries once. Whatever goes wrong, from a connection that has died to a call that is refused, is an error that says so, and for the caller
 //! to repeat with the SDK, which knows retries and what each error means.

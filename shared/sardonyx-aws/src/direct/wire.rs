@@ -1,11 +1,15 @@
-//! What BatchGetItem and PutItem ask and answer, as DynamoDB's JSON.
+//! What BatchGetItem and BatchExecuteStatement ask and answer, as DynamoDB's JSON.
 
 use std::collections::HashMap;
 use std::fmt;
 
+use aws_sdk_dynamodb::operation::batch_execute_statement::BatchExecuteStatementOutput;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest, BatchStatementResponse,
+    KeysAndAttributes,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -48,7 +52,7 @@ impl Serialize for Table<'_> {
     }
 }
 
-/// The attributes of a key, or of an item.
+/// The attributes of a key.
 struct Attributes<'a>(&'a HashMap<String, AttributeValue>);
 
 impl Serialize for Attributes<'_> {
@@ -72,38 +76,66 @@ impl Serialize for Attribute<'_> {
     }
 }
 
-/// The body of a PutItem with a condition.
+/// The body of a request that executes statements.
 ///
 /// # Errors
-/// When an attribute is neither text nor number.
-pub(super) fn write_put(
-    table: &str,
-    item: &HashMap<String, AttributeValue>,
-    condition: &str,
-) -> Result<Vec<u8>, Error> {
+/// When a parameter is neither text nor number.
+pub(super) fn write_statements(statements: &[BatchStatementRequest]) -> Result<Vec<u8>, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Body<'a> {
-        table_name: &'a str,
-        item: Attributes<'a>,
-        condition_expression: &'a str,
+        statements: Vec<Statement<'a>>,
     }
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Statement<'a> {
+        statement: &'a str,
+        parameters: Vec<Attribute<'a>>,
+    }
+    let statements = statements.iter().map(|statement| Statement {
+        statement: statement.statement(),
+        parameters: statement.parameters().iter().map(Attribute).collect(),
+    });
     serde_json::to_vec(&Body {
-        table_name: table,
-        item: Attributes(item),
-        condition_expression: condition,
+        statements: statements.collect(),
     })
 }
 
-/// Whether an error says that a condition does not hold.
-pub(super) fn is_failed_condition(body: &[u8]) -> bool {
+/// What became of each statement, in order.
+///
+/// # Errors
+/// When it is not in DynamoDB's form.
+pub(super) fn read_outcomes(body: &[u8]) -> Result<BatchExecuteStatementOutput, Error> {
     #[derive(serde::Deserialize)]
-    struct Problem<'a> {
-        #[serde(rename = "__type")]
-        kind: &'a str,
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        responses: Vec<Response>,
     }
-    serde_json::from_slice(body)
-        .is_ok_and(|problem: Problem<'_>| problem.kind.ends_with("#ConditionalCheckFailedException"))
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Response {
+        error: Option<Problem>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Problem {
+        code: String,
+        message: Option<String>,
+    }
+    let answer: Answer = serde_json::from_slice(body)?;
+    let outcome = |response: Response| {
+        let error = response.error.map(|problem| {
+            BatchStatementError::builder()
+                .code(BatchStatementErrorCodeEnum::from(problem.code.as_str()))
+                .set_message(problem.message)
+                .build()
+        });
+        BatchStatementResponse::builder().set_error(error).build()
+    };
+    let outcomes = answer.responses.into_iter().map(outcome).collect();
+    Ok(BatchExecuteStatementOutput::builder()
+        .set_responses(Some(outcomes))
+        .build())
 }
 
 /// The body of an answer.
@@ -256,25 +288,34 @@ mod tests {
     }
 
     #[test]
-    fn an_item_is_put_with_its_condition_and_only_that_may_fail() {
-        let item = HashMap::from([
-            ("k".to_owned(), AttributeValue::S("a\"b".into())),
-            ("n".to_owned(), AttributeValue::N("7".into())),
-        ]);
-        let body = write_put("t", &item, "attribute_not_exists(k)").expect("are texts and numbers");
+    fn statements_go_with_their_parameters_and_come_back_each_with_its_error() {
+        let statement = |parameter| {
+            BatchStatementRequest::builder()
+                .statement(r#"INSERT INTO "t" VALUE {'k': ?}"#)
+                .parameters(parameter)
+                .build()
+                .expect("has a statement")
+        };
+        let texts = [AttributeValue::S("a\"b".into()), AttributeValue::N("7".into())].map(statement);
+        let body = write_statements(&texts).expect("are texts and numbers");
         let body: serde_json::Value = serde_json::from_slice(&body).expect("is JSON");
-        let expected = serde_json::json!({"TableName": "t", "Item": {"k": {"S": "a\"b"}, "n": {"N": "7"}},
-            "ConditionExpression": "attribute_not_exists(k)"});
+        let insert = r#"INSERT INTO "t" VALUE {'k': ?}"#;
+        let expected = serde_json::json!({"Statements": [
+            {"Statement": insert, "Parameters": [{"S": "a\"b"}]},
+            {"Statement": insert, "Parameters": [{"N": "7"}]},
+        ]});
         assert_eq!(body, expected);
-        let other = HashMap::from([("b".to_owned(), AttributeValue::Bool(true))]);
-        assert!(write_put("t", &other, "").is_err());
+        assert!(write_statements(&[statement(AttributeValue::Bool(true))]).is_err());
 
-        let problem = |kind: &str| format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"m"}}"#);
-        assert!(is_failed_condition(
-            problem("ConditionalCheckFailedException").as_bytes()
-        ));
-        assert!(!is_failed_condition(problem("ThrottlingException").as_bytes()));
-        assert!(!is_failed_condition(b"<html>"));
+        let body = br#"{"Responses": [{"TableName": "t"}, {"Error": {"Code": "DuplicateItem", "Message": "m"}}]}"#;
+        let outcomes = read_outcomes(body).expect("is in its form");
+        let codes: Vec<_> = outcomes
+            .responses()
+            .iter()
+            .map(|outcome| outcome.error().and_then(|error| error.code()))
+            .collect();
+        assert_eq!(codes, [None, Some(&BatchStatementErrorCodeEnum::DuplicateItem)]);
+        assert!(read_outcomes(b"{}").is_err());
     }
 
     #[test]
