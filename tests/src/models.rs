@@ -56,7 +56,7 @@ pub(crate) fn manifest(model: &str) -> Manifest {
 }
 
 /// A model's function in memory.
-pub(crate) struct InMemoryFunction<U> {
+pub(crate) struct InMemoryFunction<U: UseCase> {
     pub(crate) service: Service<U>,
     pub(crate) store: Arc<InMemoryOnlineStore>,
     pub(crate) results: Arc<InMemoryResultStore>,

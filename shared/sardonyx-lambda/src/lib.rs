@@ -6,6 +6,7 @@ mod config;
 mod event;
 mod http;
 mod ingest;
+mod micro_batches;
 #[cfg(test)]
 mod privacy_tests;
 mod service;

@@ -3,13 +3,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Context, LambdaEvent};
+use sardonyx_core::error::PredictError;
 use sardonyx_core::ports::ResultStore;
-use sardonyx_core::predict::{PredictContext, Stage, UseCase};
+use sardonyx_core::predict::{Instance, PredictContext, PredictionResult, UseCase};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::{Instrument, Span, info_span};
 
 use crate::event::{BatchResponse, Event, HttpResponse};
+use crate::micro_batches::MicroBatches;
 use crate::telemetry::{
     InvocationMetrics, LineContext, Metric, MetricsSink, Property, Trigger, chain, write_to_stdout,
 };
@@ -22,9 +24,11 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(200);
 const LONGEST_INVOCATION: Duration = Duration::from_secs(15 * 60);
 
 /// A model with its front-ends.
-pub struct Service<U> {
+pub struct Service<U: UseCase> {
     pub(crate) config: Config,
-    pub(crate) use_case: U,
+    pub(crate) use_case: Arc<U>,
+    /// Where requests come at the same time.
+    micro_batches: Option<Arc<MicroBatches<U>>>,
     pub(crate) results: Option<Arc<dyn ResultStore>>,
     metrics_sink: MetricsSink,
     is_cold: AtomicBool,
@@ -70,9 +74,13 @@ impl<U: UseCase> Service<U> {
     /// Puts the parts together. `results` is where the results of queue messages go.
     pub fn new(config: Config, use_case: U, results: Option<Arc<dyn ResultStore>>) -> Self {
         let metrics_sink = Box::new(write_to_stdout);
+        let use_case = Arc::new(use_case);
+        let micro_batches =
+            (config.max_concurrency > 1).then(|| MicroBatches::new(Arc::clone(&use_case), config.fetch_timeout));
         Self {
             config,
             use_case,
+            micro_batches,
             results,
             metrics_sink,
             is_cold: AtomicBool::new(true),
@@ -172,16 +180,27 @@ impl<U: UseCase> Service<U> {
         tokio::spawn(work.instrument(span.clone()));
     }
 
-    /// What a prediction needs to know of this invocation.
-    pub(crate) fn predict_context<'a>(
+    /// Predicts for the instances of one invocation, with those of others where that is sooner.
+    ///
+    /// # Errors
+    /// Those of [`UseCase::predict`].
+    pub(crate) async fn predict(
         &self,
+        instances: Vec<Instance>,
         invocation: &Invocation,
-        stage_done: &'a (dyn Fn(Stage) + Sync),
-    ) -> PredictContext<'a> {
-        PredictContext {
+    ) -> Result<Vec<PredictionResult<U::Output>>, PredictError> {
+        let stage_done = |stage| invocation.metrics.stage_done(stage);
+        let context = PredictContext {
             now_ms: now_ms(),
             fetch_timeout: self.config.fetch_timeout.min(invocation.remaining()),
-            stage_done,
+            stage_done: &stage_done,
+        };
+        match &self.micro_batches {
+            None => self.use_case.predict(instances, context).await,
+            Some(batches) => {
+                let stage_ended = |stage, ended| invocation.metrics.stage_ended(stage, ended);
+                batches.predict(instances, context, stage_ended).await
+            }
         }
     }
 }

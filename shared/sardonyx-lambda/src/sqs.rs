@@ -54,9 +54,7 @@ pub(crate) async fn handle<U: UseCase>(
         }
     }
 
-    let stage_done = |stage| invocation.metrics.stage_done(stage);
-    let context = service.predict_context(invocation, &stage_done);
-    match service.use_case.predict(instances, context).await {
+    match service.predict(instances, invocation).await {
         Err(error) => {
             for message in pending {
                 failures.add(invocation, message.message_id, &error);

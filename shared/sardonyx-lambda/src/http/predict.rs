@@ -26,9 +26,7 @@ pub(super) async fn predict<U: UseCase>(
     invocation: &Invocation,
 ) -> Result<Answer, ApiError> {
     let instances = parse(body, service.config.max_instances, &invocation.request_id)?;
-    let stage_done = |stage| invocation.metrics.stage_done(stage);
-    let context = service.predict_context(invocation, &stage_done);
-    let results = match service.use_case.predict(instances, context).await {
+    let results = match service.predict(instances, invocation).await {
         Ok(results) => results.into_iter().collect::<Result<Vec<_>, PredictError>>(),
         Err(error) => Err(error),
     };

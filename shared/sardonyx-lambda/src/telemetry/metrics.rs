@@ -146,10 +146,14 @@ impl InvocationMetrics {
 
     /// Ends a stage of the prediction: the time since the end of the stage before is its latency.
     pub(crate) fn stage_done(&self, stage: Stage) {
-        let now = Instant::now();
+        self.stage_ended(stage, Instant::now());
+    }
+
+    /// Ends a stage at an instant that has been.
+    pub(crate) fn stage_ended(&self, stage: Stage, ended: Instant) {
         let elapsed = {
             let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
-            now.duration_since(std::mem::replace(&mut values.stage_started, now))
+            ended.duration_since(std::mem::replace(&mut values.stage_started, ended))
         };
         let milliseconds = elapsed.as_secs_f64() * 1000.0;
         match stage {
