@@ -37,8 +37,11 @@ pub(super) fn measure(bench: &Bench<'_>, case: &Case, deployed: &Deployed) -> Re
         let after = function.usage()?;
         for answer in &answers {
             let answer: serde_json::Value = serde_json::from_slice(&answer.body)?;
-            if answer["batchItemFailures"] != serde_json::json!([]) {
-                return Err(format!("{}: messages failed: {answer}", package.name).into());
+            let failures = answer["batchItemFailures"]
+                .as_array()
+                .ok_or("an answer to messages is not in its form")?;
+            if !failures.is_empty() {
+                return Err(format!("{}: {} of {MESSAGES} messages failed", package.name, failures.len()).into());
             }
         }
         let messages = (BATCHES * MESSAGES) as f64;
