@@ -8,7 +8,7 @@ use sardonyx_onnx::OnnxModel;
 #[test]
 fn the_models_of_the_functions_reproduce_their_golden_rows() {
     let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions");
-    for function in ["fraud-detection", "purchase-propensity"] {
+    for function in ["fraud-detection", "offer-ranking", "purchase-propensity"] {
         let folder = functions.join(function).join("model");
         let read = |file: &str| std::fs::read(folder.join(file)).expect("the model is committed");
         let manifest = Manifest::from_json(&read("manifest.json")).expect("the manifest is valid");

@@ -5,8 +5,10 @@
 use std::collections::HashMap;
 
 use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::dimension;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
+use super::signature::tensor_type;
 use crate::operators::attribute;
 
 /// More elements than a model makes of a constant that fits into a function: half a gigabyte of floats.
@@ -21,10 +23,24 @@ const LONGEST_LIST: usize = 64;
 
 /// Says what is too large, in a graph and in those inside of it.
 pub(super) fn check(graph: &GraphProto) -> Result<(), String> {
+    for input in &graph.input {
+        let shape = tensor_type(input).and_then(|tensor| tensor.shape.as_ref());
+        let sizes = shape.iter().flat_map(|shape| &shape.dim).map(|dim| match dim.value {
+            Some(dimension::Value::DimValue(size)) => size as f64,
+            _ => 1.0,
+        });
+        let size = product(sizes);
+        if size > MAX_ELEMENTS {
+            return Err(format!(
+                "the input {:?} has {size} elements, and {MAX_ELEMENTS} are the most that are taken",
+                input.name
+            ));
+        }
+    }
     check_inside(graph, &HashMap::new())
 }
 
-/// The short lists of numbers that are constant, by name.
+/// The short lists of numbers that are constant, by name; of those that are computed, what is known of them.
 type Constants<'a> = HashMap<&'a str, Vec<f64>>;
 
 /// Checks a graph that may read the constants of those around it.
@@ -48,8 +64,41 @@ fn check_inside(graph: &GraphProto, around: &Constants<'_>) -> Result<(), String
                 check_inside(inner, &constants)?;
             }
         }
+        if let Some(output) = node.output.first()
+            && let Some(numbers) = computed(&constants, node)
+        {
+            constants.insert(output, numbers);
+        }
     }
     Ok(())
+}
+
+/// What is known of the numbers that a node makes of numbers, as shapes are made: what is not known counts as if it were not there.
+fn computed(constants: &Constants<'_>, node: &NodeProto) -> Option<Vec<f64>> {
+    let mut known = node.input.iter().filter_map(|name| constants.get(name.as_str()));
+    let numbers: Vec<f64> = match node.op_type.as_str() {
+        "Cast" | "Flatten" | "Identity" | "Neg" | "Reshape" | "Squeeze" | "Unsqueeze" => {
+            constants.get(node.input.first()?.as_str())?.clone()
+        }
+        "Concat" => known.flatten().copied().collect(),
+        "Add" | "Max" | "Mul" | "Sub" => {
+            let combine = |left: f64, right: f64| match node.op_type.as_str() {
+                "Mul" => left * right,
+                "Max" => left.max(right),
+                "Sub" => left - right,
+                _ => left + right,
+            };
+            let first = known.next()?.clone();
+            known.fold(first, |left, right| {
+                let len = left.len().max(right.len());
+                // One number goes with each of the others.
+                let pairs = left.iter().cycle().zip(right.iter().cycle()).take(len);
+                pairs.map(|(left, right)| combine(*left, *right)).collect()
+            })
+        }
+        _ => return None,
+    };
+    (!numbers.is_empty() && numbers.len() <= LONGEST_LIST).then_some(numbers)
 }
 
 fn check_attribute(node: &NodeProto, attribute: &AttributeProto) -> Result<(), String> {

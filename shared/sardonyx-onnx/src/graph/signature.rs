@@ -107,7 +107,7 @@ fn input_dimension(input: &str, axis: usize, value: Option<&dimension::Value>) -
     }
 }
 
-fn tensor_type(value: &ValueInfoProto) -> Option<&tract_onnx::pb::type_proto::Tensor> {
+pub(super) fn tensor_type(value: &ValueInfoProto) -> Option<&tract_onnx::pb::type_proto::Tensor> {
     match value.r#type.as_ref()?.value.as_ref()? {
         Value::TensorType(tensor) if tensor.elem_type != 0 => Some(tensor),
         _ => None,

@@ -342,10 +342,13 @@ fn numbers_that_no_model_has_are_refused() {
     });
     assert!(refusal(&single(transposed, 13)).contains("no order of the dimensions"));
 
-    let expanded = |shape: &[i64]| {
-        let model = single(node("", "Expand", &["x", "shape"], "y"), 13);
+    let expanded = |shape: &[i64], made_by: &[NodeProto]| {
+        let read = made_by.last().map_or("shape", |node| &node.output[0]);
+        let model = single(node("", "Expand", &["x", read], "y"), 13);
         let mut model = ModelProto::decode(&model[..]).expect("a model");
-        model.graph.as_mut().expect("a graph").initializer.push(TensorProto {
+        let graph = model.graph.as_mut().expect("a graph");
+        graph.node.splice(..0, made_by.iter().cloned());
+        graph.initializer.push(TensorProto {
             name: "shape".into(),
             data_type: DataType::Int64 as i32,
             dims: vec![shape.len() as i64],
@@ -354,10 +357,36 @@ fn numbers_that_no_model_has_are_refused() {
         });
         model.encode_to_vec()
     };
-    assert!(OnnxModel::from_bytes(&expanded(&[1, 3])).is_ok());
+    let too_many = "are the most that are taken";
+    assert!(OnnxModel::from_bytes(&expanded(&[1, 3], &[])).is_ok());
     for shape in [&[1 << 20, 1 << 20][..], &[i64::MAX, 3], &[i64::MIN, 3]] {
-        assert!(refusal(&expanded(shape)).contains("are the most that are taken"));
+        assert!(refusal(&expanded(shape, &[])).contains(too_many));
     }
+    // Also where the shape is computed, and only a part of it is known.
+    let size = node("", "Shape", &["x"], "size");
+    let joined = with_attribute(node("", "Concat", &["size", "shape"], "joined"), integer("axis", 0));
+    let copied = node("", "Identity", &["joined"], "copied");
+    assert!(OnnxModel::from_bytes(&expanded(&[1, 3], &[node("", "Identity", &["shape"], "copied")])).is_ok());
+    assert!(refusal(&expanded(&[1 << 28], &[size.clone(), joined, copied])).contains(too_many));
+    let squared = node("", "Mul", &["shape", "shape"], "squared");
+    let scaled = node("", "Mul", &["size", "squared"], "scaled");
+    assert!(refusal(&expanded(&[1 << 14], &[size, squared, scaled])).contains(too_many));
+}
+
+#[test]
+fn an_input_of_a_size_that_no_model_has_is_refused() {
+    let declared = |rows: i64| {
+        changed("isolation-forest", |graph| {
+            let Some(Value::TensorType(tensor)) = graph.input[0].r#type.as_mut().and_then(|kind| kind.value.as_mut())
+            else {
+                panic!("is a tensor")
+            };
+            let shape = tensor.shape.as_mut().expect("is declared");
+            shape.dim[0].value = Some(dimension::Value::DimValue(rows));
+        })
+    };
+    assert!(OnnxModel::from_bytes(&declared(7)).is_ok());
+    assert!(refusal(&declared(1 << 40)).contains("are the most that are taken"));
 }
 
 #[test]
