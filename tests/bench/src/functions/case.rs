@@ -10,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sardonyx_aws::DynamoDbFeatureWriter;
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::FeatureWriter;
-use sardonyx_ingest::{FileSource, Format, RowReader, RowTimes, ViewRules};
+use sardonyx_core::rank::{CatalogueBuilder, CatalogueId};
+use sardonyx_ingest::{FileSource, Format, RowReader, RowTimes, ViewRules, parse_event_time};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -36,6 +37,9 @@ pub(super) struct Case {
     model: String,
     /// View to file of rows.
     rows: BTreeMap<String, String>,
+    /// A file of offers, of a model that ranks them.
+    #[serde(default)]
+    offers: Option<String>,
     /// A file of instances and of what is expected.
     requests: String,
 }
@@ -54,9 +58,30 @@ struct Request {
 }
 
 #[derive(Deserialize)]
-struct Expected {
-    #[serde(alias = "probability")]
+#[serde(untagged)]
+enum Expected {
+    Score {
+        #[serde(alias = "probability")]
+        score: f64,
+    },
+    Offers {
+        offers: Vec<ScoredOffer>,
+    },
+}
+
+#[derive(Deserialize)]
+struct ScoredOffer {
     score: f64,
+}
+
+impl Expected {
+    /// One score, or those of the best offers, the best first.
+    fn scores(&self) -> Vec<f64> {
+        match self {
+            Self::Score { score } => vec![*score],
+            Self::Offers { offers } => offers.iter().map(|offer| offer.score).collect(),
+        }
+    }
 }
 
 impl Case {
@@ -70,10 +95,17 @@ impl Case {
         let manifest = Manifest::from_json(&bytes)?;
         let prefix = format!("models/{}/{}", manifest.name, manifest.version);
         let artifact = read(&model.join(&manifest.artifact.file))?;
-        let objects = HashMap::from([
+        let mut objects = HashMap::from([
             (format!("{prefix}/manifest.json"), bytes),
             (format!("{prefix}/{}", manifest.artifact.file), artifact),
         ]);
+        if let Some(offers) = &self.offers {
+            let catalogue = pack(&suite.path(offers), &manifest)?;
+            let id = CatalogueId::of(&catalogue);
+            let prefix = format!("catalogues/{}/{}", manifest.name, manifest.version);
+            objects.insert(format!("{prefix}/current"), id.as_str().into());
+            objects.insert(format!("{prefix}/{}", id.as_str()), catalogue);
+        }
         let dynamodb = DynamoDb::start()?;
         runtime()?.block_on(self.store_rows(suite, &manifest, &dynamodb))?;
         let mut requests = vec![];
@@ -97,7 +129,7 @@ impl Case {
         let client = dynamodb.client();
         create_table(&client, FEATURE_TABLE, &["entity_key"]).await?;
         create_table(&client, RESULT_TABLE, &["prediction_id", "model_name"]).await?;
-        let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+        let now_ms = now_ms()?;
         let writer = DynamoDbFeatureWriter::new(client, FEATURE_TABLE);
         for (view, file) in &self.rows {
             let file = &suite.path(file);
@@ -205,27 +237,47 @@ impl Deployed {
     /// Says what is answered instead.
     pub(super) fn check(&self, first: usize, answers: &[Answered]) -> Result<(), BenchError> {
         for answer in answers {
-            let expected = self.requests[(first + answer.index) % self.requests.len()]
-                .expected
-                .score;
+            let request = &self.requests[(first + answer.index) % self.requests.len()];
+            let expected = request.expected.scores();
             let said = || String::from_utf8_lossy(&answer.body).into_owned();
-            let found = score(&answer.body).ok_or_else(|| format!("no score in {}", said()))?;
-            if (found - expected).abs() > TOLERANCE {
-                return Err(format!("expected the score {expected}, got {}", said()).into());
+            let found = scores(&answer.body).ok_or_else(|| format!("no score in {}", said()))?;
+            let is_near = |(found, expected): (&f64, &f64)| (found - expected).abs() <= TOLERANCE;
+            if found.len() != expected.len() || !found.iter().zip(&expected).all(is_near) {
+                return Err(format!("expected the scores {expected:?}, got {}", said()).into());
             }
         }
         Ok(())
     }
 }
 
-/// The one score in an answer to API Gateway.
-fn score(answer: &[u8]) -> Option<f64> {
+/// The catalogue of the offers in a file.
+fn pack(offers: &Path, manifest: &Manifest) -> Result<Vec<u8>, BenchError> {
+    let mut builder = CatalogueBuilder::new(manifest, parse_event_time)?;
+    for line in BufReader::new(File::open(offers)?).lines() {
+        builder.add(&serde_json::from_str(&line?)?)?;
+    }
+    let (catalogue, schema) = builder.finish(now_ms()?);
+    Ok(catalogue.to_bytes(&schema))
+}
+
+fn now_ms() -> Result<i64, BenchError> {
+    Ok(i64::try_from(
+        SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis(),
+    )?)
+}
+
+/// The scores in an answer to API Gateway: of the one prediction, or of the offers in it.
+fn scores(answer: &[u8]) -> Option<Vec<f64>> {
     let answer: Json = serde_json::from_slice(answer).ok()?;
     let body: Json = serde_json::from_str(answer["body"].as_str()?).ok()?;
     let [prediction] = body["predictions"].as_array()?.as_slice() else {
         return None;
     };
+    if let Some(offers) = prediction["offers"].as_array() {
+        return offers.iter().map(|offer| offer["score"].as_f64()).collect();
+    }
     // Ours says what it predicts under `outputs` or beside the other fields.
     let find = |of: &Json| SCORES.iter().find_map(|name| of[*name].as_f64());
-    find(prediction).or_else(|| find(&prediction["outputs"]))
+    let score = find(prediction).or_else(|| find(&prediction["outputs"]))?;
+    Some(vec![score])
 }
