@@ -25,12 +25,13 @@ const FOREIGN_WORLDS: [(&[&str], &[&str]); 6] = [
 ];
 
 /// What each crate may depend on within the workspace.
-const INTERNAL: [(&str, &[&str]); 9] = [
+const INTERNAL: [(&str, &[&str]); 10] = [
+    ("sardonyx-allocator", &[]),
     ("sardonyx-core", &[]),
     ("sardonyx-aws", &["sardonyx-core"]),
     ("sardonyx-ingest", &["sardonyx-core"]),
     ("sardonyx-onnx", &["sardonyx-core", "sardonyx-trees"]),
-    ("sardonyx-lambda", &["sardonyx-core"]),
+    ("sardonyx-lambda", &["sardonyx-allocator", "sardonyx-core"]),
     ("sardonyx-trees", &[]),
     (
         "sardonyx-cli",
@@ -38,9 +39,18 @@ const INTERNAL: [(&str, &[&str]); 9] = [
     ),
     (
         "sardonyx-bench",
-        &["sardonyx-core", "sardonyx-aws", "sardonyx-ingest", "sardonyx-onnx"],
+        &[
+            "sardonyx-allocator",
+            "sardonyx-core",
+            "sardonyx-aws",
+            "sardonyx-ingest",
+            "sardonyx-onnx",
+        ],
     ),
-    ("sardonyx-bench-peers", &["sardonyx-core", "sardonyx-onnx"]),
+    (
+        "sardonyx-bench-peers",
+        &["sardonyx-allocator", "sardonyx-core", "sardonyx-onnx"],
+    ),
 ];
 
 /// What does I/O has no place in the domain.

@@ -25,6 +25,9 @@ pub use event::{BatchResponse, HttpResponse};
 pub use ingest::{Ingest, IngestConfig, IngestService, IngestState, Ingested, LandedFile, ModelVersion, run_ingest};
 pub use service::{EventError, Response, Service, now_ms};
 
+#[global_allocator]
+static ALLOCATOR: sardonyx_allocator::LargePages = sardonyx_allocator::LargePages;
+
 /// Why a function did not start, or stopped: any error with its causes.
 pub type StartError = Box<dyn Error + Send + Sync>;
 

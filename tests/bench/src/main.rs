@@ -34,6 +34,10 @@ use clap::Parser;
 use crate::case::Suite;
 use crate::report::Report;
 
+/// As in the functions.
+#[global_allocator]
+static ALLOCATOR: sardonyx_allocator::LargePages = sardonyx_allocator::LargePages;
+
 /// Times Sardonyx and its peers on one suite
 #[derive(Parser)]
 struct Args {

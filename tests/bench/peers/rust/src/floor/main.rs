@@ -28,6 +28,9 @@ use crate::http::{Endpoint, tls};
 use crate::instance::Fields;
 use crate::invocation::Invocations;
 
+#[global_allocator]
+static ALLOCATOR: sardonyx_allocator::LargePages = sardonyx_allocator::LargePages;
+
 /// An event of an HTTP API.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
