@@ -56,7 +56,7 @@ impl OnnxModel {
         inputs: Vec<InputDeclaration>,
         outputs: &[OutputDeclaration],
     ) -> Result<Self, LoadError> {
-        let plan = Plan::compile(graph.proto, graph.trees, &inputs, outputs).map_err(|error| LoadError::Compile {
+        let plan = Plan::compile(graph.source, &inputs, outputs).map_err(|error| LoadError::Compile {
             model: model.to_owned(),
             source: error.into(),
         })?;

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::{GraphProto, TensorProto};
 
-use super::{limits, signature};
+use super::{Weights, limits, signature};
 
 /// Says what is wrong with the graph of a model that imports the operator sets of these domains.
-pub(super) fn check(graph: &GraphProto, operator_sets: &[String]) -> Result<(), String> {
+pub(super) fn check(graph: &GraphProto, weights: &Weights<'_>, operator_sets: &[String]) -> Result<(), String> {
     let is_default = |domain: &str| domain.is_empty() || domain == "ai.onnx";
     for node in &graph.node {
         let is_imported = |set: &String| *set == node.domain || is_default(set) && is_default(&node.domain);
@@ -49,8 +49,8 @@ pub(super) fn check(graph: &GraphProto, operator_sets: &[String]) -> Result<(), 
             return Err(format!("no node gives the output {:?}", output.name));
         }
     }
-    for tensor in &graph.initializer {
-        check_tensor(tensor)?;
+    for (index, tensor) in graph.initializer.iter().enumerate() {
+        check_tensor(tensor, weights.raw_data(index, tensor))?;
     }
     check_attributes(graph)?;
     limits::check(graph)
@@ -68,7 +68,7 @@ fn check_attributes(graph: &GraphProto) -> Result<(), String> {
             for tensor in attribute.t.iter().chain(&attribute.tensors) {
                 // Some exporters leave an attribute empty that has no value.
                 if *tensor != TensorProto::default() {
-                    check_tensor(tensor)?;
+                    check_tensor(tensor, &tensor.raw_data)?;
                 }
             }
         }
@@ -76,7 +76,7 @@ fn check_attributes(graph: &GraphProto) -> Result<(), String> {
     Ok(())
 }
 
-fn check_tensor(tensor: &TensorProto) -> Result<(), String> {
+fn check_tensor(tensor: &TensorProto, raw_data: &[u8]) -> Result<(), String> {
     let problem = |problem: String| Err(format!("the tensor {:?} {problem}", tensor.name));
     if tensor.data_location == Some(DataLocation::External as i32) {
         return problem("is in another file; save the model with its data inside".into());
@@ -92,17 +92,17 @@ fn check_tensor(tensor: &TensorProto) -> Result<(), String> {
     let Some(elements) = elements else {
         return problem(format!("has the impossible shape {:?}", tensor.dims));
     };
-    if tensor.raw_data.is_empty() {
+    if raw_data.is_empty() {
         // tract checks the typed lists itself.
         return Ok(());
     }
     let Some(width) = signature::width(datatype) else {
         return problem("holds strings as raw data".into());
     };
-    if elements.checked_mul(width) != Some(tensor.raw_data.len()) {
+    if elements.checked_mul(width) != Some(raw_data.len()) {
         return problem(format!(
             "has {} bytes, which is not what the shape {:?} of {datatype} takes",
-            tensor.raw_data.len(),
+            raw_data.len(),
             tensor.dims
         ));
     }

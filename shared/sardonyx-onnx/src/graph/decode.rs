@@ -1,18 +1,20 @@
 //! Reads the protobuf of a model. The lists of a tree ensemble are most of a file; they are read here in one go each, where the generated code
-//! would allocate for every node's mode and let every list grow step by step. All else is the generated code's, whose building blocks
-//! `prost::encoding` are.
+//! would allocate for every node's mode and let every list grow step by step. Large weights stay where they are in the file. All else is the
+//! generated code's, whose building blocks `prost::encoding` are.
 //!
 //! <https://protobuf.dev/programming-guides/encoding/>, <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint};
 use prost::{DecodeError, Message};
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
 use crate::trees::NodeMode;
 
 /// Field numbers of onnx.proto.
 const MODEL_GRAPH: u32 = 7;
 const GRAPH_NODE: u32 = 1;
+const GRAPH_INITIALIZER: u32 = 5;
+const TENSOR_RAW_DATA: u32 = 9;
 const NODE_ATTRIBUTE: u32 = 5;
 const ATTRIBUTE_FLOATS: u32 = 7;
 const ATTRIBUTE_INTS: u32 = 8;
@@ -22,25 +24,85 @@ const ATTRIBUTE_STRINGS: u32 = 9;
 const FLOATS_KEY: u8 = (ATTRIBUTE_FLOATS as u8) << 3 | WireType::ThirtyTwoBit as u8;
 const INTS_KEY: u8 = (ATTRIBUTE_INTS as u8) << 3 | WireType::Varint as u8;
 
-pub(super) fn model(bytes: &[u8]) -> Result<ModelProto, DecodeError> {
+/// Raw data of at least so many bytes is not copied into its message: the first touch of the copy's pages costs more than all that is done
+/// with the weights.
+const LARGE: usize = 1 << 16;
+
+/// The raw data of initializers that is not in their messages.
+#[derive(Debug, Default)]
+pub(crate) struct Weights<'a> {
+    /// One for each initializer of the graph, in order; empty where it is in the message.
+    raw: Vec<&'a [u8]>,
+}
+
+impl<'a> Weights<'a> {
+    /// The raw data of an initializer of the graph.
+    pub(crate) fn raw_data<'t>(&self, index: usize, tensor: &'t TensorProto) -> &'t [u8]
+    where
+        'a: 't,
+    {
+        match self.raw.get(index) {
+            Some(raw) if !raw.is_empty() => raw,
+            _ => &tensor.raw_data,
+        }
+    }
+
+    /// Puts all of them into their messages, for whoever has only those.
+    pub(crate) fn restore(self, graph: &mut GraphProto) {
+        for (tensor, raw) in graph.initializer.iter_mut().zip(self.raw) {
+            if !raw.is_empty() {
+                tensor.raw_data = raw.to_vec();
+            }
+        }
+    }
+}
+
+/// The model, but for its large weights.
+pub(super) fn model(bytes: &[u8]) -> Result<(ModelProto, Weights<'_>), DecodeError> {
     let mut model = ModelProto::default();
+    let mut weights = Weights::default();
     fields(bytes, |tag, wire_type, rest| {
         if tag == MODEL_GRAPH && wire_type == WireType::LengthDelimited {
-            return graph(content(rest)?, model.graph.get_or_insert_default());
+            return graph(content(rest)?, model.graph.get_or_insert_default(), &mut weights);
         }
         model.merge_field(tag, wire_type, rest, DecodeContext::default())
     })?;
-    Ok(model)
+    Ok((model, weights))
 }
 
-fn graph(bytes: &[u8], graph: &mut GraphProto) -> Result<(), DecodeError> {
+fn graph<'a>(bytes: &'a [u8], graph: &mut GraphProto, weights: &mut Weights<'a>) -> Result<(), DecodeError> {
     fields(bytes, |tag, wire_type, rest| {
-        if tag == GRAPH_NODE && wire_type == WireType::LengthDelimited {
-            graph.node.push(node(content(rest)?)?);
+        match (tag, wire_type) {
+            (GRAPH_NODE, WireType::LengthDelimited) => graph.node.push(node(content(rest)?)?),
+            (GRAPH_INITIALIZER, WireType::LengthDelimited) => {
+                let (tensor, raw) = tensor(content(rest)?)?;
+                graph.initializer.push(tensor);
+                weights.raw.push(raw);
+            }
+            _ => return graph.merge_field(tag, wire_type, rest, DecodeContext::default()),
+        }
+        Ok(())
+    })
+}
+
+/// A tensor, and its raw data where that is large.
+fn tensor(bytes: &[u8]) -> Result<(TensorProto, &[u8]), DecodeError> {
+    let mut tensor = TensorProto::default();
+    let mut large = &[][..];
+    fields(bytes, |tag, wire_type, rest| {
+        if tag == TENSOR_RAW_DATA && wire_type == WireType::LengthDelimited {
+            let raw = content(rest)?;
+            // Of a field that comes twice, the last one counts.
+            (large, tensor.raw_data) = if raw.len() < LARGE {
+                (&[][..], raw.to_vec())
+            } else {
+                (raw, Vec::new())
+            };
             return Ok(());
         }
-        graph.merge_field(tag, wire_type, rest, DecodeContext::default())
-    })
+        tensor.merge_field(tag, wire_type, rest, DecodeContext::default())
+    })?;
+    Ok((tensor, large))
 }
 
 fn node(bytes: &[u8]) -> Result<NodeProto, DecodeError> {
@@ -112,9 +174,9 @@ fn attribute(bytes: &[u8]) -> Result<AttributeProto, DecodeError> {
 }
 
 /// Calls `read` with each field's number and type and what follows its key; it leaves what follows the field.
-fn fields(
-    mut bytes: &[u8],
-    mut read: impl FnMut(u32, WireType, &mut &[u8]) -> Result<(), DecodeError>,
+fn fields<'a>(
+    mut bytes: &'a [u8],
+    mut read: impl FnMut(u32, WireType, &mut &'a [u8]) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     while !bytes.is_empty() {
         let (tag, wire_type) = decode_key(&mut bytes)?;
@@ -184,10 +246,59 @@ mod tests {
         }
     }
 
+    /// What is read of the model's bytes.
+    fn decoded(expected: &ModelProto) -> ModelProto {
+        let bytes = expected.encode_to_vec();
+        let (mut found, weights) = model(&bytes).expect("is a model");
+        weights.restore(found.graph.as_mut().expect("a graph"));
+        found
+    }
+
+    #[test]
+    fn large_weights_stay_in_the_file_and_come_back_where_they_were() {
+        let tensor = |name: &str, len: usize| TensorProto {
+            name: name.into(),
+            raw_data: (0..len).map(|index| index as u8).collect(),
+            ..Default::default()
+        };
+        let graph = GraphProto {
+            initializer: vec![tensor("small", LARGE - 1), tensor("large", LARGE), tensor("none", 0)],
+            ..Default::default()
+        };
+        let expected = ModelProto {
+            graph: Some(graph),
+            ..Default::default()
+        };
+        assert!(decoded(&expected) == expected);
+
+        let bytes = expected.encode_to_vec();
+        let (found, weights) = model(&bytes).expect("is a model");
+        let graphs = found.graph.iter().zip(&expected.graph);
+        for (found, expected) in
+            graphs.flat_map(|(found, expected)| found.initializer.iter().zip(&expected.initializer))
+        {
+            assert_eq!(found.raw_data.is_empty(), found.name != "small");
+            let index = ["small", "large", "none"].iter().position(|name| *name == found.name);
+            let raw = weights.raw_data(index.expect("is one of them"), found);
+            assert!(raw == expected.raw_data, "{}", found.name);
+        }
+
+        // Of two fields the last one counts, be it small or large.
+        for lens in [[LARGE, 3], [3, LARGE]] {
+            let [first, last] = lens.map(|len| tensor("twice", len).encode_to_vec());
+            let twice = [first, last].concat();
+            let (tensor, large) = super::tensor(&twice).expect("is a tensor");
+            assert_eq!(
+                (tensor.raw_data.len(), large.len()),
+                if lens[1] == 3 { (3, 0) } else { (0, LARGE) }
+            );
+        }
+    }
+
     #[test]
     fn a_model_is_what_the_generated_code_reads_but_for_the_modes() {
         let expected = tree(&["BRANCH_LEQ", "LEAF", "LEAF"]);
-        let mut found = model(&expected.encode_to_vec()).expect("is a model");
+        let mut found = decoded(&expected);
         for node in found.graph.iter_mut().flat_map(|graph| &mut graph.node) {
             let modes = &mut node.attribute[0];
             assert_eq!(modes.s, [0, 6, 6]);
@@ -203,7 +314,7 @@ mod tests {
     #[test]
     fn what_nobody_reads_is_left_out() {
         let mut model = tree(&["LEAF"]);
-        let expected = super::model(&model.encode_to_vec()).expect("is a model");
+        let expected = decoded(&model);
         for node in model.graph.iter_mut().flat_map(|graph| &mut graph.node) {
             node.attribute.push(AttributeProto {
                 name: "nodes_hitrates".into(),
@@ -211,13 +322,13 @@ mod tests {
                 ..Default::default()
             });
         }
-        assert_eq!(super::model(&model.encode_to_vec()).expect("is a model"), expected);
+        assert_eq!(decoded(&model), expected);
     }
 
     #[test]
     fn modes_that_nobody_knows_stay_texts() {
         let expected = tree(&["BRANCH_LEQ", "BRANCH_MAYBE"]);
-        assert_eq!(model(&expected.encode_to_vec()).expect("is a model"), expected);
+        assert_eq!(decoded(&expected), expected);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use prost::Message;
 use serde_json::Value as Json;
 use tract_onnx::pb::{ModelProto, NodeProto};
 
+pub(crate) use decode::Weights;
 pub(crate) use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration, datatype, width};
 use wire::LeftOut;
 
@@ -28,9 +29,7 @@ use crate::packed;
 
 /// A model that tract can parse.
 pub(crate) struct Graph<'a> {
-    pub(crate) proto: ModelProto,
-    /// The trees that attributes of a packed model point at.
-    pub(crate) trees: &'a [u8],
+    pub(crate) source: Source<'a>,
     pub(crate) inputs: Vec<InputDeclaration>,
     pub(crate) outputs: Vec<OutputDeclaration>,
     /// For each output that was a ZipMap's, the class of each column.
@@ -39,6 +38,15 @@ pub(crate) struct Graph<'a> {
     pub(crate) vocabularies: HashMap<String, Vec<Json>>,
     /// The inputs in which a NaN would be swallowed, if tract runs the graph.
     pub(crate) swallowing: HashSet<String>,
+}
+
+/// What a graph is compiled from.
+pub(crate) struct Source<'a> {
+    pub(crate) proto: ModelProto,
+    /// What of the initializers is not in `proto`.
+    pub(crate) weights: Weights<'a>,
+    /// The trees that attributes of a packed model point at.
+    pub(crate) trees: &'a [u8],
 }
 
 impl<'a> Graph<'a> {
@@ -57,13 +65,13 @@ impl<'a> Graph<'a> {
         } else {
             (bytes, &[][..])
         };
-        let (mut proto, left_out) = decode(model, bytes)?;
+        let (mut proto, weights, left_out) = decode(model, bytes)?;
         let operator_sets: Vec<String> = proto.opset_import.iter().map(|set| set.domain.clone()).collect();
         let graph = proto
             .graph
             .as_mut()
             .ok_or_else(|| corrupt("it is not an ONNX file: there is no graph".into()))?;
-        check::check(graph, &operator_sets).map_err(corrupt)?;
+        check::check(graph, &weights, &operator_sets).map_err(corrupt)?;
         let mut unsupported = support::unsupported(graph, &left_out);
         unsupported.extend(versions::unknown(&proto.opset_import, graph));
         if !unsupported.is_empty() {
@@ -79,8 +87,7 @@ impl<'a> Graph<'a> {
         let inputs = signature::inputs(graph).map_err(corrupt)?;
         let outputs = signature::outputs(graph);
         Ok(Self {
-            proto,
-            trees,
+            source: Source { proto, weights, trees },
             inputs,
             outputs,
             classes,
@@ -90,19 +97,20 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// The protobuf of an ONNX file, in which dictionaries are declared as the tensors that stand for them, and what tract's messages leave out.
-pub(crate) fn decode(model: &str, bytes: &[u8]) -> Result<(ModelProto, LeftOut), LoadError> {
+/// The protobuf of an ONNX file, in which dictionaries are declared as the tensors that stand for them, its large weights, and what tract's
+/// messages leave out.
+pub(crate) fn decode<'a>(model: &str, bytes: &'a [u8]) -> Result<(ModelProto, Weights<'a>, LeftOut), LoadError> {
     let corrupt = |error: prost::DecodeError| LoadError::Corrupt {
         model: model.to_owned(),
         problem: "it is not an ONNX file".into(),
         source: Some(error.into()),
     };
-    let mut proto = decode::model(bytes).map_err(corrupt)?;
+    let (mut proto, weights) = decode::model(bytes).map_err(corrupt)?;
     let left_out = LeftOut::decode(bytes).map_err(corrupt)?;
     if let Some(graph) = &mut proto.graph {
         dictionaries::declare(graph, &left_out);
     }
-    Ok((proto, left_out))
+    Ok((proto, weights, left_out))
 }
 
 /// The list of keys that one of two attributes gives. `None` where none or both do.

@@ -35,9 +35,12 @@ pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, PackError> {
         return Err(PackError::Packed);
     }
     let original = OnnxModel::from_bytes(onnx)?;
-    let (mut proto, _) = graph::decode("the model", onnx)?;
+    let (mut proto, weights, _) = graph::decode("the model", onnx)?;
     let trees = match &mut proto.graph {
-        Some(graph) => take_trees(graph, original.packed_trees()),
+        Some(graph) => {
+            weights.restore(graph);
+            take_trees(graph, original.packed_trees())
+        }
         None => Vec::new(),
     };
     compact::model(&mut proto);

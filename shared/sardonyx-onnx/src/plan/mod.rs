@@ -12,10 +12,9 @@ pub(crate) mod trial;
 use std::collections::HashMap;
 
 use sardonyx_core::tensor::{Tensor, TensorData, TensorSpec};
-use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::internal::{SymbolScope, SymbolValues, TDim, TractResult};
 
-use crate::graph::{Dimension, InputDeclaration, OutputDeclaration};
+use crate::graph::{Dimension, InputDeclaration, OutputDeclaration, Source};
 use crate::packed;
 use direct::Direct;
 use per_shape::PerShape;
@@ -42,25 +41,17 @@ trait Strategy: Send + Sync {
 
 impl Plan {
     /// Compiles a graph for inputs and outputs in the given order; outputs may be left out. The model file is let go as soon as it has been read.
-    ///
-    /// `trees` are what attributes of a packed model point at.
     pub(crate) fn compile(
-        proto: ModelProto,
-        trees: &[u8],
+        source: Source<'_>,
         inputs: &[InputDeclaration],
         outputs: &[OutputDeclaration],
     ) -> TractResult<Self> {
-        tract::catch_panic("it makes tract panic", || Self::try_ways(proto, trees, inputs, outputs))
+        tract::catch_panic("it makes tract panic", || Self::try_ways(source, inputs, outputs))
     }
 
     /// The first way that works.
-    fn try_ways(
-        mut proto: ModelProto,
-        trees: &[u8],
-        inputs: &[InputDeclaration],
-        outputs: &[OutputDeclaration],
-    ) -> TractResult<Self> {
-        match Direct::compile(&proto, trees, inputs, outputs) {
+    fn try_ways(source: Source<'_>, inputs: &[InputDeclaration], outputs: &[OutputDeclaration]) -> TractResult<Self> {
+        match Direct::compile(&source, inputs, outputs) {
             Ok(direct) => {
                 return Ok(Self {
                     is_tracts: false,
@@ -69,10 +60,18 @@ impl Plan {
             }
             Err(reason) => tracing::debug!(reason = format!("{reason:#}"), "tract runs this graph"),
         }
+        let Source {
+            mut proto,
+            weights,
+            trees,
+        } = source;
+        if let Some(graph) = &mut proto.graph {
+            weights.restore(graph);
+        }
         packed::inline_trees(&mut proto, trees);
-        let source = tract::parse(&proto, inputs, outputs)?;
+        let parsed = tract::parse(&proto, inputs, outputs)?;
         drop(proto);
-        let symbolic_error = match Symbolic::compile(&source, inputs) {
+        let symbolic_error = match Symbolic::compile(&parsed, inputs) {
             Ok(symbolic) => return Ok(Self::new(symbolic.outputs(outputs)?, symbolic)),
             Err(error) => error,
         };
@@ -80,7 +79,7 @@ impl Plan {
             error = format!("{symbolic_error:#}"),
             "the graph does not compile for an open batch size; it will be compiled for each shape"
         );
-        let per_shape = PerShape::new(source, inputs);
+        let per_shape = PerShape::new(parsed, inputs);
         Ok(Self::new(per_shape.outputs(outputs)?, per_shape))
     }
 

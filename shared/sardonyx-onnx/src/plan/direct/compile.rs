@@ -6,14 +6,14 @@ use std::sync::Arc;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
+use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::{SymbolScope, TDim, TVec, TractErrorContext, TractResult, anyhow, bail, ensure};
 
 use super::super::symbolic_shape;
 use super::folding::Folding;
 use super::{Direct, Place, Step, title};
 use crate::convert::{from_tract, to_datatype};
-use crate::graph::{InputDeclaration, OutputDeclaration};
+use crate::graph::{InputDeclaration, OutputDeclaration, Source};
 use crate::operators::{self, Context, Epilogue, Fact, Registration};
 
 /// How many elements a computed constant may have: nothing that exporters write comes near it.
@@ -23,18 +23,21 @@ impl Direct {
     /// # Errors
     /// When an operator is not one of ours, or does not take what it gets.
     pub(in crate::plan) fn compile(
-        proto: &ModelProto,
-        trees: &[u8],
+        source: &Source<'_>,
         inputs: &[InputDeclaration],
         outputs: &[OutputDeclaration],
     ) -> TractResult<Self> {
-        let graph = proto.graph.as_ref().ok_or_else(|| anyhow!("there is no graph"))?;
+        let graph = source
+            .proto
+            .graph
+            .as_ref()
+            .ok_or_else(|| anyhow!("there is no graph"))?;
         let nodes = needed_nodes(graph, outputs);
         let nodes = nodes
             .into_iter()
             .map(|node| Ok((node, registration(node)?)))
             .collect::<TractResult<Vec<_>>>()?;
-        let mut compiler = Compiler::new(proto, trees, graph, inputs)?;
+        let mut compiler = Compiler::new(source, graph, inputs)?;
         let read = nodes.iter().flat_map(|(node, _)| &node.input);
         for name in read.chain(outputs.iter().map(|output| &output.name)) {
             *compiler.readers.entry(name).or_default() += 1;
@@ -52,7 +55,8 @@ struct Compiler<'a> {
     context: ParsingContext<'a>,
     trees: &'a [u8],
     symbols: SymbolScope,
-    initializers: HashMap<&'a str, &'a TensorProto>,
+    /// With their raw data.
+    initializers: HashMap<&'a str, (&'a TensorProto, &'a [u8])>,
     values: HashMap<&'a str, (Place, Fact)>,
     /// How often each tensor is read, by the nodes and as an output of the graph.
     readers: HashMap<&'a str, usize>,
@@ -63,12 +67,7 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(
-        proto: &'a ModelProto,
-        trees: &'a [u8],
-        graph: &'a GraphProto,
-        inputs: &[InputDeclaration],
-    ) -> TractResult<Self> {
+    fn new(source: &'a Source<'_>, graph: &'a GraphProto, inputs: &[InputDeclaration]) -> TractResult<Self> {
         let symbols = SymbolScope::default();
         let mut values = HashMap::new();
         for (slot, input) in inputs.iter().enumerate() {
@@ -80,13 +79,17 @@ impl<'a> Compiler<'a> {
             values.insert(declared.name.as_str(), (Place::Slot(slot), fact));
         }
         Ok(Self {
-            context: operators::parsing_context(proto),
-            trees,
+            context: operators::parsing_context(&source.proto),
+            trees: source.trees,
             symbols,
             initializers: graph
                 .initializer
                 .iter()
-                .map(|tensor| (tensor.name.as_str(), tensor))
+                .enumerate()
+                .map(|(index, tensor)| {
+                    let raw_data = source.weights.raw_data(index, tensor);
+                    (tensor.name.as_str(), (tensor, raw_data))
+                })
                 .collect(),
             values,
             readers: HashMap::new(),
@@ -196,13 +199,17 @@ impl<'a> Compiler<'a> {
         if let Some(value) = self.values.get(name) {
             return Ok(value.clone());
         }
-        let Some(proto) = self.initializers.get(name) else {
+        let Some(&(proto, raw_data)) = self.initializers.get(name) else {
             bail!("there is no tensor {name:?}")
         };
-        let tensor = match raw_floats(proto) {
+        let tensor = match raw_floats(proto, raw_data) {
             Some(tensor) => tensor,
             None => {
-                let loaded = self.context.load_tensor(proto)?;
+                let whole = (raw_data.len() > proto.raw_data.len()).then(|| TensorProto {
+                    raw_data: raw_data.to_vec(),
+                    ..proto.clone()
+                });
+                let loaded = self.context.load_tensor(whole.as_ref().unwrap_or(proto))?;
                 ensure!(
                     to_datatype(loaded.datum_type()).is_some(),
                     "the tensor {name:?} has an unknown type"
@@ -319,13 +326,13 @@ fn is_small(fact: &Fact) -> bool {
 }
 
 /// A tensor of raw floats, which are most of what a net is, without a copy for tract in between.
-fn raw_floats(proto: &TensorProto) -> Option<Tensor> {
+fn raw_floats(proto: &TensorProto, raw_data: &[u8]) -> Option<Tensor> {
     let is_inside = proto.external_data.is_empty() && proto.data_location.unwrap_or_default() == 0;
-    if proto.data_type != DataType::Float as i32 || proto.raw_data.is_empty() || !is_inside {
+    if proto.data_type != DataType::Float as i32 || raw_data.is_empty() || !is_inside {
         return None;
     }
     let dimensions = proto.dims.iter().map(|size| usize::try_from(*size).ok());
-    let values = proto.raw_data.as_chunks().0.iter();
+    let values = raw_data.as_chunks().0.iter();
     let values = values.map(|bytes| f32::from_le_bytes(*bytes)).collect();
     Tensor::new(dimensions.collect::<Option<_>>()?, TensorData::Fp32(values)).ok()
 }
