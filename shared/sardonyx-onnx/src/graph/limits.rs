@@ -113,7 +113,9 @@ fn check_attribute(node: &NodeProto, attribute: &AttributeProto) -> Result<(), S
         "axes" => (largest(numbers), MAX_DIMENSIONS),
         name if name.contains("axis") => (largest(numbers), MAX_DIMENSIONS),
         name if name.contains("num_") => (largest(numbers), MAX_WINDOW),
-        "block_size" | "blocksize" | "group" | "hidden_size" => (largest(numbers), MAX_WINDOW),
+        "block_size" | "blocksize" | "group" | "hidden_size" | "k" | "K" | "N" | "sample_size" => {
+            (largest(numbers), MAX_WINDOW)
+        }
         "kernel_shape" => (product(numbers), MAX_WINDOW),
         "dilations" | "output_padding" | "output_shape" | "pads" | "strides" => (largest(numbers), MAX_WINDOW),
         _ => return Ok(()),
@@ -137,7 +139,10 @@ fn size(constants: &Constants<'_>, node: &NodeProto) -> Option<f64> {
     match node.op_type.as_str() {
         "ConstantOfShape" => Some(product(input(0)?)),
         "Expand" | "OneHot" | "Tile" => Some(product(input(1)?)),
-        "Pad" => Some(largest(input(1)?)),
+        "BlackmanWindow" | "HammingWindow" | "HannWindow" => Some(largest(input(0)?)),
+        "DFT" | "Pad" | "TopK" => Some(largest(input(1)?)),
+        "MelWeightMatrix" => Some(product([0, 1].into_iter().filter_map(input).flatten())),
+        "STFT" => Some(largest(input(3)?)),
         "Resize" => [1, 2, 3].into_iter().filter_map(input).map(product).reduce(f64::max),
         "Upsample" => {
             let scales = attribute(node, "scales").map(|scales| scales.floats.iter().map(|scale| f64::from(*scale)));

@@ -314,6 +314,8 @@ fn numbers_that_no_model_has_are_refused() {
         let softmax = with_attribute(node("", "LogSoftmax", &["x"], "y"), integer("axis", axis));
         assert!(refusal(&single(softmax, 13)).contains(too_large));
     }
+    let best = with_attribute(node("", "TopK", &["x"], "y"), integer("k", 1 << 40));
+    assert!(refusal(&single(best, 9)).contains(too_large));
     let scan = with_attribute(node("", "Scan", &["x"], "y"), integer("num_scan_inputs", 1 << 40));
     assert!(refusal(&single(scan, 13)).contains(too_large));
     let mut normalized = node("", "LayerNormalization", &["x", "x"], "y");
@@ -368,6 +370,8 @@ fn numbers_that_no_model_has_are_refused() {
     let copied = node("", "Identity", &["joined"], "copied");
     assert!(OnnxModel::from_bytes(&expanded(&[1, 3], &[node("", "Identity", &["shape"], "copied")])).is_ok());
     assert!(refusal(&expanded(&[1 << 28], &[size.clone(), joined, copied])).contains(too_many));
+    let best = node("", "TopK", &["x", "shape"], "best");
+    assert!(refusal(&expanded(&[1 << 40], &[best])).contains(too_many));
     let squared = node("", "Mul", &["shape", "shape"], "squared");
     let scaled = node("", "Mul", &["size", "squared"], "scaled");
     assert!(refusal(&expanded(&[1 << 14], &[size, squared, scaled])).contains(too_many));
