@@ -7,8 +7,8 @@ use crate::graph::{BATCH, Dimension, InputDeclaration};
 /// How many rows a trial run has: one row would hide what only works for one.
 pub(super) const ROWS: usize = 2;
 
-/// How many elements an input of a trial may have: a file can declare any size.
-const MAX_ELEMENTS: usize = 1 << 24;
+/// How many elements an input of a trial may have: a file can declare any size, and loading it must not take long for that.
+const MAX_ELEMENTS: usize = 1 << 20;
 
 /// How many elements a tensor of this shape has, where it is not too large to try a model on.
 pub(crate) fn elements(shape: &[usize]) -> Option<usize> {
