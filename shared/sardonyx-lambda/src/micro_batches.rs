@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::service::now_ms;
 
-/// The most instances of a batch: larger ones save little more, and keep one processor busy while the others may be idle.
+/// The most instances of a batch, so that one processor is not busy with a large one while the others are idle.
 const MOST_INSTANCES: usize = 16;
 
 type Results<O> = Result<Vec<PredictionResult<O>>, PredictError>;
