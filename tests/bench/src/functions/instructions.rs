@@ -22,6 +22,9 @@ const METRICS: [(&str, &str); 2] = [("cold_start", "instructions"), ("warm_call"
 /// When a function fails, or there is no valgrind.
 pub(super) fn measure(bench: &Bench<'_>, case: &Case, deployed: &Deployed) -> Result<Vec<Row>, BenchError> {
     let packages = bench.packages(case);
+    if packages.is_empty() {
+        return Err(format!("{}: none of the functions serves it", case.name).into());
+    }
     let mut turns = vec![];
     for package in &packages {
         let count = |calls: usize| {
