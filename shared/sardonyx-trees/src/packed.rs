@@ -233,6 +233,15 @@ fn check<T: Scalar>(
     if columns.iter().any(|column| column.feature as usize >= MAX_FEATURES) {
         return Err(damaged("a feature is out of range"));
     }
+    // A batch is quantised by feature, into one column of each kind.
+    let mut sorted: Vec<_> = columns
+        .iter()
+        .map(|column| (column.feature, column.missing_holds))
+        .collect();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(damaged("two columns are of the same kind and feature"));
+    }
     let leaf_count = match leaves {
         Leaves::Single => None,
         Leaves::Many { starts, weights } => {

@@ -203,6 +203,19 @@ fn bytes_that_are_cut_off_or_changed_never_panic_and_mean_the_same_everywhere() 
     }
 }
 
+#[test]
+fn bytes_with_a_column_twice_are_refused() {
+    let attributes = random_ensemble(&mut Random(3), 3, 3, 2, &MODES);
+    let bytes = Ensemble::new(&attributes, 2).expect("a good ensemble").to_bytes();
+    // They follow the format and six counts.
+    const COLUMNS: usize = 4 + 6 * 4;
+    let mut twice = bytes.clone();
+    twice.copy_within(COLUMNS..COLUMNS + 4, COLUMNS + 4);
+    assert_ne!(twice, bytes, "there are two columns");
+    let error = Ensemble::<f32>::from_bytes(&twice).expect_err("a batch would fill one of them only");
+    assert!(error.to_string().contains("two columns"), "{error}");
+}
+
 /// Whether all instruction sets make the same of rows of three columns, alone and in a batch.
 fn agree(ensemble: &Ensemble<f32>, rows: &[f32]) {
     let mut expected = None;
