@@ -216,8 +216,50 @@ fn bytes_with_a_column_twice_are_refused() {
     assert!(error.to_string().contains("two columns"), "{error}");
 }
 
+#[test]
+fn bytes_whose_branches_share_what_is_below_mean_the_same_everywhere() {
+    // Two tests of the root's sides, each with two leaves of its own.
+    let branch = |feature, value, yes| (feature, NodeMode::BranchLeq, value, yes);
+    let leaf = (0, NodeMode::Leaf, 0.0, 0);
+    let nodes = [
+        branch(0, 0.0, 1),
+        branch(1, -1.0, 3),
+        branch(2, 1.0, 5),
+        leaf,
+        leaf,
+        leaf,
+        leaf,
+    ];
+    let attributes = EnsembleAttributes {
+        nodes_treeids: vec![0; 7],
+        nodes_nodeids: (0..7).collect(),
+        nodes_featureids: nodes.map(|node| node.0).into(),
+        nodes_modes: nodes.map(|node| node.1).into(),
+        nodes_values: nodes.map(|node| node.2).into(),
+        nodes_truenodeids: nodes.map(|node| node.3).into(),
+        nodes_falsenodeids: nodes.map(|node| node.3 + i64::from(node.3 > 0)).into(),
+        weight_treeids: vec![0; 4],
+        weight_nodeids: vec![3, 4, 5, 6],
+        weight_ids: vec![0; 4],
+        weights: vec![1.0_f32, 2.0, 3.0, 4.0],
+        ..EnsembleAttributes::default()
+    };
+    let ensemble = Ensemble::new(&attributes, 1).expect("a good ensemble");
+    let mut bytes = ensemble.to_bytes();
+    // The distances of the nodes stand at their ends, behind the format, six counts, three columns and a tree.
+    const DELTA: usize = 4 + 6 * 4 + 3 * 4 + 12 + 6;
+    let (first, second) = (DELTA + 8, DELTA + 2 * 8);
+    assert_eq!((bytes[first], bytes[second]), (2, 3), "the sides of the root");
+    bytes[first] = 4;
+    let shared = Ensemble::<f32>::from_bytes(&bytes).expect("it leads to leaves");
+    let mut random = Random(5);
+    let rows: Vec<f32> = (0..70 * 3).map(|_| random.input()).collect();
+    agree(&shared, &rows);
+}
+
 /// Whether all instruction sets make the same of rows of three columns, alone and in a batch.
 fn agree(ensemble: &Ensemble<f32>, rows: &[f32]) {
+    const ALONE: usize = 12;
     let mut expected = None;
     for set in InstructionSet::ALL.iter().filter(|set| set.is_available()) {
         let ensemble = ensemble.clone().with_instruction_set(*set);
@@ -226,10 +268,10 @@ fn agree(ensemble: &Ensemble<f32>, rows: &[f32]) {
         let found = bits(&regressor.predict(rows, 3));
         let alone: Vec<f32> = rows
             .chunks(3)
-            .take(4)
+            .take(ALONE)
             .flat_map(|row| regressor.predict(row, 3))
             .collect();
-        assert_eq!(bits(&alone), found[..4 * targets], "{}", set.name());
+        assert_eq!(bits(&alone), found[..ALONE * targets], "{}", set.name());
         assert_eq!(expected.get_or_insert_with(|| found.clone()), &found, "{}", set.name());
     }
 }

@@ -148,23 +148,26 @@ pub(super) fn compile<T: Scalar>(
 #[derive(Clone, Copy)]
 enum View<K> {
     Leaf(K),
-    /// Branches with the same pair of nodes below are the same.
-    Branch {
-        column: usize,
-        key: K,
-        pair: usize,
-    },
+    Branch(Branch<K>),
+}
+
+/// What a branch tests, and the pair of nodes below. Nodes of which all that is the same have the same result, which is computed once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Branch<K> {
+    column: usize,
+    key: K,
+    pair: usize,
 }
 
 fn view<K: Key, L: Link>(nodes: &[Node<K, L>], at: usize) -> View<K> {
     let node = &nodes[at];
     match node.link.column() {
         0 => View::Leaf(node.key),
-        column => View::Branch {
+        column => View::Branch(Branch {
             column,
             key: node.key,
             pair: at.wrapping_add_signed(node.link.delta()),
-        },
+        }),
     }
 }
 
@@ -173,16 +176,16 @@ struct Compiler<'a, T: Scalar> {
     quantiser: &'a Quantiser<T>,
     /// How many levels a complete subtree may have: what fits into the registers. [`Segment`] knows those of one to three.
     most_levels: u32,
-    /// How often the result of a branch is still to be read, by its pair.
-    uses: HashMap<usize, u32>,
-    /// The results that there are, by pair.
-    done: HashMap<usize, u16>,
+    /// How often the result of a branch is still to be read.
+    uses: HashMap<Branch<T::Key>, u32>,
+    /// The results that there are.
+    done: HashMap<Branch<T::Key>, u16>,
     /// Leaf numbers by what the leaves give.
     leaves: HashMap<T::Key, u8>,
     weights: Vec<T>,
     segments: Vec<Segment>,
-    /// How many levels of branches the complete subtrees have that are not computed yet, by the pair of their root.
-    complete: HashMap<usize, u32>,
+    /// How many levels of branches the complete subtrees have that are not computed yet, by their root.
+    complete: HashMap<Branch<T::Key>, u32>,
     /// The complete subtrees of the segment.
     bottoms: usize,
     results: u16,
@@ -197,7 +200,7 @@ impl<T: Scalar> Compiler<'_, T> {
     fn compile(&mut self, root: usize) -> Option<(u16, u16)> {
         let order = self.order(root);
         // The leaves that are read from places come first, so that those are few.
-        for &(_, pair) in &order {
+        for &Branch { pair, .. } in &order {
             if self.is_leaf(pair) != self.is_leaf(pair + 1) {
                 for side in [pair, pair + 1] {
                     if let View::Leaf(key) = (self.view)(side) {
@@ -210,29 +213,29 @@ impl<T: Scalar> Compiler<'_, T> {
             self.leaf(key)?;
         }
         let constants = self.weights.len() as u16;
-        for (at, pair) in order {
-            self.branch(at, pair, constants)?;
+        for branch in order {
+            self.branch(branch, constants)?;
         }
         Some((self.operand(root, constants)?, constants))
     }
 
-    /// Each branch once, with its pair, after those below it. The side with more branches comes first, so that few results wait.
-    fn order(&mut self, root: usize) -> Vec<(usize, usize)> {
+    /// Each branch once, after those below it. The side with more branches comes first, so that few results wait.
+    fn order(&mut self, root: usize) -> Vec<Branch<T::Key>> {
         let mut order = Vec::new();
         let mut stack = vec![(root, false)];
         while let Some((at, is_entered)) = stack.pop() {
-            let View::Branch { pair, .. } = (self.view)(at) else {
+            let View::Branch(branch) = (self.view)(at) else {
                 continue;
             };
             if is_entered {
-                order.push((at, pair));
+                order.push(branch);
                 continue;
             }
-            let uses = self.uses.entry(pair).or_default();
+            let uses = self.uses.entry(branch).or_default();
             *uses += 1;
             if *uses == 1 {
                 stack.push((at, true));
-                let mut sides = [pair, pair + 1];
+                let mut sides = [branch.pair, branch.pair + 1];
                 sides.sort_by_key(|side| self.size(*side));
                 stack.extend(sides.map(|side| (side, false)));
             }
@@ -244,7 +247,7 @@ impl<T: Scalar> Compiler<'_, T> {
     fn size(&self, at: usize) -> usize {
         let (mut size, mut stack) = (0, vec![at]);
         while let Some(at) = stack.pop() {
-            if let View::Branch { pair, .. } = (self.view)(at) {
+            if let View::Branch(Branch { pair, .. }) = (self.view)(at) {
                 size += 1;
                 if size < 2 * MAX_LEAVES {
                     stack.extend([pair, pair + 1]);
@@ -262,21 +265,22 @@ impl<T: Scalar> Compiler<'_, T> {
     fn levels(&self, at: usize) -> Option<u32> {
         match (self.view)(at) {
             View::Leaf(_) => Some(0),
-            View::Branch { pair, .. } if self.uses.get(&pair) == Some(&1) => self.complete.get(&pair).copied(),
-            View::Branch { .. } => None,
+            View::Branch(branch) if self.uses.get(&branch) == Some(&1) => self.complete.get(&branch).copied(),
+            View::Branch(_) => None,
         }
     }
 
-    fn branch(&mut self, at: usize, pair: usize, constants: u16) -> Option<()> {
+    fn branch(&mut self, branch: Branch<T::Key>, constants: u16) -> Option<()> {
+        let pair = branch.pair;
         if let (Some(levels), Some(other)) = (self.levels(pair), self.levels(pair + 1))
             && levels == other
             && levels < self.most_levels
         {
             // It may turn out to be a part of a larger one; else it is computed when it is read.
-            self.complete.insert(pair, levels + 1);
+            self.complete.insert(branch, levels + 1);
             return Some(());
         }
-        let test = self.test(at)?;
+        let test = self.test(branch)?;
         let (yes, no) = (self.operand(pair, constants)?, self.operand(pair + 1, constants)?);
         self.release(pair);
         self.release(pair + 1);
@@ -284,23 +288,23 @@ impl<T: Scalar> Compiler<'_, T> {
             Some(place) => place,
             None => self.place(constants)?,
         };
-        self.done.insert(pair, out);
+        self.done.insert(branch, out);
         self.segments.last_mut()?.blends.push(Blend { test, yes, no, out });
         Some(())
     }
 
     /// Where the leaf numbers of a node are.
     fn operand(&mut self, at: usize, constants: u16) -> Option<u16> {
-        let pair = match (self.view)(at) {
+        let branch = match (self.view)(at) {
             View::Leaf(key) => return Some(u16::from(self.leaf(key)?)),
-            View::Branch { pair, .. } => pair,
+            View::Branch(branch) => branch,
         };
-        if let Some(place) = self.done.get(&pair) {
+        if let Some(place) = self.done.get(&branch) {
             return Some(*place);
         }
-        let levels = self.complete.remove(&pair)?;
+        let levels = self.complete.remove(&branch)?;
         let out = self.bottom_place(constants)?;
-        self.done.insert(pair, out);
+        self.done.insert(branch, out);
         match levels {
             1 => {
                 let subtree = self.subtree(at, out)?;
@@ -332,11 +336,11 @@ impl<T: Scalar> Compiler<'_, T> {
         let mut nodes = vec![root];
         for (index, test) in tests.iter_mut().enumerate() {
             let at = *nodes.get(index)?;
-            let View::Branch { pair, .. } = (self.view)(at) else {
+            let View::Branch(branch) = (self.view)(at) else {
                 return None;
             };
-            *test = self.test(at)?;
-            nodes.extend([pair, pair + 1]);
+            *test = self.test(branch)?;
+            nodes.extend([branch.pair, branch.pair + 1]);
         }
         let mut leaves = [FourTimes(0); LEAVES];
         for (leaf, at) in leaves.iter_mut().zip(nodes.split_off(BRANCHES)) {
@@ -370,9 +374,9 @@ impl<T: Scalar> Compiler<'_, T> {
 
     /// A place that was read for the last time is free.
     fn release(&mut self, at: usize) {
-        if let View::Branch { pair, .. } = (self.view)(at)
-            && let Some(uses) = self.uses.get_mut(&pair)
-            && let Some(place) = self.done.get(&pair)
+        if let View::Branch(branch) = (self.view)(at)
+            && let Some(uses) = self.uses.get_mut(&branch)
+            && let Some(place) = self.done.get(&branch)
         {
             *uses -= 1;
             if *uses == 0 {
@@ -381,13 +385,10 @@ impl<T: Scalar> Compiler<'_, T> {
         }
     }
 
-    fn test(&self, at: usize) -> Option<Test> {
-        let View::Branch { column, key, .. } = (self.view)(at) else {
-            return None;
-        };
+    fn test(&self, branch: Branch<T::Key>) -> Option<Test> {
         Some(Test {
-            column: u16::try_from(column).ok()?,
-            limit: self.quantiser.rank(column, key)?.into(),
+            column: u16::try_from(branch.column).ok()?,
+            limit: self.quantiser.rank(branch.column, branch.key)?.into(),
         })
     }
 
