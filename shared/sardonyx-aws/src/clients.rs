@@ -6,11 +6,11 @@ use aws_credential_types::provider::ProvideCredentials;
 use sardonyx_core::ports::StoreError;
 
 use crate::direct::DirectCalls;
-use crate::http_client::CaBundleError;
+use crate::http_client::{CaBundleError, Connections};
 use crate::lazy_client::LazyClient;
 use crate::{
     DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3CatalogueStore, S3FileStore, S3ModelStore,
-    SqsMessageQueue, http_client,
+    SqsMessageQueue,
 };
 
 // The bounds of single calls, for those that have no deadline of their own, such as the one for the artifact.
@@ -34,9 +34,8 @@ impl AwsClients {
     /// # Errors
     /// When `AWS_CA_BUNDLE` names a file that cannot be used.
     pub async fn from_env() -> Result<Self, CaBundleError> {
-        let connector = http_client::from_env(CONNECT_TIMEOUT, READ_TIMEOUT)?;
-        let loader =
-            aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client::client(connector.clone()));
+        let connections = Connections::from_env(CONNECT_TIMEOUT, READ_TIMEOUT)?;
+        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(connections.of_sdk());
         let Some(credentials) = environment::credentials().await else {
             return Ok(Self::new(&loader.load().await, None));
         };
@@ -45,7 +44,7 @@ impl AwsClients {
             .credentials_provider(credentials.clone())
             .profile_files(environment::no_profiles());
         let config = loader.load().await;
-        let direct = DirectCalls::new(&config, credentials, connector).await;
+        let direct = DirectCalls::new(&config, credentials, &connections).await;
         Ok(Self::new(&config, direct.map(Arc::new)))
     }
 

@@ -12,8 +12,14 @@ use aws_smithy_runtime_api::client::http::{
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use crate::lazy_client::LazyClient;
+
 /// The variable that names a file of certificates to trust in place of the usual ones, as in AWS's other tools.
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+
+/// Amazon Root CA 1 to 4 and Starfield Services Root Certificate Authority - G2, as Amazon Trust Services publishes them. Five certificates take
+/// no time to read; the 140 or so of a system take longer than the rest of a start's own work.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
 /// `AWS_CA_BUNDLE` names a file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -23,33 +29,73 @@ pub struct CaBundleError {
     problem: String,
 }
 
-/// The connections of a process, which trust whom the environment says. A connection that is not there within `connect_timeout`, and an
-/// answer that does not begin within `read_timeout`, is given up.
-///
-/// # Errors
-/// When the file that the environment names cannot be used.
-pub(crate) fn from_env(
-    connect_timeout: Duration,
-    read_timeout: Duration,
-) -> Result<SharedHttpConnector, CaBundleError> {
-    let settings = HttpConnectorSettings::builder()
-        .connect_timeout(connect_timeout)
-        .read_timeout(read_timeout)
-        .build();
-    let mut connector = Connector::builder()
-        .connector_settings(settings)
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    if let Some(file) = std::env::var_os(CA_BUNDLE).filter(|file| !file.is_empty()) {
-        let trusted = TrustStore::empty().with_pem_certificate(certificates(Path::new(&file))?);
-        let context = TlsContext::builder().with_trust_store(trusted).build();
-        connector = connector.tls_context(context.expect("certificates are all that it needs"));
-    }
-    Ok(SharedHttpConnector::new(connector.build()))
+/// The connections of a process, which trust whom the environment says.
+pub(crate) struct Connections {
+    settings: HttpConnectorSettings,
+    are_trusted_by_default: bool,
+    /// Made when they are first used, since the certificates of the system take longer to read than a start has.
+    of_sdk: LazyClient<SharedHttpConnector>,
 }
 
-/// A client for the SDK whose requests all go over these connections.
-pub(crate) fn client(connector: SharedHttpConnector) -> SharedHttpClient {
-    http_client_fn(move |_, _| connector.clone())
+impl Connections {
+    /// A connection that is not there within `connect_timeout`, and an answer that does not begin within `read_timeout`, is given up.
+    ///
+    /// # Errors
+    /// When the file that the environment names cannot be used.
+    pub(crate) fn from_env(connect_timeout: Duration, read_timeout: Duration) -> Result<Self, CaBundleError> {
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(connect_timeout)
+            .read_timeout(read_timeout)
+            .build();
+        let bundle = std::env::var_os(CA_BUNDLE).filter(|file| !file.is_empty());
+        let bundle = bundle.map(|file| certificates(Path::new(&file))).transpose()?;
+        let are_trusted_by_default = bundle.is_none();
+        let trusted = bundle.map_or_else(TrustStore::default, only);
+        let of_sdk = {
+            let settings = settings.clone();
+            LazyClient::new(move || connector(settings, trusted))
+        };
+        Ok(Self {
+            settings,
+            are_trusted_by_default,
+            of_sdk,
+        })
+    }
+
+    /// For the SDK, whose requests all go over the same connections.
+    pub(crate) fn of_sdk(&self) -> SharedHttpClient {
+        let connector = self.of_sdk.clone();
+        http_client_fn(move |_, _| SharedHttpConnector::clone(&connector))
+    }
+
+    /// For calls in a region that the SDK repeats when they fail: where nothing else is said, they trust the authorities that AWS has its
+    /// certificates from, and no others.
+    pub(crate) fn of_direct_calls(&self, region: &str) -> SharedHttpConnector {
+        if self.are_trusted_by_default && is_certified_by_amazon(region) {
+            connector(self.settings.clone(), only(AMAZON_ROOTS))
+        } else {
+            SharedHttpConnector::clone(&self.of_sdk)
+        }
+    }
+}
+
+fn only(certificates: impl Into<Vec<u8>>) -> TrustStore {
+    TrustStore::empty().with_pem_certificate(certificates)
+}
+
+fn connector(settings: HttpConnectorSettings, trusted: TrustStore) -> SharedHttpConnector {
+    let context = TlsContext::builder().with_trust_store(trusted).build();
+    let connector = Connector::builder()
+        .connector_settings(settings)
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(context.expect("certificates are all that it needs"));
+    SharedHttpConnector::new(connector.build())
+}
+
+/// China, the European Sovereign Cloud and the isolated partitions have their certificates from others.
+fn is_certified_by_amazon(region: &str) -> bool {
+    let others = ["cn-", "eusc-", "us-iso", "eu-iso"];
+    !others.iter().any(|prefix| region.starts_with(prefix))
 }
 
 fn certificates(file: &Path) -> Result<Vec<u8>, CaBundleError> {
@@ -67,7 +113,10 @@ fn certificates(file: &Path) -> Result<Vec<u8>, CaBundleError> {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
+    use crate::hex::hex;
 
     #[test]
     fn a_file_without_certificates_is_named() {
@@ -78,6 +127,44 @@ mod tests {
         ] {
             let error = certificates(Path::new(file)).expect_err("is none").to_string();
             assert!(error.contains("AWS_CA_BUNDLE") && error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_roots_are_those_that_amazon_publishes() {
+        // The SHA-256 fingerprints, from the repository of Amazon Trust Services.
+        let published = [
+            "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+            "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
+            "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+            "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
+            "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
+        ];
+        let found: Vec<_> = CertificateDer::pem_slice_iter(AMAZON_ROOTS)
+            .map(|certificate| hex(&Sha256::digest(certificate.expect("is one"))))
+            .collect();
+        assert_eq!(found, published);
+    }
+
+    #[test]
+    fn other_partitions_have_their_certificates_from_others() {
+        for region in [
+            "eu-west-1",
+            "us-east-1",
+            "us-gov-west-1",
+            "ap-southeast-7",
+            "me-central-1",
+        ] {
+            assert!(is_certified_by_amazon(region), "{region}");
+        }
+        for region in [
+            "cn-north-1",
+            "eusc-de-east-1",
+            "us-iso-east-1",
+            "us-isob-east-1",
+            "eu-isoe-west-1",
+        ] {
+            assert!(!is_certified_by_amazon(region), "{region}");
         }
     }
 }

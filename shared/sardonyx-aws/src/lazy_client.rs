@@ -2,7 +2,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
-/// A client of the SDK that is made when it is first used: a function that makes its calls directly does without, and starts sooner.
+/// A client of the SDK, or what it needs, that is made when it is first used: a function that makes its calls directly does without, and
+/// starts sooner.
 pub struct LazyClient<C>(Arc<Made<C>>);
 
 type Made<C> = LazyLock<C, Box<dyn FnOnce() -> C + Send>>;

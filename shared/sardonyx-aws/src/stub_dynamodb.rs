@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, HttpClient, Region};
 use aws_sdk_dynamodb::{Client, Config};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use sardonyx_core::manifest::{FeatureView, Layout};
 use sardonyx_core::ports::{FeatureWriter, Merged, OnlineStore, RowWrite, StoreError, ViewRead, ViewRows};
@@ -17,10 +19,15 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::direct::DirectCalls;
 use crate::feast_layout::writer::to_item;
-use crate::{DynamoDbFeatureWriter, DynamoDbOnlineStore, http_client};
+use crate::{DynamoDbFeatureWriter, DynamoDbOnlineStore};
 
 /// The table of the native rows.
 pub(crate) const TABLE: &str = "features";
+
+/// A client whose requests all go over these connections.
+pub(crate) fn http_client(connector: SharedHttpConnector) -> SharedHttpClient {
+    http_client_fn(move |_, _| connector.clone())
+}
 
 /// The stub, as seen from its side.
 #[derive(Debug)]
@@ -42,7 +49,7 @@ impl Stub {
             most_keys: AtomicUsize::default(),
         });
         let connector = stub.connector();
-        let store = StubStore::on(http_client::client(connector.clone())).with_direct_calls(connector);
+        let store = StubStore::on(http_client(connector.clone())).with_direct_calls(connector);
         (stub, store)
     }
 

@@ -18,9 +18,9 @@ use sardonyx_core::ports::{
 use sardonyx_core::testing::{conformance, models};
 use sardonyx_core::value::{FeatureValue, ValueType};
 
+use crate::DynamoDbResultStore;
 use crate::direct::DirectCalls;
-use crate::stub_dynamodb::{Stub, StubStore, client};
-use crate::{DynamoDbResultStore, http_client};
+use crate::stub_dynamodb::{Stub, StubStore, client, http_client};
 
 #[tokio::test(start_paused = true)]
 async fn both_layouts_conform_while_three_keys_of_ten_are_throttled() {
@@ -57,7 +57,7 @@ async fn where_direct_calls_fail_the_client_of_the_sdk_reads() {
 }
 
 fn results(stub: &Arc<Stub>, direct: SharedHttpConnector) -> DynamoDbResultStore {
-    let client = client(http_client::client(stub.connector()));
+    let client = client(http_client(stub.connector()));
     DynamoDbResultStore::new(client, "results").with_direct_calls(Some(Arc::new(DirectCalls::on(direct))))
 }
 

@@ -23,6 +23,8 @@ use aws_types::service_config::ServiceConfigKey;
 use sardonyx_core::ports::Cause;
 use signer::{Signer, Unsigned};
 
+use crate::http_client::Connections;
+
 /// Calls in one region, with one role.
 pub(crate) struct DirectCalls {
     connector: SharedHttpConnector,
@@ -45,14 +47,10 @@ struct Call<'a> {
 
 impl DirectCalls {
     /// Calls where the SDK would. `None` where that cannot be told beforehand.
-    pub(crate) async fn new(
-        config: &SdkConfig,
-        credentials: Credentials,
-        connector: SharedHttpConnector,
-    ) -> Option<Self> {
+    pub(crate) async fn new(config: &SdkConfig, credentials: Credentials, connections: &Connections) -> Option<Self> {
         let region = config.region()?.to_string();
         Some(Self {
-            connector,
+            connector: connections.of_direct_calls(&region),
             config: config.clone(),
             signer: Signer::new(credentials, region.clone()),
             region,
