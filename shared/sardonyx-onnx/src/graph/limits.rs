@@ -12,7 +12,7 @@ use super::signature::tensor_type;
 use crate::operators::attribute;
 
 /// More elements than a model makes of a constant that fits into a function: half a gigabyte of floats.
-const MAX_ELEMENTS: f64 = (1 << 27) as f64;
+pub(crate) const MAX_ELEMENTS: f64 = (1 << 27) as f64;
 /// More than any window of a convolution or a pooling has elements, and than anything else that attributes count.
 const MAX_WINDOW: f64 = (1 << 20) as f64;
 /// More than any tensor has.
@@ -40,7 +40,8 @@ pub(super) fn check(graph: &GraphProto) -> Result<(), String> {
     check_inside(graph, &HashMap::new())
 }
 
-/// The short lists of numbers that are constant, by name; of those that are computed, what is known of them.
+/// The short lists of numbers that are constant, by name. Those that are computed are known when tract has computed them: see
+/// `operators::bounded`.
 type Constants<'a> = HashMap<&'a str, Vec<f64>>;
 
 /// Checks a graph that may read the constants of those around it.
@@ -64,41 +65,8 @@ fn check_inside(graph: &GraphProto, around: &Constants<'_>) -> Result<(), String
                 check_inside(inner, &constants)?;
             }
         }
-        if let Some(output) = node.output.first()
-            && let Some(numbers) = computed(&constants, node)
-        {
-            constants.insert(output, numbers);
-        }
     }
     Ok(())
-}
-
-/// What is known of the numbers that a node makes of numbers, as shapes are made: what is not known counts as if it were not there.
-fn computed(constants: &Constants<'_>, node: &NodeProto) -> Option<Vec<f64>> {
-    let mut known = node.input.iter().filter_map(|name| constants.get(name.as_str()));
-    let numbers: Vec<f64> = match node.op_type.as_str() {
-        "Cast" | "Flatten" | "Identity" | "Neg" | "Reshape" | "Squeeze" | "Unsqueeze" => {
-            constants.get(node.input.first()?.as_str())?.clone()
-        }
-        "Concat" => known.flatten().copied().collect(),
-        "Add" | "Max" | "Mul" | "Sub" => {
-            let combine = |left: f64, right: f64| match node.op_type.as_str() {
-                "Mul" => left * right,
-                "Max" => left.max(right),
-                "Sub" => left - right,
-                _ => left + right,
-            };
-            let first = known.next()?.clone();
-            known.fold(first, |left, right| {
-                let len = left.len().max(right.len());
-                // One number goes with each of the others.
-                let pairs = left.iter().cycle().zip(right.iter().cycle()).take(len);
-                pairs.map(|(left, right)| combine(*left, *right)).collect()
-            })
-        }
-        _ => return None,
-    };
-    (!numbers.is_empty() && numbers.len() <= LONGEST_LIST).then_some(numbers)
 }
 
 fn check_attribute(node: &NodeProto, attribute: &AttributeProto) -> Result<(), String> {

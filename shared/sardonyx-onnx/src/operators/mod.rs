@@ -5,6 +5,7 @@
 mod array_feature_extractor;
 mod attributes;
 mod binarizer;
+mod bounded;
 mod category_mapper;
 mod context;
 mod feature_vectorizer;
@@ -138,6 +139,7 @@ pub(crate) static TRACT: LazyLock<Onnx> = LazyLock::new(|| {
     for registration in REGISTRY {
         onnx.op_register.insert(registration.name, tract_adapter::parse);
     }
+    bounded::register(&mut onnx);
     sigmoid::register(&mut onnx);
     layer_normalization::register(&mut onnx);
     onnx
