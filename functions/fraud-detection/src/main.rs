@@ -20,7 +20,7 @@ async fn start(config: Config) -> Result<Service<Predictor<FraudDetection>>, Sta
     let features = aws.online_store(&config.feature_table);
     let models = aws.model_store(&config.artifact_bucket);
     let artifact = ModelArtifact::fetch(&models, &config.model_name, &config.model_version).await?;
-    let model = OnnxModel::load(&artifact.manifest, &artifact.bytes)?;
+    let model = OnnxModel::load(&artifact.manifest, &artifact.file)?;
     let postprocess = FraudDetection::new(&artifact.manifest)?;
     let results = config
         .result_table

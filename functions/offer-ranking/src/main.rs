@@ -20,7 +20,7 @@ async fn start(config: Config) -> Result<Service<Ranker<OfferRanking>>, StartErr
     let features = aws.online_store(&config.feature_table);
     let models = aws.model_store(&config.artifact_bucket);
     let artifact = ModelArtifact::fetch(&models, &config.model_name, &config.model_version).await?;
-    let model = OnnxModel::load(&artifact.manifest, &artifact.bytes)?;
+    let model = OnnxModel::load(&artifact.manifest, &artifact.file)?;
     let score = OfferRanking::new(&artifact.manifest)?;
     let catalogues = Arc::new(aws.catalogue_store(&config.artifact_bucket));
     let refresh_interval = config.catalogue_refresh_interval;

@@ -1,6 +1,7 @@
 //! The ports of `sardonyx-core` on S3, DynamoDB and SQS. The only crate that names the AWS SDK.
 
 mod backoff;
+mod body;
 mod clients;
 #[cfg(test)]
 mod cost_tests;

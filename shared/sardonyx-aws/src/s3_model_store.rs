@@ -3,6 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use bytes::Bytes;
+use sardonyx_core::hashed::Hashed;
 use sardonyx_core::ports::{ModelStore, Published, StoreError};
 
 use crate::direct::DirectCalls;
@@ -40,6 +41,10 @@ fn object_key(name: &str, version: &str, file: &str) -> String {
 impl ModelStore for S3ModelStore {
     async fn fetch(&self, name: &str, version: &str, file: &str) -> Result<Bytes, StoreError> {
         self.objects.get(&object_key(name, version, file)).await
+    }
+
+    async fn fetch_hashed(&self, name: &str, version: &str, file: &str) -> Result<Hashed, StoreError> {
+        self.objects.get_hashed(&object_key(name, version, file)).await
     }
 
     async fn publish(&self, name: &str, version: &str, file: &str, bytes: Bytes) -> Result<Published, StoreError> {

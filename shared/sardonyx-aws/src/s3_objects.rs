@@ -6,10 +6,12 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
-use sardonyx_core::ports::{Published, StoreError};
+use sardonyx_core::hashed::Hashed;
+use sardonyx_core::ports::{Cause, Published, StoreError};
 
+use crate::body::Body;
 use crate::clients::unavailable;
-use crate::direct::{DirectCalls, collect};
+use crate::direct::DirectCalls;
 use crate::lazy_client::LazyClient;
 
 /// What S3 says when there is no such object; to a HEAD request it says the last.
@@ -39,16 +41,27 @@ impl S3Objects {
 
     /// The bytes of an object.
     pub(crate) async fn get(&self, key: &str) -> Result<Bytes, StoreError> {
+        self.get_with(key, Body::collect).await
+    }
+
+    /// The bytes of an object, and their hash.
+    pub(crate) async fn get_hashed(&self, key: &str) -> Result<Hashed, StoreError> {
+        self.get_with(key, Body::collect_hashed).await
+    }
+
+    async fn get_with<T>(&self, key: &str, collect: impl AsyncFn(Body) -> Result<T, Cause>) -> Result<T, StoreError> {
         if let Some(direct) = &self.direct
-            && let Ok(bytes) = direct.get_object(&self.bucket, key).await
+            && let Ok(body) = direct.get_object(&self.bucket, key).await
+            && let Ok(collected) = collect(body).await
         {
-            return Ok(bytes);
+            return Ok(collected);
         }
         let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
         let object = object.map_err(|error| self.error(key, error))?;
         let length = object.content_length.and_then(|length| usize::try_from(length).ok());
-        let bytes = collect(object.body, length).await;
-        bytes.map_err(|error| unavailable(self.describe(key), error))
+        let pieces = object.body;
+        let collected = collect(Body { pieces, length }).await;
+        collected.map_err(|error| unavailable(self.describe(key), error))
     }
 
     /// That there is such an object.

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use sardonyx_core::hashed::Hashed;
 use serde_json::json;
 
 use crate::{CommandError, read_file};
@@ -18,15 +19,15 @@ pub(crate) struct PackArgs {
 pub(crate) fn run(args: &PackArgs) -> Result<String, CommandError> {
     let packed = sardonyx_onnx::pack(&read_file(&args.model)?)?;
     std::fs::write(&args.output, &packed).map_err(|error| format!("{}: {error}", args.output.display()))?;
-    let artifact = json!({"artifact": artifact(&args.output, &packed)});
+    let artifact = json!({"artifact": artifact(&args.output, &Hashed::new(packed))});
     Ok(serde_json::to_string_pretty(&artifact)?)
 }
 
-fn artifact(path: &Path, bytes: &[u8]) -> serde_json::Value {
+fn artifact(path: &Path, file: &Hashed) -> serde_json::Value {
     json!({
         "file": path.file_name().unwrap_or_default().to_string_lossy(),
-        "sha256": sardonyx_onnx::sha256(bytes),
-        "size_bytes": bytes.len(),
+        "sha256": file.sha256(),
+        "size_bytes": file.bytes().len(),
     })
 }
 
@@ -53,7 +54,7 @@ mod tests {
         let mut manifest: Json = serde_json::from_slice(&manifest).expect("is JSON");
         manifest["artifact"] = said["artifact"].clone();
         let manifest = Manifest::from_json(manifest.to_string().as_bytes()).expect("is valid");
-        assert!(OnnxModel::load(&manifest, &packed).is_ok());
+        assert!(OnnxModel::load(&manifest, &Hashed::new(packed)).is_ok());
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sardonyx_aws::AwsClients;
 use sardonyx_core::artifact::MANIFEST_FILE;
+use sardonyx_core::hashed::Hashed;
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{ModelStore, Published};
 use sardonyx_onnx::OnnxModel;
@@ -22,7 +23,7 @@ pub(crate) struct PublishArgs {
 pub(crate) async fn run(args: &PublishArgs) -> Result<String, CommandError> {
     let manifest_json = read_file(&args.model_dir.join(MANIFEST_FILE))?;
     let manifest = Manifest::from_json(&manifest_json)?;
-    let artifact = read_file(&args.model_dir.join(&manifest.artifact.file))?;
+    let artifact = Hashed::new(read_file(&args.model_dir.join(&manifest.artifact.file))?);
     OnnxModel::load(&manifest, &artifact)?;
 
     let store = AwsClients::from_env().await?.model_store(&args.bucket);
@@ -30,7 +31,7 @@ pub(crate) async fn run(args: &PublishArgs) -> Result<String, CommandError> {
     // The manifest goes last: a version that has one is complete.
     let published = [
         store
-            .publish(name, version, &manifest.artifact.file, artifact.into())
+            .publish(name, version, &manifest.artifact.file, artifact.bytes().clone())
             .await?,
         store
             .publish(name, version, MANIFEST_FILE, manifest_json.into())

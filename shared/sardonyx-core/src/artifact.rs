@@ -1,7 +1,6 @@
 //! A model as it is published: a manifest and the file that it names.
 
-use bytes::Bytes;
-
+use crate::hashed::Hashed;
 use crate::manifest::{Manifest, ManifestError};
 use crate::ports::{ModelStore, StoreError};
 
@@ -13,8 +12,8 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 pub struct ModelArtifact {
     /// The manifest, validated.
     pub manifest: Manifest,
-    /// The bytes of the file that the manifest names. Whoever loads them checks their hash.
-    pub bytes: Bytes,
+    /// The file that the manifest names. Whoever loads it checks that its hash is the manifest's.
+    pub file: Hashed,
 }
 
 /// Why a model could not be fetched.
@@ -61,11 +60,11 @@ impl ModelArtifact {
     /// When a file cannot be read, or the manifest is not this model's.
     pub async fn fetch(store: &dyn ModelStore, name: &str, version: &str) -> Result<Self, ArtifactError> {
         let manifest = fetch_manifest(store, name, version).await?;
-        let bytes = store
-            .fetch(name, version, &manifest.artifact.file)
+        let file = store
+            .fetch_hashed(name, version, &manifest.artifact.file)
             .await
             .map_err(|source| store_error(name, version, source))?;
-        Ok(Self { manifest, bytes })
+        Ok(Self { manifest, file })
     }
 }
 

@@ -7,6 +7,7 @@ pub mod encode;
 pub mod entity;
 pub mod error;
 pub mod feature_row;
+pub mod hashed;
 pub mod manifest;
 pub mod open_inference;
 pub mod outputs;

@@ -1,30 +1,30 @@
 //! Whether the artifact is what its manifest says.
 
+use sardonyx_core::hashed::Hashed;
 use sardonyx_core::manifest::{InputSpec, Manifest};
 use sardonyx_core::ports::Model;
 use sardonyx_core::tensor::TensorSpec;
 use serde_json::Value as Json;
-use sha2::{Digest, Sha256};
 
 use crate::error::LoadError;
 use crate::graph::{BATCH, Dimension, Graph, InputDeclaration, OutputDeclaration};
 use crate::model::OnnxModel;
 
-pub(crate) fn check_artifact(model: &str, manifest: &Manifest, artifact: &[u8]) -> Result<(), LoadError> {
+pub(crate) fn check_artifact(model: &str, manifest: &Manifest, artifact: &Hashed) -> Result<(), LoadError> {
     let corrupt = |problem: String| LoadError::Corrupt {
         model: model.to_owned(),
         problem,
         source: None,
     };
     let expected = &manifest.artifact;
-    if expected.size_bytes != artifact.len() as u64 {
+    let size = artifact.bytes().len();
+    if expected.size_bytes != size as u64 {
         return Err(corrupt(format!(
-            "it has {} bytes, but the manifest says {}",
-            artifact.len(),
+            "it has {size} bytes, but the manifest says {}",
             expected.size_bytes
         )));
     }
-    let sha256 = sha256(artifact);
+    let sha256 = artifact.sha256();
     if sha256 != expected.sha256 {
         return Err(corrupt(format!(
             "its SHA-256 is {sha256}, but the manifest says {}; the file is damaged, or the manifest belongs to another one",
@@ -32,12 +32,6 @@ pub(crate) fn check_artifact(model: &str, manifest: &Manifest, artifact: &[u8]) 
         )));
     }
     Ok(())
-}
-
-/// The SHA-256 of an artifact, as its manifest says it.
-pub fn sha256(artifact: &[u8]) -> String {
-    let digest = Sha256::digest(artifact);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The graph's inputs in the order and with the shapes of the manifest, which knows dimensions that exporters leave open.

@@ -19,7 +19,6 @@ mod plan;
 /// The tree engine.
 pub use sardonyx_trees as trees;
 
-pub use agreement::sha256;
 pub use error::{LoadError, UnsupportedOperator};
 pub use model::OnnxModel;
 pub use packed::{PackError, pack};

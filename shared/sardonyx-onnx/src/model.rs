@@ -1,5 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
+use sardonyx_core::hashed::Hashed;
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{Model, ModelError};
 use sardonyx_core::tensor::{Tensor, TensorSpec};
@@ -38,10 +39,10 @@ impl OnnxModel {
     ///
     /// # Errors
     /// Every [`LoadError`]; they name the model and its version.
-    pub fn load(manifest: &Manifest, artifact: &[u8]) -> Result<Self, LoadError> {
+    pub fn load(manifest: &Manifest, artifact: &Hashed) -> Result<Self, LoadError> {
         let name = format!("{} version {}", manifest.name, manifest.version);
         agreement::check_artifact(&name, manifest, artifact)?;
-        let graph = Graph::decode(&name, artifact)?;
+        let graph = Graph::decode(&name, artifact.bytes())?;
         let inputs = agreement::inputs(&name, manifest, &graph)?;
         let outputs = agreement::outputs(&name, manifest, &graph)?;
         let model = Self::compile(&name, graph, inputs, &outputs)?;

@@ -1,32 +1,28 @@
 //! Bytes that are not a model, and models that contradict their manifest, give errors that say what to do.
 
+use sardonyx_core::hashed::Hashed;
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{Model, ModelError};
 use sardonyx_core::tensor::{Tensor, TensorData};
 use sardonyx_onnx::{LoadError, OnnxModel};
 use serde_json::{Value as Json, json};
-use sha2::{Digest, Sha256};
 
-fn fixture(name: &str) -> Vec<u8> {
+fn fixture(name: &str) -> Hashed {
     let path = format!("{}/../../tests/zoo/models/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read(path).expect("the fixture")
+    Hashed::new(std::fs::read(path).expect("the fixture"))
 }
 
 /// A manifest for the fixture `random-forest-binary`, changed by `change`.
-fn manifest(artifact: &[u8], change: impl FnOnce(&mut Json)) -> Manifest {
+fn manifest(artifact: &Hashed, change: impl FnOnce(&mut Json)) -> Manifest {
     let feature =
         |index: usize| json!({"name": format!("f{index}"), "source": "request", "type": "float64", "missing": "nan"});
-    let sha256: String = Sha256::digest(artifact)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let model = OnnxModel::from_bytes(artifact).expect("the fixture loads");
+    let model = OnnxModel::from_bytes(artifact.bytes()).expect("the fixture loads");
     let zeros = Tensor::new(vec![1, 5], TensorData::Fp32(vec![0.0; 5])).expect("fits");
     let outputs = model.infer(vec![zeros]).expect("runs");
     let probabilities = [outputs[1].data().number(0), outputs[1].data().number(1)];
     let mut json = json!({
         "manifest_version": 1, "name": "forest", "version": "3",
-        "artifact": {"file": "model.onnx", "sha256": sha256, "size_bytes": artifact.len()},
+        "artifact": {"file": "model.onnx", "sha256": artifact.sha256(), "size_bytes": artifact.bytes().len()},
         "inputs": [{"name": "X", "datatype": "FP32", "shape": [-1, 5], "features": (0..5).map(feature).collect::<Vec<_>>()}],
         "outputs": [
             {"name": "label", "role": "label", "datatype": "INT64", "shape": [-1]},
@@ -166,7 +162,8 @@ fn a_file_that_is_cut_off_anywhere_is_refused() {
         "every-datatype",
         "logistic-regression-zipmap",
     ] {
-        let bytes = fixture(name);
+        let file = fixture(name);
+        let bytes = file.bytes();
         for length in (0..bytes.len()).step_by((bytes.len() / 200).max(1)) {
             assert!(
                 OnnxModel::from_bytes(&bytes[..length]).is_err(),
@@ -178,7 +175,7 @@ fn a_file_that_is_cut_off_anywhere_is_refused() {
 
 #[test]
 fn inputs_that_do_not_fit_say_what_would() {
-    let model = OnnxModel::from_bytes(&fixture("two-inputs")).expect("loads");
+    let model = OnnxModel::from_bytes(fixture("two-inputs").bytes()).expect("loads");
     let tensor = |rows: usize, columns: usize| {
         Tensor::new(vec![rows, columns], TensorData::Fp32(vec![0.0; rows * columns])).expect("fits")
     };

@@ -1,26 +1,20 @@
-use std::time::Duration;
-
 use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use bytes::Bytes;
 use sardonyx_core::ports::Cause;
-use tokio::time::timeout;
 
 use super::{Call, DirectCalls, configured_endpoint, refused};
-
-/// Without a piece for so long, a body will not go on.
-const STALLED: Duration = Duration::from_secs(5);
+use crate::body::Body;
 
 /// Stands for the hash of a body that is not signed, since there is none.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 impl DirectCalls {
-    /// The bytes of an object, once.
+    /// An object, once.
     ///
     /// # Errors
-    /// When the call did not end well, or the names are such that the SDK knows better how to make it.
-    pub(crate) async fn get_object(&self, bucket: &str, key: &str) -> Result<Bytes, Cause> {
+    /// When the call did not begin well, or the names are such that the SDK knows better how to make it.
+    pub(crate) async fn get_object(&self, bucket: &str, key: &str) -> Result<Body, Cause> {
         // Access points and directory buckets are signed otherwise, and other keys would have to be encoded.
         let is_plain = |text: &str, others: &[u8]| {
             text.bytes()
@@ -51,20 +45,11 @@ impl DirectCalls {
         }
         let length = response.headers().get("content-length");
         let length = length.and_then(|length| length.parse().ok());
-        collect(ByteStream::new(response.into_body()), length).await
+        Ok(Body {
+            pieces: ByteStream::new(response.into_body()),
+            length,
+        })
     }
-}
-
-/// All of a body. Each piece goes to its place as it comes: all of them, and a copy of them in one, would take twice the memory of a large model.
-///
-/// # Errors
-/// When it breaks off or stalls.
-pub(crate) async fn collect(mut body: ByteStream, length: Option<usize>) -> Result<Bytes, Cause> {
-    let mut bytes = Vec::with_capacity(length.unwrap_or_default());
-    while let Some(piece) = timeout(STALLED, body.next()).await? {
-        bytes.extend_from_slice(&piece?);
-    }
-    Ok(bytes.into())
 }
 
 #[cfg(test)]
@@ -73,6 +58,7 @@ mod tests {
 
     use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
     use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use bytes::Bytes;
 
     use super::*;
 
@@ -100,7 +86,10 @@ mod tests {
             ..Noting::default()
         };
         let calls = DirectCalls::on(SharedHttpConnector::new(noting.clone()));
-        let answer = calls.get_object(bucket, key).await;
+        let answer = match calls.get_object(bucket, key).await {
+            Ok(body) => body.collect().await,
+            Err(error) => Err(error),
+        };
         let asked = std::mem::take(&mut *noting.asked.lock().expect("no test panicked"));
         (answer, asked)
     }

@@ -9,8 +9,6 @@ mod get_object;
 mod signer;
 mod wire;
 
-pub(crate) use get_object::collect;
-
 use std::fmt;
 use std::time::SystemTime;
 

@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::StoreError;
+use crate::hashed::Hashed;
 
 /// Model artifacts by name and version. A published file never changes.
 #[async_trait]
@@ -11,6 +12,14 @@ pub trait ModelStore: Send + Sync {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     async fn fetch(&self, name: &str, version: &str, file: &str) -> Result<Bytes, StoreError>;
+
+    /// The bytes of one file of one version with their hash, which a store may compute while they come.
+    ///
+    /// # Errors
+    /// As [`ModelStore::fetch`].
+    async fn fetch_hashed(&self, name: &str, version: &str, file: &str) -> Result<Hashed, StoreError> {
+        Ok(Hashed::new(self.fetch(name, version, file).await?))
+    }
 
     /// Adds a file. The same bytes once more are fine.
     ///

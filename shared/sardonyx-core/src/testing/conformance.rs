@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use crate::entity::{EntityKey, KeyType, KeyValue};
 use crate::feature_row::{FeatureRow, Stored};
+use crate::hashed::Hashed;
 use crate::manifest::{FeatureView, JoinKey, Layout, StalePolicy, StoredFeature};
 use crate::ports::{
     FeatureWriter, ModelStore, OnlineStore, PredictionRecord, Published, Recorded, ResultStore, RowWrite, StoreError,
@@ -38,8 +39,11 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// The suite of [`ModelStore`].
 pub async fn model_store(store: &dyn ModelStore) {
-    let model = Bytes::from(vec![7; 300_000]);
+    // Large enough to be hashed while it comes.
+    let model = Bytes::from(vec![7; 3_000_000]);
     let missing = store.fetch("conformance", "1", "model.onnx").await;
+    assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
+    let missing = store.fetch_hashed("conformance", "1", "model.onnx").await;
     assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
 
     let publish = |version, bytes: Bytes| store.publish("conformance", version, "model.onnx", bytes);
@@ -51,17 +55,17 @@ pub async fn model_store(store: &dyn ModelStore) {
     let other = publish("1", Bytes::from_static(b"other")).await;
     assert!(matches!(other, Err(StoreError::Conflict { .. })), "{other:?}");
     assert_eq!(
-        store.fetch("conformance", "1", "model.onnx").await.expect("is there"),
-        model
-    );
-    assert_eq!(
         publish("2", Bytes::new()).await.expect("an empty file is a file"),
         Published::New
     );
-    assert_eq!(
-        store.fetch("conformance", "2", "model.onnx").await.expect("is there"),
-        Bytes::new()
-    );
+    for (version, expected) in [("1", model), ("2", Bytes::new())] {
+        let fetched = store.fetch("conformance", version, "model.onnx").await;
+        assert_eq!(fetched.expect("is there"), expected);
+        let hashed = store.fetch_hashed("conformance", version, "model.onnx").await;
+        let hashed = hashed.expect("is there");
+        assert_eq!(hashed.sha256(), Hashed::new(expected.clone()).sha256());
+        assert_eq!(hashed.bytes(), &expected);
+    }
 }
 
 /// The suite of [`OnlineStore`], with rows in `layout`. Views of the layout `feast` have tables of their own names.

@@ -1,0 +1,91 @@
+//! Bodies of answers, piece by piece.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use aws_smithy_types::byte_stream::ByteStream;
+use bytes::{Bytes, BytesMut};
+use sardonyx_core::hashed::{Hashed, Hashing};
+use sardonyx_core::ports::Cause;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// Without a piece for so long, a body will not go on.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// From this length on, a body is hashed by a thread of its own: less takes no longer than the thread.
+const HASHED_APART: usize = 1 << 20;
+
+/// What that thread gets at a time: it should still be in the second-level cache.
+const PART: usize = 256 << 10;
+
+/// The body of an answer, and how long it says it is.
+pub(crate) struct Body {
+    pub(crate) pieces: ByteStream,
+    pub(crate) length: Option<usize>,
+}
+
+impl Body {
+    /// All of it.
+    ///
+    /// # Errors
+    /// When it breaks off or stalls.
+    pub(crate) async fn collect(self) -> Result<Bytes, Cause> {
+        Ok(self.fill(|_| ()).await?.freeze())
+    }
+
+    /// All of it with its hash, of which most is computed while it comes.
+    ///
+    /// # Errors
+    /// As [`Body::collect`].
+    pub(crate) async fn collect_hashed(self) -> Result<Hashed, Cause> {
+        if self.length.is_none_or(|length| length < HASHED_APART) {
+            return Ok(Hashed::new(self.collect().await?));
+        }
+        let (parts, received) = mpsc::channel::<BytesMut>();
+        let hashing = spawn_blocking(move || {
+            let mut hashing = Hashing::default();
+            received.iter().for_each(|part| hashing.push(part));
+            hashing.finish()
+        });
+        let rest = self.fill(|filled| {
+            if filled.len() >= PART {
+                // Nobody receives it only when the thread has panicked, which is told below.
+                let _ = parts.send(filled.split());
+            }
+        });
+        let _ = parts.send(rest.await?);
+        drop(parts);
+        Ok(hashing.await?)
+    }
+
+    /// Puts each piece to its place as it comes: all of them, and a copy of them in one, would take twice the memory of a large model.
+    async fn fill(mut self, mut each: impl FnMut(&mut BytesMut)) -> Result<BytesMut, Cause> {
+        let mut filled = BytesMut::with_capacity(self.length.unwrap_or_default());
+        while let Some(piece) = timeout(STALLED, self.pieces.next()).await? {
+            filled.extend_from_slice(&piece?);
+            each(&mut filled);
+        }
+        Ok(filled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_hashed_as_a_whole_whatever_it_says_of_its_length() {
+        let bytes: Vec<u8> = (0..3 * HASHED_APART + 7).map(|index| (index / 7) as u8).collect();
+        let expected = Hashed::new(bytes.clone());
+        let len = bytes.len();
+        for length in [None, Some(0), Some(len), Some(len - HASHED_APART), Some(len + 1)] {
+            let pieces = ByteStream::new(SdkBody::from(bytes.clone()));
+            let hashed = Body { pieces, length }.collect_hashed().await.expect("is there");
+            assert_eq!(hashed.sha256(), expected.sha256(), "{length:?}");
+            assert_eq!(hashed.bytes(), expected.bytes(), "{length:?}");
+        }
+    }
+}
