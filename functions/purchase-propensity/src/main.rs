@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use purchase_propensity::PurchasePropensity;
 use sardonyx_aws::AwsClients;
-use sardonyx_core::artifact::ModelArtifact;
 use sardonyx_core::ports::ResultStore;
 use sardonyx_core::predict::Predictor;
-use sardonyx_lambda::{Config, Service, StartError};
+use sardonyx_lambda::{Config, Service, StartError, fetch_artifact};
 use sardonyx_onnx::OnnxModel;
 
 fn main() -> ExitCode {
@@ -19,7 +18,7 @@ async fn start(config: Config) -> Result<Service<Predictor<PurchasePropensity>>,
     let aws = AwsClients::from_env().await?;
     let features = aws.online_store(&config.feature_table);
     let models = aws.model_store(&config.artifact_bucket);
-    let artifact = ModelArtifact::fetch(&models, &config.model_name, &config.model_version).await?;
+    let artifact = fetch_artifact(&config, &models, &features).await?;
     let model = OnnxModel::load(&artifact.manifest, &artifact.file)?;
     let postprocess = PurchasePropensity::new(&artifact.manifest)?;
     let results = config

@@ -53,21 +53,6 @@ pub enum ArtifactError {
     },
 }
 
-impl ModelArtifact {
-    /// Fetches one version of a model.
-    ///
-    /// # Errors
-    /// When a file cannot be read, or the manifest is not this model's.
-    pub async fn fetch(store: &dyn ModelStore, name: &str, version: &str) -> Result<Self, ArtifactError> {
-        let manifest = fetch_manifest(store, name, version).await?;
-        let file = store
-            .fetch_hashed(name, version, &manifest.artifact.file)
-            .await
-            .map_err(|source| store_error(name, version, source))?;
-        Ok(Self { manifest, file })
-    }
-}
-
 /// Fetches the manifest of one version of a model.
 ///
 /// # Errors
@@ -88,6 +73,16 @@ pub async fn fetch_manifest(store: &dyn ModelStore, name: &str, version: &str) -
         });
     }
     Ok(manifest)
+}
+
+/// Fetches the file that a manifest names.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn fetch_file(store: &dyn ModelStore, manifest: &Manifest) -> Result<Hashed, ArtifactError> {
+    let (name, version) = (&manifest.name, &manifest.version);
+    let file = store.fetch_hashed(name, version, &manifest.artifact.file).await;
+    file.map_err(|source| store_error(name, version, source))
 }
 
 fn store_error(name: &str, version: &str, source: StoreError) -> ArtifactError {

@@ -2,6 +2,7 @@
 //!
 //! One binary serves every trigger of a model: the event's own shape selects the front-end.
 
+mod artifact;
 mod config;
 mod event;
 mod http;
@@ -20,6 +21,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use sardonyx_core::predict::UseCase;
 use serde_json::value::RawValue;
 
+pub use artifact::fetch_artifact;
 pub use config::{Config, ConfigError};
 pub use event::{BatchResponse, HttpResponse};
 pub use ingest::{Ingest, IngestConfig, IngestService, IngestState, Ingested, LandedFile, ModelVersion, run_ingest};
@@ -62,7 +64,6 @@ where
     let config = Config::from_env()?;
     runtime(config.max_concurrency)?.block_on(async {
         let service = std::sync::Arc::new(start(config).await?);
-        service.prepare().await;
         tracing::info!(model = service.model_name(), version = service.model_version(), "ready");
         lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
             let service = std::sync::Arc::clone(&service);

@@ -104,14 +104,6 @@ impl<U: UseCase> Service<U> {
         &self.use_case.served().manifest().version
     }
 
-    /// Does what the first request need not wait for. What fails here is tried again by that request, and told to its caller.
-    pub(crate) async fn prepare(&self) {
-        let prepared = self.use_case.served().prepare(self.config.fetch_timeout).await;
-        if let Err(error) = prepared {
-            tracing::warn!(error = chain(&error), "the feature store does not answer yet");
-        }
-    }
-
     /// Answers one event.
     ///
     /// # Errors

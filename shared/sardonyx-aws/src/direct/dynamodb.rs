@@ -38,6 +38,7 @@ pub(super) async fn endpoint(config: &SdkConfig) -> Option<String> {
 impl DirectCalls {
     /// Opens a connection to DynamoDB for the first call. It answers a bare GET by saying that it is there; whatever it answers will do.
     pub(crate) async fn connect_to_dynamodb(&self) {
+        let _connecting = self.connecting.write().await;
         let mut request = HttpRequest::new(SdkBody::empty());
         if request.set_uri(self.dynamodb.as_str()).is_ok()
             && let Ok(response) = self.connector.call(request).await
@@ -75,6 +76,8 @@ impl DirectCalls {
 
     /// The body of an answer that is not an error.
     async fn call_dynamodb(&self, headers: &[(&'static str, &'static str)], body: Vec<u8>) -> Result<Bytes, Cause> {
+        // The connection that is being opened is sooner there than another one.
+        drop(self.connecting.read().await);
         let call = Call {
             service: "dynamodb",
             method: "POST",
@@ -90,5 +93,58 @@ impl DirectCalls {
             200 => Ok(answer.into_bytes()),
             status => Err(refused("DynamoDB", status)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Answers as often as it is allowed to, and notes what it was asked.
+    #[derive(Debug, Clone)]
+    struct Gated {
+        allowed: Arc<Semaphore>,
+        asked: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl HttpConnector for Gated {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let method = request.method().to_owned();
+            self.asked.lock().expect("no test panicked").push(method);
+            let allowed = Arc::clone(&self.allowed);
+            HttpConnectorFuture::new(async move {
+                allowed.acquire().await.expect("stays open").forget();
+                let body = SdkBody::from(r#"{"Responses": {}}"#);
+                Ok(HttpResponse::new(200.try_into().expect("is a status"), body))
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_waits_for_the_connection_that_is_being_opened() {
+        let gated = Gated {
+            allowed: Arc::new(Semaphore::new(0)),
+            asked: Arc::default(),
+        };
+        let asked = || gated.asked.lock().expect("no test panicked").clone();
+        let calls = Arc::new(DirectCalls::on(SharedHttpConnector::new(gated.clone())));
+        let connecting = tokio::spawn({
+            let calls = Arc::clone(&calls);
+            async move { calls.connect_to_dynamodb().await }
+        });
+        tokio::task::yield_now().await;
+        let call = tokio::spawn(async move { calls.batch_get(&HashMap::new()).await.map(drop) });
+        tokio::task::yield_now().await;
+        assert_eq!(asked(), ["GET"]);
+        gated.allowed.add_permits(2);
+        connecting.await.expect("ends");
+        call.await.expect("ends").expect("is answered");
+        assert_eq!(asked(), ["GET", "POST"]);
     }
 }

@@ -20,6 +20,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
 use sardonyx_core::ports::Cause;
 use signer::{Signer, Unsigned};
+use tokio::sync::RwLock;
 
 use crate::http_client::Connections;
 
@@ -31,6 +32,8 @@ pub(crate) struct DirectCalls {
     signer: Signer,
     /// DynamoDB's, with the slash at its end.
     dynamodb: String,
+    /// Held while the first connection to DynamoDB is opened.
+    connecting: RwLock<()>,
 }
 
 /// What is signed and sent.
@@ -53,6 +56,7 @@ impl DirectCalls {
             signer: Signer::new(credentials, region.clone()),
             region,
             dynamodb: dynamodb::endpoint(config).await?,
+            connecting: RwLock::default(),
         })
     }
 
@@ -66,6 +70,7 @@ impl DirectCalls {
             region: "eu-west-1".into(),
             signer: Signer::new(Credentials::for_tests(), "eu-west-1".into()),
             dynamodb: "https://dynamodb.eu-west-1.amazonaws.com/".into(),
+            connecting: RwLock::default(),
         }
     }
 

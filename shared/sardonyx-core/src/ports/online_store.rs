@@ -24,6 +24,20 @@ pub trait OnlineStore: Send + Sync {
     /// # Errors
     /// [`StoreError::Unavailable`] when any row could not be read within `timeout`.
     async fn fetch(&self, reads: &[ViewRead<'_>], timeout: Duration) -> Result<Vec<ViewRows>, StoreError>;
+
+    /// Reads what the first request would have to wait for: which snapshots of the views are current. With it the connection to the store is
+    /// open.
+    ///
+    /// # Errors
+    /// As [`OnlineStore::fetch`].
+    async fn prepare(&self, views: &[FeatureView], timeout: Duration) -> Result<(), StoreError> {
+        let no_entities = |view| ViewRead { view, entities: &[] };
+        let reads: Vec<_> = views.iter().map(no_entities).collect();
+        if reads.is_empty() {
+            return Ok(());
+        }
+        self.fetch(&reads, timeout).await.map(drop)
+    }
 }
 
 /// What a [`ViewRead`] found.

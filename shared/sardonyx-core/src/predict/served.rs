@@ -11,7 +11,7 @@ use crate::entity::EntityKey;
 use crate::error::{InvalidInput, PredictError};
 use crate::feature_row::{FeatureRow, Stored};
 use crate::manifest::{Manifest, StalePolicy};
-use crate::ports::{Cause, Model, ModelError, OnlineStore, StoreError, ViewRead, ViewRows};
+use crate::ports::{Cause, Model, ModelError, OnlineStore, ViewRead, ViewRows};
 use crate::snapshots::SnapshotId;
 use crate::tensor::Tensor;
 
@@ -70,19 +70,6 @@ impl ServedModel {
     /// Every [`ModelError`].
     pub fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {
         unless_panicking(|| self.model.infer(inputs)).unwrap_or_else(|panic| Err(ModelError::Failed(panic)))
-    }
-
-    /// Reads what the first request would have to wait for: which snapshots of the views are current. With it the connection to the store is open.
-    ///
-    /// # Errors
-    /// When the store does not answer in time. The first request tries again.
-    pub async fn prepare(&self, timeout: Duration) -> Result<(), StoreError> {
-        let no_entities = |view| ViewRead { view, entities: &[] };
-        let reads: Vec<_> = self.manifest.feature_views.iter().map(no_entities).collect();
-        if reads.is_empty() {
-            return Ok(());
-        }
-        self.store.fetch(&reads, timeout).await.map(drop)
     }
 
     pub(crate) fn encoder(&self) -> &FeatureEncoder {
