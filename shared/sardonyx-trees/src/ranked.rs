@@ -50,7 +50,8 @@ impl<T: Scalar> Ranked<T> {
         let programs = ensemble
             .trees
             .iter()
-            .map(|tree| compile::compile(ensemble, tree, &quantiser, instruction_set));
+            .zip(compile::nodes_of_trees(ensemble))
+            .map(|(tree, nodes)| compile::compile(ensemble, tree, nodes, &quantiser, instruction_set));
         let mut programs = programs.collect::<Option<Vec<_>>>()?;
         let constants = programs.iter().map(|program| program.constants).max().unwrap_or(0);
         for program in &mut programs {

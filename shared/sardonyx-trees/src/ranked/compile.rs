@@ -1,6 +1,6 @@
 //! Trees as programs.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
 use super::lanes::FourTimes;
 use super::quantise::Quantiser;
@@ -8,7 +8,6 @@ use crate::Scalar;
 use crate::ensemble::{Ensemble, Tree};
 use crate::instruction_set::InstructionSet;
 use crate::lockstep::{Link, Node, with_nodes};
-use crate::scalar::Key;
 
 /// Leaf numbers are bytes.
 pub(super) const MAX_LEAVES: usize = 256;
@@ -98,40 +97,45 @@ pub(super) fn pays<T: Scalar>(ensemble: &Ensemble<T>, instruction_set: Instructi
     largest_tree(ensemble) < 2 * MAX_LEAVES && branches as f64 * instruction_set.steps_per_branch() <= steps as f64
 }
 
-/// The nodes of the largest tree. Trees are laid out one after the other.
+/// The nodes of the largest tree.
 pub(super) fn largest_tree<T: Scalar>(ensemble: &Ensemble<T>) -> usize {
+    nodes_of_trees(ensemble).map(|nodes| nodes.len()).max().unwrap_or(0)
+}
+
+/// Where the nodes of each tree are. Trees are laid out one after the other, each from its root on.
+pub(super) fn nodes_of_trees<T: Scalar>(ensemble: &Ensemble<T>) -> impl Iterator<Item = Range<usize>> {
     let starts = ensemble.trees.iter().map(|tree| tree.root as usize);
     let ends = starts.clone().skip(1).chain([ensemble.nodes.len()]);
-    starts.zip(ends).map(|(start, end)| end - start).max().unwrap_or(0)
+    starts.zip(ends).map(|(start, end)| start..end)
 }
 
 /// `None` where a tree does not fit the limits of a program.
 pub(super) fn compile<T: Scalar>(
     ensemble: &Ensemble<T>,
     tree: &Tree,
+    range: Range<usize>,
     quantiser: &Quantiser<T>,
     instruction_set: InstructionSet,
 ) -> Option<Program<T>> {
     with_nodes!(&ensemble.nodes, nodes => {
-        let view = |at: usize| view(nodes, at);
+        let nodes = &nodes[range];
         let mut compiler = Compiler {
-            view: &view,
+            nodes,
             quantiser,
             most_levels: instruction_set.most_complete_levels(),
-            uses: HashMap::new(),
-            done: HashMap::new(),
-            leaves: HashMap::new(),
-            weights: Vec::new(),
+            results_of: vec![ResultOf::default(); nodes.len()],
+            leaves: Vec::new(),
             segments: vec![Segment::default()],
-            complete: HashMap::new(),
             bottoms: 0,
             results: 0,
             free: Vec::new(),
             free_for_blends: Vec::new(),
         };
-        let (result, constants) = compiler.compile(tree.root as usize)?;
+        let (result, constants) = compiler.compile()?;
         let mut weights = Box::new([T::ZERO; MAX_LEAVES]);
-        weights.get_mut(..compiler.weights.len())?.copy_from_slice(&compiler.weights);
+        for (weight, leaf) in weights.iter_mut().zip(&compiler.leaves) {
+            *weight = T::from_bits(*leaf);
+        }
         Some(Program {
             segments: compiler.segments,
             result,
@@ -139,7 +143,7 @@ pub(super) fn compile<T: Scalar>(
             results: compiler.results,
             target: tree.target,
             weights,
-            leaves: compiler.weights.len(),
+            leaves: compiler.leaves.len(),
         })
     })
 }
@@ -151,41 +155,38 @@ enum View<K> {
     Branch(Branch<K>),
 }
 
-/// What a branch tests, and the pair of nodes below. Nodes of which all that is the same have the same result, which is computed once.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// What a branch tests, and the pair of nodes below.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Branch<K> {
     column: usize,
     key: K,
     pair: usize,
 }
 
-fn view<K: Key, L: Link>(nodes: &[Node<K, L>], at: usize) -> View<K> {
-    let node = &nodes[at];
-    match node.link.column() {
-        0 => View::Leaf(node.key),
-        column => View::Branch(Branch {
-            column,
-            key: node.key,
-            pair: at.wrapping_add_signed(node.link.delta()),
-        }),
-    }
+/// What becomes of the result of a branch. A branch that several ways lead to has a node at the end of each, and one pair for all of them.
+#[derive(Clone, Copy, Default)]
+struct ResultOf {
+    /// A node of the branch.
+    node: usize,
+    /// How often it is still to be read.
+    uses: u32,
+    /// Where it is, once it is computed.
+    place: Option<u16>,
+    /// How many levels of branches the complete subtree has whose root the branch is, while it is not computed yet.
+    levels: Option<u32>,
 }
 
-struct Compiler<'a, T: Scalar> {
-    view: &'a dyn Fn(usize) -> View<T::Key>,
+struct Compiler<'a, T: Scalar, L> {
+    /// Of the tree, its root first.
+    nodes: &'a [Node<T::Key, L>],
     quantiser: &'a Quantiser<T>,
     /// How many levels a complete subtree may have: what fits into the registers. [`Segment`] knows those of one to three.
     most_levels: u32,
-    /// How often the result of a branch is still to be read.
-    uses: HashMap<Branch<T::Key>, u32>,
-    /// The results that there are.
-    done: HashMap<Branch<T::Key>, u16>,
-    /// Leaf numbers by what the leaves give.
-    leaves: HashMap<T::Key, u8>,
-    weights: Vec<T>,
+    /// Of each branch, by its pair.
+    results_of: Vec<ResultOf>,
+    /// What the leaves give, by leaf number.
+    leaves: Vec<T::Key>,
     segments: Vec<Segment>,
-    /// How many levels of branches the complete subtrees have that are not computed yet, by their root.
-    complete: HashMap<Branch<T::Key>, u32>,
     /// The complete subtrees of the segment.
     bottoms: usize,
     results: u16,
@@ -195,78 +196,98 @@ struct Compiler<'a, T: Scalar> {
     free_for_blends: Vec<u16>,
 }
 
-impl<T: Scalar> Compiler<'_, T> {
+impl<T: Scalar, L: Link> Compiler<'_, T, L> {
     /// Gives the place of the result, and how many leaf numbers need places.
-    fn compile(&mut self, root: usize) -> Option<(u16, u16)> {
-        let order = self.order(root);
+    fn compile(&mut self) -> Option<(u16, u16)> {
+        const ROOT: usize = 0;
+
+        let order = self.order(ROOT)?;
         // The leaves that are read from places come first, so that those are few.
         for &Branch { pair, .. } in &order {
             if self.is_leaf(pair) != self.is_leaf(pair + 1) {
                 for side in [pair, pair + 1] {
-                    if let View::Leaf(key) = (self.view)(side) {
+                    if let View::Leaf(key) = self.view(side) {
                         self.leaf(key)?;
                     }
                 }
             }
         }
-        if let View::Leaf(key) = (self.view)(root) {
+        if let View::Leaf(key) = self.view(ROOT) {
             self.leaf(key)?;
         }
-        let constants = self.weights.len() as u16;
+        let constants = self.leaves.len() as u16;
         for branch in order {
             self.branch(branch, constants)?;
         }
-        Some((self.operand(root, constants)?, constants))
+        Some((self.operand(ROOT, constants)?, constants))
     }
 
     /// Each branch once, after those below it. The side with more branches comes first, so that few results wait.
-    fn order(&mut self, root: usize) -> Vec<Branch<T::Key>> {
+    ///
+    /// `None` when different branches share a pair, as only a file that is made up has it.
+    fn order(&mut self, root: usize) -> Option<Vec<Branch<T::Key>>> {
+        let sizes = self.sizes();
         let mut order = Vec::new();
         let mut stack = vec![(root, false)];
         while let Some((at, is_entered)) = stack.pop() {
-            let View::Branch(branch) = (self.view)(at) else {
+            let View::Branch(branch) = self.view(at) else {
                 continue;
             };
             if is_entered {
                 order.push(branch);
                 continue;
             }
-            let uses = self.uses.entry(branch).or_default();
-            *uses += 1;
-            if *uses == 1 {
+            let result = &mut self.results_of[branch.pair];
+            result.uses += 1;
+            if result.uses == 1 {
+                result.node = at;
                 stack.push((at, true));
                 let mut sides = [branch.pair, branch.pair + 1];
-                sides.sort_by_key(|side| self.size(*side));
+                sides.sort_by_key(|side| sizes[*side]);
                 stack.extend(sides.map(|side| (side, false)));
+            } else if !matches!(self.view(self.results_of[branch.pair].node), View::Branch(first) if first == branch) {
+                return None;
             }
         }
-        order
+        Some(order)
     }
 
-    /// The branches below, at most some hundreds; those on several ways are counted for each.
-    fn size(&self, at: usize) -> usize {
-        let (mut size, mut stack) = (0, vec![at]);
-        while let Some(at) = stack.pop() {
-            if let View::Branch(Branch { pair, .. }) = (self.view)(at) {
-                size += 1;
-                if size < 2 * MAX_LEAVES {
-                    stack.extend([pair, pair + 1]);
-                }
+    /// How many branches are below each node; those on several ways are counted for each.
+    fn sizes(&self) -> Vec<usize> {
+        let mut sizes = vec![0_usize; self.nodes.len()];
+        // Pairs lie behind the nodes that lead to them.
+        for at in (0..self.nodes.len()).rev() {
+            if let View::Branch(Branch { pair, .. }) = self.view(at) {
+                sizes[at] = sizes[pair].saturating_add(sizes[pair + 1]).saturating_add(1);
             }
         }
-        size
+        sizes
+    }
+
+    fn view(&self, at: usize) -> View<T::Key> {
+        let node = &self.nodes[at];
+        match node.link.column() {
+            0 => View::Leaf(node.key),
+            column => View::Branch(Branch {
+                column,
+                key: node.key,
+                pair: at.wrapping_add_signed(node.link.delta()),
+            }),
+        }
     }
 
     fn is_leaf(&self, at: usize) -> bool {
-        matches!((self.view)(at), View::Leaf(_))
+        matches!(self.view(at), View::Leaf(_))
     }
 
     /// How many levels of branches a node has below that are complete and that nobody else reads; 0 for a leaf.
     fn levels(&self, at: usize) -> Option<u32> {
-        match (self.view)(at) {
+        match self.view(at) {
             View::Leaf(_) => Some(0),
-            View::Branch(branch) if self.uses.get(&branch) == Some(&1) => self.complete.get(&branch).copied(),
-            View::Branch(_) => None,
+            View::Branch(branch) => match self.results_of[branch.pair] {
+                ResultOf { uses: 1, levels, .. } => levels,
+                _ => None,
+            },
         }
     }
 
@@ -277,7 +298,7 @@ impl<T: Scalar> Compiler<'_, T> {
             && levels < self.most_levels
         {
             // It may turn out to be a part of a larger one; else it is computed when it is read.
-            self.complete.insert(branch, levels + 1);
+            self.results_of[pair].levels = Some(levels + 1);
             return Some(());
         }
         let test = self.test(branch)?;
@@ -288,23 +309,23 @@ impl<T: Scalar> Compiler<'_, T> {
             Some(place) => place,
             None => self.place(constants)?,
         };
-        self.done.insert(branch, out);
+        self.results_of[pair].place = Some(out);
         self.segments.last_mut()?.blends.push(Blend { test, yes, no, out });
         Some(())
     }
 
     /// Where the leaf numbers of a node are.
     fn operand(&mut self, at: usize, constants: u16) -> Option<u16> {
-        let branch = match (self.view)(at) {
+        let pair = match self.view(at) {
             View::Leaf(key) => return Some(u16::from(self.leaf(key)?)),
-            View::Branch(branch) => branch,
+            View::Branch(branch) => branch.pair,
         };
-        if let Some(place) = self.done.get(&branch) {
-            return Some(*place);
+        if let Some(place) = self.results_of[pair].place {
+            return Some(place);
         }
-        let levels = self.complete.remove(&branch)?;
+        let levels = self.results_of[pair].levels.take()?;
         let out = self.bottom_place(constants)?;
-        self.done.insert(branch, out);
+        self.results_of[pair].place = Some(out);
         match levels {
             1 => {
                 let subtree = self.subtree(at, out)?;
@@ -336,7 +357,7 @@ impl<T: Scalar> Compiler<'_, T> {
         let mut nodes = vec![root];
         for (index, test) in tests.iter_mut().enumerate() {
             let at = *nodes.get(index)?;
-            let View::Branch(branch) = (self.view)(at) else {
+            let View::Branch(branch) = self.view(at) else {
                 return None;
             };
             *test = self.test(branch)?;
@@ -344,7 +365,7 @@ impl<T: Scalar> Compiler<'_, T> {
         }
         let mut leaves = [FourTimes(0); LEAVES];
         for (leaf, at) in leaves.iter_mut().zip(nodes.split_off(BRANCHES)) {
-            let View::Leaf(key) = (self.view)(at) else {
+            let View::Leaf(key) = self.view(at) else {
                 return None;
             };
             *leaf = self.leaf(key)?.into();
@@ -374,9 +395,12 @@ impl<T: Scalar> Compiler<'_, T> {
 
     /// A place that was read for the last time is free.
     fn release(&mut self, at: usize) {
-        if let View::Branch(branch) = (self.view)(at)
-            && let Some(uses) = self.uses.get_mut(&branch)
-            && let Some(place) = self.done.get(&branch)
+        if let View::Branch(branch) = self.view(at)
+            && let ResultOf {
+                uses,
+                place: Some(place),
+                ..
+            } = &mut self.results_of[branch.pair]
         {
             *uses -= 1;
             if *uses == 0 {
@@ -393,12 +417,11 @@ impl<T: Scalar> Compiler<'_, T> {
     }
 
     fn leaf(&mut self, key: T::Key) -> Option<u8> {
-        if let Some(number) = self.leaves.get(&key) {
-            return Some(*number);
+        let known = self.leaves.iter().position(|leaf| *leaf == key);
+        let number = u8::try_from(known.unwrap_or(self.leaves.len())).ok()?;
+        if known.is_none() {
+            self.leaves.push(key);
         }
-        let number = u8::try_from(self.weights.len()).ok()?;
-        self.leaves.insert(key, number);
-        self.weights.push(T::from_bits(key));
         Some(number)
     }
 }
