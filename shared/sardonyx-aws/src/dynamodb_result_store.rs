@@ -24,15 +24,23 @@ const PREDICTION: &str = "prediction";
 const RECORDED_AT: &str = "recorded_at";
 const EXPIRES_AT: &str = "expires_at";
 
-/// The attributes of an item, in the order of a statement's parameters.
-const ATTRIBUTES: [&str; 6] = [
-    PREDICTION_ID,
-    MODEL_NAME,
-    MODEL_VERSION,
-    PREDICTION,
-    RECORDED_AT,
-    EXPIRES_AT,
+/// The attributes of an item, in the order of a statement's parameters, and what each is of a record.
+const ATTRIBUTES: [(&str, fn(&PredictionRecord) -> AttributeValue); 6] = [
+    (PREDICTION_ID, |record| text(&record.prediction_id)),
+    (MODEL_NAME, |record| text(&record.model_name)),
+    (MODEL_VERSION, |record| text(&record.model_version)),
+    (PREDICTION, |record| text(&record.prediction)),
+    (RECORDED_AT, |record| number(record.recorded_at_ms)),
+    (EXPIRES_AT, |record| number(record.expires_at_seconds)),
 ];
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn number(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
 
 /// What one BatchExecuteStatement takes.
 const RECORDS_PER_WRITE: usize = 25;
@@ -123,7 +131,7 @@ impl DynamoDbResultStore {
         let insert = |record| {
             BatchStatementRequest::builder()
                 .statement(&self.insert)
-                .set_parameters(Some(parameters(record)))
+                .set_parameters(Some(ATTRIBUTES.map(|(_, of)| of(record)).into()))
                 .build()
         };
         let statements: Vec<_> = records.map(insert).collect::<Result<_, _>>()?;
@@ -204,22 +212,8 @@ impl DynamoDbResultStore {
 }
 
 fn insert_statement(table: &str) -> String {
-    let attributes = ATTRIBUTES.map(|name| format!("'{name}': ?")).join(", ");
+    let attributes = ATTRIBUTES.map(|(name, _)| format!("'{name}': ?")).join(", ");
     format!(r#"INSERT INTO "{table}" VALUE {{{attributes}}}"#)
-}
-
-/// What stands for the attributes of a record, in their order.
-fn parameters(record: &PredictionRecord) -> Vec<AttributeValue> {
-    let text = |text: &String| AttributeValue::S(text.clone());
-    let number = |number: i64| AttributeValue::N(number.to_string());
-    vec![
-        text(&record.prediction_id),
-        text(&record.model_name),
-        text(&record.model_version),
-        text(&record.prediction),
-        number(record.recorded_at_ms),
-        number(record.expires_at_seconds),
-    ]
 }
 
 /// The records in batches of which none holds a key twice, which DynamoDB refuses: a record whose key another one has comes in a later round.
