@@ -14,7 +14,7 @@ from pathlib import Path
 import console
 import process
 import tools
-from workspace import ROOT, TARGET, TOOLS
+from workspace import ROOT, TARGET, TOOLS, models
 
 _SOURCE = ROOT / "tests" / "bench" / "peers"
 _INSTALLED = TOOLS / "peers"
@@ -22,7 +22,6 @@ _PACKAGES = TARGET / "bench" / "packages"
 _LOG = TARGET / "tool-logs" / "bench-peers.log"
 RUST_PACKAGE = "sardonyx-bench-peers"
 _NODE_FILES = (".npmrc", "package.json", "package-lock.json", "index.mjs", "runtime.mjs")
-_FUNCTIONS = ["fraud-detection", "offer-ranking", "purchase-propensity"]
 _SMALLEST = 9
 _TAKE_MESSAGES = {"python", "node", "rust-ort", "sardonyx"}
 _TAKE_SEVERAL = {"rust-ort", "sardonyx"}
@@ -56,7 +55,7 @@ class Peer:
 
 def ours(folder: Path) -> list[Peer]:
     """Our own functions that are compared, as `cargo lambda` has built them into the folder."""
-    built = {name: folder / name / "bootstrap" for name in _FUNCTIONS}
+    built = {model.name: folder / model.name / "bootstrap" for model in models()}
     return [Peer("sardonyx", [path], ROOT, {"bootstrap": path}, function=name) for name, path in built.items()]
 
 

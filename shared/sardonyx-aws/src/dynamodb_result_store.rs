@@ -24,8 +24,11 @@ const PREDICTION: &str = "prediction";
 const RECORDED_AT: &str = "recorded_at";
 const EXPIRES_AT: &str = "expires_at";
 
-/// The attributes of an item, in the order of a statement's parameters, and what each is of a record.
-const ATTRIBUTES: [(&str, fn(&PredictionRecord) -> AttributeValue); 6] = [
+/// The name of an attribute, and what it is of a record.
+type Attribute = (&'static str, fn(&PredictionRecord) -> AttributeValue);
+
+/// The attributes of an item, in the order of a statement's parameters.
+const ATTRIBUTES: [Attribute; 6] = [
     (PREDICTION_ID, |record| text(&record.prediction_id)),
     (MODEL_NAME, |record| text(&record.model_name)),
     (MODEL_VERSION, |record| text(&record.model_version)),
