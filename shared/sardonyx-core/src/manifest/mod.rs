@@ -392,11 +392,7 @@ impl Manifest {
     /// # Errors
     /// Names the place and what is wrong there, when the JSON is not a manifest, or contradicts itself.
     pub fn from_json(json: &[u8]) -> Result<Self, ManifestError> {
-        let manifest: Self = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(json))
-            .map_err(|error| ManifestError::Json {
-                path: error.path().to_string() + &names_along(json, error.path()),
-                source: error.into_inner(),
-            })?;
+        let manifest: Self = serde_json::from_slice(json).map_err(|error| located(json, error))?;
         validate::validate(&manifest)?;
         Ok(manifest)
     }
@@ -438,6 +434,22 @@ impl Manifest {
             .ok_or_else(|| {
                 ManifestError::invalid("outputs", format!("none has the role {role:?}, and the model needs it"))
             })
+    }
+}
+
+/// An error with its place. To keep track of the place takes as long again as reading, so that a manifest that cannot be read is read again for it.
+fn located(json: &[u8], error: serde_json::Error) -> ManifestError {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    match serde_path_to_error::deserialize::<_, Manifest>(&mut deserializer) {
+        Err(error) => ManifestError::Json {
+            path: error.path().to_string() + &names_along(json, error.path()),
+            source: error.into_inner(),
+        },
+        // There is something behind it.
+        Ok(_) => ManifestError::Json {
+            path: ".".into(),
+            source: error,
+        },
     }
 }
 

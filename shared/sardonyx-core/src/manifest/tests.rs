@@ -18,11 +18,23 @@ fn error_with(pointer: &str, value: Json) -> String {
         Json::Array(values) => values[key.parse::<usize>().expect("an index")] = value,
         other => panic!("{other} has no places"),
     }
-    let error = Manifest::from_json(manifest.to_string().as_bytes()).expect_err("is invalid");
-    match error {
+    error_of(manifest.to_string().as_bytes())
+}
+
+fn error_of(json: &[u8]) -> String {
+    match Manifest::from_json(json).expect_err("is invalid") {
         ManifestError::Json { path, source } => format!("{path}: {source}"),
         invalid => invalid.to_string(),
     }
+}
+
+#[test]
+fn what_is_not_one_whole_json_is_no_manifest() {
+    let manifest = manifest_json().to_string();
+    let followed = error_of(format!("{manifest} {{}}").as_bytes());
+    assert!(followed.starts_with(".: trailing characters at line 1"), "{followed}");
+    let cut_off = error_of(&manifest.as_bytes()[..manifest.len() - 1]);
+    assert!(cut_off.contains("EOF while parsing an object"), "{cut_off}");
 }
 
 #[test]
