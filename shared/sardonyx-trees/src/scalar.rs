@@ -51,7 +51,7 @@ pub trait Scalar:
 }
 
 /// An integer that numbers are compared as.
-pub trait Key: Copy + Debug + Eq + Ord + std::hash::Hash + Send + Sync + 'static {
+pub trait Key: Copy + Debug + Eq + Ord + Send + Sync + 'static {
     /// Below the keys of all numbers: a missing value for which every test holds.
     const LEAST: Self;
     /// Above the keys of all numbers: a missing value for which no test holds.

@@ -2,27 +2,32 @@
 //!
 //! tract computes what it can when it loads a graph, and would make a tensor of whatever size a file leads to.
 
-use std::sync::LazyLock;
-
 use tract_onnx::Onnx;
-use tract_onnx::model::{OnnxOpRegister, ParsingContext};
+use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
+use super::tracts;
 use crate::graph::MAX_ELEMENTS;
 
-const OPERATORS: [&str; 8] = [
+const OPERATORS: [&str; 14] = [
+    "BlackmanWindow",
     "ConstantOfShape",
+    "DFT",
     "Expand",
+    "HammingWindow",
+    "HannWindow",
+    "MelWeightMatrix",
     "OneHot",
     "Pad",
     "Range",
     "Resize",
+    "STFT",
     "Tile",
-    "Upsample",
+    "TopK",
 ];
 
-/// Puts them into tract's registry.
+/// Puts them into tract's registry, in the place of tract's own.
 pub(super) fn register(onnx: &mut Onnx) {
     for operator in OPERATORS {
         onnx.op_register.insert(operator, parse);
@@ -30,28 +35,53 @@ pub(super) fn register(onnx: &mut Onnx) {
 }
 
 fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
-    static TRACT: LazyLock<OnnxOpRegister> = LazyLock::new(|| tract_onnx::onnx().op_register);
-    let Some(parse) = TRACT.0.get(&node.op_type) else {
-        bail!("tract has no {}", node.op_type)
+    let (operator, closures) = tracts::read(context, node)?;
+    let bounded = |tracts| {
+        expand(Bounded {
+            node: node.name.clone(),
+            tracts,
+        })
     };
-    let (operator, outer) = parse(context, node)?;
-    let operator = match operator.as_op().downcast_ref::<Box<dyn Expansion>>() {
-        Some(expansion) => expand(Bounded(expansion.clone())),
-        None => operator,
-    };
-    Ok((operator, outer))
+    let operator = tracts::as_expansion(&*operator).map_or(operator, bounded);
+    Ok((operator, closures))
 }
 
 #[derive(Clone, Debug)]
-struct Bounded(Box<dyn Expansion>);
+struct Bounded {
+    /// The name of the node.
+    node: String,
+    tracts: Box<dyn Expansion>,
+}
+
+impl Bounded {
+    /// In a plan for one shape that is the whole batch, else a single row.
+    fn check(&self, shape: &[TDim]) -> TractResult<()> {
+        let elements = elements(shape);
+        ensure!(
+            elements <= MAX_ELEMENTS,
+            "the node {:?} ({}) makes {elements} elements, and {MAX_ELEMENTS} are the most that are taken",
+            self.node,
+            self.name()
+        );
+        Ok(())
+    }
+
+    /// For what the rules do not know.
+    fn check_wired(&self, model: &TypedModel, outlets: TVec<OutletId>) -> TractResult<TVec<OutletId>> {
+        for outlet in &outlets {
+            self.check(&model.outlet_fact(*outlet)?.shape)?;
+        }
+        Ok(outlets)
+    }
+}
 
 impl Expansion for Bounded {
     fn name(&self) -> StaticName {
-        self.0.as_ref().name()
+        self.tracts.as_ref().name()
     }
 
     fn nboutputs(&self) -> TractResult<usize> {
-        self.0.as_ref().nboutputs()
+        self.tracts.as_ref().nboutputs()
     }
 
     fn rules<'r, 'p: 'r, 's: 'r>(
@@ -60,22 +90,16 @@ impl Expansion for Bounded {
         inputs: &'p [TensorProxy],
         outputs: &'p [TensorProxy],
     ) -> InferenceResult {
-        self.0.as_ref().rules(s, inputs, outputs)?;
+        self.tracts.as_ref().rules(s, inputs, outputs)?;
         for output in outputs {
-            s.given(&output.shape, |_, shape| {
-                let elements = elements(&shape);
-                ensure!(
-                    elements <= MAX_ELEMENTS,
-                    "it makes {elements} elements, and {MAX_ELEMENTS} are the most that are taken"
-                );
-                Ok(())
-            })?;
+            s.given(&output.shape, |_, shape| self.check(&shape))?;
         }
         Ok(())
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        self.0.wire(prefix, model, inputs)
+        let outlets = self.tracts.wire(prefix, model, inputs)?;
+        self.check_wired(model, outlets)
     }
 
     fn wire_with_inference_model_and_node(
@@ -86,23 +110,26 @@ impl Expansion for Bounded {
         model: &mut TypedModel,
         inputs: &[OutletId],
     ) -> TractResult<TVec<OutletId>> {
-        self.0
-            .wire_with_inference_model_and_node(prefix, source, node, model, inputs)
+        let outlets = self
+            .tracts
+            .wire_with_inference_model_and_node(prefix, source, node, model, inputs)?;
+        self.check_wired(model, outlets)
     }
 
     fn runs_out_of_plan(&self) -> bool {
-        self.0.runs_out_of_plan()
+        self.tracts.runs_out_of_plan()
     }
 }
 
-/// How many elements there are, or how many in a single row.
+/// How many elements there are where every open dimension is 1; more than any number where that cannot be told.
 fn elements(shape: &[TDim]) -> f64 {
     let size = |dimension: &TDim| {
-        let one = dimension
-            .symbols()
+        let symbols = dimension.symbols();
+        let ones = symbols
             .iter()
-            .fold(SymbolValues::default(), |one, symbol| one.with(symbol, 1));
-        dimension.eval_to_i64(&one).map_or(1.0, |size| size as f64)
+            .fold(SymbolValues::default(), |ones, symbol| ones.with(symbol, 1));
+        let size = dimension.eval_to_i64(&ones);
+        size.map_or(f64::INFINITY, |size| (size as f64).abs())
     };
     shape.iter().map(size).product()
 }

@@ -1,37 +1,24 @@
 //! tract's LayerNormalization, which counts up from an axis below the first one without an end.
 
-use std::sync::OnceLock;
-
 use tract_onnx::Onnx;
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
+use super::tracts;
+
 const NAME: &str = "LayerNormalization";
-
-type Parse = fn(&ParsingContext, &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
-
-static TRACTS: OnceLock<Parse> = OnceLock::new();
 
 /// Puts it into tract's registry, in the place of tract's own.
 pub(super) fn register(onnx: &mut Onnx) {
-    if let Some(tracts) = onnx.op_register.0.get(NAME) {
-        TRACTS.get_or_init(|| *tracts);
-        onnx.op_register.insert(NAME, parse);
-    }
+    onnx.op_register.insert(NAME, parse);
 }
 
 fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
-    let tracts = TRACTS.get().ok_or_else(|| anyhow!("tract has no {NAME}"))?;
-    let (operator, closures) = tracts(context, node)?;
-    let tracts = operator.as_op().downcast_ref::<Box<dyn Expansion>>();
-    let tracts = tracts.ok_or_else(|| anyhow!("tract's {NAME} is of another kind"))?;
+    let (operator, closures) = tracts::read(context, node)?;
+    let tracts = tracts::as_expansion(&*operator).ok_or_else(|| anyhow!("tract's {NAME} is of another kind"))?;
     let axis = node.get_attr_opt("axis")?.unwrap_or(-1);
-    let operator = LayerNormalization {
-        tracts: tracts.clone(),
-        axis,
-    };
-    Ok((expand(operator), closures))
+    Ok((expand(LayerNormalization { tracts, axis }), closures))
 }
 
 /// The means and deviations of the dimensions from an axis on.

@@ -37,6 +37,7 @@ mod testing;
 mod tf_idf_vectorizer;
 mod tokenizer;
 mod tract_adapter;
+mod tracts;
 mod tree_ensemble;
 mod tree_ensemble_classifier;
 mod tree_ensemble_regressor;
@@ -136,6 +137,7 @@ pub(crate) static TRACT: LazyLock<Onnx> = LazyLock::new(|| {
     let mut onnx = tract_onnx::onnx()
         // Exporters write shapes here that contradict the facts that we set on the inputs.
         .with_ignore_value_info(true);
+    tracts::keep(&onnx);
     for registration in REGISTRY {
         onnx.op_register.insert(registration.name, tract_adapter::parse);
     }
@@ -166,6 +168,15 @@ pub(crate) fn parsing_context(proto: &ModelProto) -> ParsingContext<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_computed_here_is_more_than_tract_has() {
+        let tracts = tract_onnx::onnx().op_register.0;
+        for name in TRACT.op_register.0.keys() {
+            let is_ours = REGISTRY.iter().any(|registration| registration.name == name);
+            assert!(is_ours || tracts.contains_key(name), "{name}");
+        }
+    }
 
     #[test]
     fn what_the_direct_executor_does_not_run_tract_can() {

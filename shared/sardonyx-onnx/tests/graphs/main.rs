@@ -353,7 +353,7 @@ fn numbers_that_no_model_has_are_refused() {
 
     let expanded = |shape: &[i64], made_by: &[NodeProto]| {
         let read = made_by.last().map_or("shape", |node| &node.output[0]);
-        let model = single(node("", "Expand", &["x", read], "y"), 13);
+        let model = single(node("", "Expand", &["x", read], "y"), 17);
         let mut model = ModelProto::decode(&model[..]).expect("a model");
         let graph = model.graph.as_mut().expect("a graph");
         graph.node.splice(..0, made_by.iter().cloned());
@@ -368,8 +368,10 @@ fn numbers_that_no_model_has_are_refused() {
     };
     let too_many = "are the most that are taken";
     assert!(OnnxModel::from_bytes(&expanded(&[1, 3], &[])).is_ok());
-    for shape in [&[1 << 20, 1 << 20][..], &[i64::MAX, 3], &[i64::MIN, 3]] {
-        assert!(refusal(&expanded(shape, &[])).contains(too_many));
+    assert!(refusal(&expanded(&[1 << 20, 1 << 20], &[])).contains(too_many));
+    // What tract cannot even count.
+    for size in [i64::MAX, i64::MIN] {
+        assert!(refusal(&expanded(&[size, 3], &[])).contains("compile"));
     }
     // Also where the shape is computed.
     let size = node("", "Shape", &["x"], "size");
@@ -377,8 +379,27 @@ fn numbers_that_no_model_has_are_refused() {
     let copied = node("", "Identity", &["joined"], "copied");
     assert!(OnnxModel::from_bytes(&expanded(&[1, 3], &[node("", "Identity", &["shape"], "copied")])).is_ok());
     assert!(refusal(&expanded(&[1 << 28], &[size.clone(), joined, copied])).contains(too_many));
-    let best = node("", "TopK", &["x", "shape"], "best");
-    assert!(refusal(&expanded(&[1 << 40], &[best])).contains(too_many));
+    let copied = node("", "Identity", &["shape"], "copied");
+    let sized = |operator: &str, inputs: &[&str], sizes: &[i64]| {
+        let one = (sizes.len() == 1).then(|| node("", "Squeeze", &["copied"], "one"));
+        let mut made = node("", operator, inputs, "made");
+        made.output.extend((operator == "TopK").then(|| "positions".to_owned()));
+        let made = [made, node("", "Shape", &["made"], "read")];
+        expanded(
+            sizes,
+            &[copied.clone()].into_iter().chain(one).chain(made).collect::<Vec<_>>(),
+        )
+    };
+    for (operator, inputs, sizes) in [
+        ("HannWindow", &["one"][..], &[1 << 33][..]),
+        ("BlackmanWindow", &["one"], &[1 << 33]),
+        ("TopK", &["x", "copied"], &[1 << 40]),
+        ("Pad", &["x", "copied"], &[0, 0, 0, 1 << 40]),
+        ("Tile", &["x", "copied"], &[1 << 20, 1 << 20]),
+    ] {
+        let error = refusal(&sized(operator, inputs, sizes));
+        assert!(error.contains(too_many), "{operator}: {error}");
+    }
     let squared = node("", "Mul", &["shape", "shape"], "squared");
     let scaled = node("", "Mul", &["size", "squared"], "scaled");
     let scaled = [size, squared, scaled];
