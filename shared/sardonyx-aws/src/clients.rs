@@ -66,7 +66,7 @@ impl AwsClients {
 
     /// The catalogues of offers in `bucket`.
     pub fn catalogue_store(&self, bucket: impl Into<String>) -> S3CatalogueStore {
-        S3CatalogueStore::new(self.s3.clone(), bucket)
+        S3CatalogueStore::new(self.s3.clone(), bucket).with_direct_calls(self.direct.clone())
     }
 
     /// Files of feature rows in S3.

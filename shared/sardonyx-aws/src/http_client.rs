@@ -1,4 +1,4 @@
-//! The connections that all AWS clients of a process share.
+//! The connections of a process to AWS: those of direct calls, and those of the SDK's clients.
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub struct CaBundleError {
 /// The connections of a process, which trust whom the environment says.
 pub(crate) struct Connections {
     settings: HttpConnectorSettings,
-    are_trusted_by_default: bool,
+    has_bundle: bool,
     /// Made when they are first used, since the certificates of the system take longer to read than a start has.
     of_sdk: LazyClient<SharedHttpConnector>,
 }
@@ -49,7 +49,7 @@ impl Connections {
             .build();
         let bundle = std::env::var_os(CA_BUNDLE).filter(|file| !file.is_empty());
         let bundle = bundle.map(|file| certificates(Path::new(&file))).transpose()?;
-        let are_trusted_by_default = bundle.is_none();
+        let has_bundle = bundle.is_some();
         let trusted = bundle.map_or_else(TrustStore::default, only);
         let of_sdk = {
             let settings = settings.clone();
@@ -57,7 +57,7 @@ impl Connections {
         };
         Ok(Self {
             settings,
-            are_trusted_by_default,
+            has_bundle,
             of_sdk,
         })
     }
@@ -68,10 +68,10 @@ impl Connections {
         http_client_fn(move |_, _| SharedHttpConnector::clone(&connector))
     }
 
-    /// For calls in a region that the SDK repeats when they fail: where nothing else is said, they trust the authorities that AWS has its
-    /// certificates from, and no others.
-    pub(crate) fn of_direct_calls(&self, region: &str) -> SharedHttpConnector {
-        if self.are_trusted_by_default && is_certified_by_amazon(region) {
+    /// For calls of these endpoints, which the SDK repeats when they fail. Where all of them have their certificates from Amazon, and nothing
+    /// else is said, Amazon's authorities are trusted and no others.
+    pub(crate) fn of_direct_calls<'a>(&self, endpoints: impl IntoIterator<Item = &'a str>) -> SharedHttpConnector {
+        if !self.has_bundle && endpoints.into_iter().all(is_certified_by_amazon) {
             connector(self.settings.clone(), only(AMAZON_ROOTS))
         } else {
             SharedHttpConnector::clone(&self.of_sdk)
@@ -92,10 +92,14 @@ fn connector(settings: HttpConnectorSettings, trusted: TrustStore) -> SharedHttp
     SharedHttpConnector::new(connector.build())
 }
 
-/// China, the European Sovereign Cloud and the isolated partitions have their certificates from others.
-fn is_certified_by_amazon(region: &str) -> bool {
-    let others = ["cn-", "eusc-", "us-iso", "eu-iso"];
-    !others.iter().any(|prefix| region.starts_with(prefix))
+/// Whether an endpoint is AWS's own in a partition that has its certificates from Amazon: China, the European Sovereign Cloud and the isolated
+/// partitions have names of their own, and other authorities.
+fn is_certified_by_amazon(endpoint: &str) -> bool {
+    let (_, behind_scheme) = endpoint.split_once("://").unwrap_or_default();
+    let host = behind_scheme.split(['/', ':']).next().unwrap_or_default();
+    [".amazonaws.com", ".api.aws"]
+        .iter()
+        .any(|domain| host.ends_with(domain))
 }
 
 fn certificates(file: &Path) -> Result<Vec<u8>, CaBundleError> {
@@ -113,10 +117,9 @@ fn certificates(file: &Path) -> Result<Vec<u8>, CaBundleError> {
 
 #[cfg(test)]
 mod tests {
-    use sha2::{Digest, Sha256};
+    use sardonyx_core::hashed::Hashed;
 
     use super::*;
-    use crate::hex::hex;
 
     #[test]
     fn a_file_without_certificates_is_named() {
@@ -141,30 +144,30 @@ mod tests {
             "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
         ];
         let found: Vec<_> = CertificateDer::pem_slice_iter(AMAZON_ROOTS)
-            .map(|certificate| hex(&Sha256::digest(certificate.expect("is one"))))
+            .map(|certificate| Hashed::new(certificate.expect("is one").to_vec()).sha256())
             .collect();
         assert_eq!(found, published);
     }
 
     #[test]
-    fn other_partitions_have_their_certificates_from_others() {
-        for region in [
-            "eu-west-1",
-            "us-east-1",
-            "us-gov-west-1",
-            "ap-southeast-7",
-            "me-central-1",
+    fn only_endpoints_of_aws_itself_are_certified_by_amazon() {
+        for endpoint in [
+            "https://dynamodb.eu-west-1.amazonaws.com/",
+            "https://dynamodb.us-gov-west-1.amazonaws.com",
+            "https://dynamodb.us-east-1.api.aws/",
+            "https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com:443",
         ] {
-            assert!(is_certified_by_amazon(region), "{region}");
+            assert!(is_certified_by_amazon(endpoint), "{endpoint}");
         }
-        for region in [
-            "cn-north-1",
-            "eusc-de-east-1",
-            "us-iso-east-1",
-            "us-isob-east-1",
-            "eu-isoe-west-1",
+        for endpoint in [
+            "https://dynamodb.cn-north-1.amazonaws.com.cn/",
+            "https://dynamodb.eusc-de-east-1.amazonaws.eu/",
+            "https://dynamodb.us-iso-east-1.c2s.ic.gov/",
+            "https://proxy.example/.amazonaws.com",
+            "https://localhost:4566",
+            "",
         ] {
-            assert!(!is_certified_by_amazon(region), "{region}");
+            assert!(!is_certified_by_amazon(endpoint), "{endpoint}");
         }
     }
 }

@@ -10,7 +10,6 @@ mod dynamodb_feature_writer;
 mod dynamodb_online_store;
 mod dynamodb_result_store;
 mod feast_layout;
-mod hex;
 mod http_client;
 mod lazy_client;
 mod native_layout;

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
@@ -11,9 +12,13 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
 use sardonyx_core::ports::Cause;
+use tokio::time::timeout;
 
 use super::signer::hash;
 use super::{Call, DirectCalls, configured_endpoint, refused, wire};
+
+/// How long calls wait at the most for the connection that is being opened.
+const OPENING: Duration = Duration::from_millis(300);
 
 const BATCH_GET: [(&str, &str); 2] = headers("DynamoDB_20120810.BatchGetItem");
 const BATCH_EXECUTE: [(&str, &str); 2] = headers("DynamoDB_20120810.BatchExecuteStatement");
@@ -40,12 +45,17 @@ impl DirectCalls {
     pub(crate) async fn connect_to_dynamodb(&self) {
         let _connecting = self.connecting.write().await;
         let mut request = HttpRequest::new(SdkBody::empty());
-        if request.set_uri(self.dynamodb.as_str()).is_ok()
-            && let Ok(response) = self.connector.call(request).await
-        {
-            // Read to its end, so that the connection can be used again.
-            let _ = ByteStream::new(response.into_body()).collect().await;
+        if request.set_uri(self.dynamodb.as_str()).is_err() {
+            return;
         }
+        let open = async {
+            let response = self.connector.call(request).await?;
+            // Read to its end, so that the connection can be used again.
+            ByteStream::new(response.into_body()).collect().await?;
+            Ok::<_, Cause>(())
+        };
+        // Where it does not open, the calls say why.
+        let _ = timeout(OPENING, open).await;
     }
 
     /// The items of the keys, once.
@@ -103,6 +113,7 @@ mod tests {
     use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
     use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
     use tokio::sync::Semaphore;
+    use tokio::task::{JoinHandle, yield_now};
 
     use super::*;
 
@@ -126,25 +137,48 @@ mod tests {
         }
     }
 
+    impl Gated {
+        fn new() -> Self {
+            Self {
+                allowed: Arc::new(Semaphore::new(0)),
+                asked: Arc::default(),
+            }
+        }
+
+        fn asked(&self) -> Vec<String> {
+            self.asked.lock().expect("no test panicked").clone()
+        }
+
+        /// A call while the connection is being opened.
+        async fn call(&self) -> (JoinHandle<()>, JoinHandle<Result<(), Cause>>) {
+            let calls = Arc::new(DirectCalls::on(SharedHttpConnector::new(self.clone())));
+            let opened = Arc::clone(&calls);
+            let opening = tokio::spawn(async move { opened.connect_to_dynamodb().await });
+            yield_now().await;
+            let call = tokio::spawn(async move { calls.batch_get(&HashMap::new()).await.map(drop) });
+            yield_now().await;
+            (opening, call)
+        }
+    }
+
     #[tokio::test]
     async fn a_call_waits_for_the_connection_that_is_being_opened() {
-        let gated = Gated {
-            allowed: Arc::new(Semaphore::new(0)),
-            asked: Arc::default(),
-        };
-        let asked = || gated.asked.lock().expect("no test panicked").clone();
-        let calls = Arc::new(DirectCalls::on(SharedHttpConnector::new(gated.clone())));
-        let connecting = tokio::spawn({
-            let calls = Arc::clone(&calls);
-            async move { calls.connect_to_dynamodb().await }
-        });
-        tokio::task::yield_now().await;
-        let call = tokio::spawn(async move { calls.batch_get(&HashMap::new()).await.map(drop) });
-        tokio::task::yield_now().await;
-        assert_eq!(asked(), ["GET"]);
+        let gated = Gated::new();
+        let (opening, call) = gated.call().await;
+        assert_eq!(gated.asked(), ["GET"]);
         gated.allowed.add_permits(2);
-        connecting.await.expect("ends");
+        opening.await.expect("ends");
         call.await.expect("ends").expect("is answered");
-        assert_eq!(asked(), ["GET", "POST"]);
+        assert_eq!(gated.asked(), ["GET", "POST"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_does_not_open_keeps_no_call_waiting() {
+        let gated = Gated::new();
+        let (opening, call) = gated.call().await;
+        opening.await.expect("ends");
+        assert_eq!(gated.asked(), ["GET", "POST"]);
+        gated.allowed.add_permits(1);
+        call.await.expect("ends").expect("is answered");
     }
 }

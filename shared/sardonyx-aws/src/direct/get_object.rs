@@ -3,7 +3,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use sardonyx_core::ports::Cause;
 
-use super::{Call, DirectCalls, configured_endpoint, refused};
+use super::{Call, DirectCalls, S3, configured_endpoint, refused};
 use crate::body::Body;
 
 /// Stands for the hash of a body that is not signed, since there is none.
@@ -28,7 +28,7 @@ impl DirectCalls {
             .region(&self.region)
             .use_fips(self.config.use_fips().unwrap_or_default())
             .use_dual_stack(self.config.use_dual_stack().unwrap_or_default())
-            .set_endpoint(configured_endpoint(&self.config, "S3"))
+            .set_endpoint(configured_endpoint(&self.config, S3))
             .build()?;
         let endpoint = DefaultResolver::new().resolve_endpoint(&params).await?;
         let url = format!("{}/{key}", endpoint.url().trim_end_matches('/'));

@@ -1,4 +1,4 @@
-//! Calls of AWS without the SDK's layers: signed and sent at once, over the SDK's own HTTP connections. They are those that a cold start and
+//! Calls of AWS without the SDK's layers: signed and sent at once, with the SDK's own HTTP client. They are those that a cold start and
 //! a prediction wait for: reading an object, reading items, and writing items that are new.
 //!
 //! A call tries once. Whatever goes wrong, from a connection that has died to a call that is refused, is an error that says so, and for the caller
@@ -23,6 +23,9 @@ use signer::{Signer, Unsigned};
 use tokio::sync::RwLock;
 
 use crate::http_client::Connections;
+
+/// The service as its configuration names it.
+const S3: &str = "S3";
 
 /// Calls in one region, with one role.
 pub(crate) struct DirectCalls {
@@ -50,12 +53,14 @@ impl DirectCalls {
     /// Calls where the SDK would. `None` where that cannot be told beforehand.
     pub(crate) async fn new(config: &SdkConfig, credentials: Credentials, connections: &Connections) -> Option<Self> {
         let region = config.region()?.to_string();
+        let dynamodb = dynamodb::endpoint(config).await?;
+        let s3 = configured_endpoint(config, S3);
         Some(Self {
-            connector: connections.of_direct_calls(&region),
+            connector: connections.of_direct_calls([dynamodb.as_str()].into_iter().chain(s3.as_deref())),
             config: config.clone(),
             signer: Signer::new(credentials, region.clone()),
             region,
-            dynamodb: dynamodb::endpoint(config).await?,
+            dynamodb,
             connecting: RwLock::default(),
         })
     }

@@ -12,9 +12,8 @@ use aws_credential_types::Credentials;
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use sardonyx_core::hashed::hex;
 use sha2::{Digest, Sha256};
-
-use crate::hex::hex;
 
 /// Signs with one role for one region.
 pub(super) struct Signer {

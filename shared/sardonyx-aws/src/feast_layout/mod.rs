@@ -24,9 +24,9 @@ use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_dynamodb::types::AttributeValue;
 use sardonyx_core::entity::{EntityKey, KeyType, KeyValue};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
+use sardonyx_core::hashed::hex;
 use sardonyx_core::manifest::FeatureView;
 
-use crate::hex::hex;
 use crate::native_layout::Item;
 use murmur3::murmur3_x64_128;
 

@@ -64,11 +64,9 @@ fn finish(mut k: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use sardonyx_core::hashed::hex;
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+    use super::*;
 
     /// The hashes of the bytes 0, 1, 2 … by the Python package mmh3 5.3.1, which Feast uses.
     #[test]

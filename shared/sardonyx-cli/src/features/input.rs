@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sardonyx_aws::AwsClients;
+use sardonyx_core::hashed::hex;
 use sardonyx_core::ports::FileStore;
 use sardonyx_ingest::{FeatureFile, FileSource, Format};
 use sha2::{Digest, Sha256};
@@ -45,7 +46,7 @@ fn on_disk(path: &Path, format: Format) -> io::Result<FeatureFile> {
         }
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let hash: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&hash.finalize()[..8]);
     Ok(FeatureFile {
         source: Arc::new(FileSource::open(path)?),
         format,

@@ -2,6 +2,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::hashed::hex;
+
 use super::schema::CatalogueSchema;
 
 /// The most offers that a catalogue holds.
@@ -19,9 +21,7 @@ impl CatalogueId {
 
     /// The id of a packed catalogue.
     pub fn of(bytes: &[u8]) -> Self {
-        let digest = Sha256::digest(bytes);
-        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(digits[..Self::DIGITS].to_owned())
+        Self(hex(&Sha256::digest(bytes)[..Self::DIGITS / 2]))
     }
 
     /// The id that is written so; `None` if it is none.

@@ -40,7 +40,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// The suite of [`ModelStore`].
 pub async fn model_store(store: &dyn ModelStore) {
     // Large enough to be hashed while it comes.
-    let model = Bytes::from(vec![7; 3_000_000]);
+    let model = Bytes::from_iter((0..3_000_000_u32).map(|index| (index % 251) as u8));
     let missing = store.fetch("conformance", "1", "model.onnx").await;
     assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
     let missing = store.fetch_hashed("conformance", "1", "model.onnx").await;
