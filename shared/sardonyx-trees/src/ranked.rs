@@ -41,7 +41,7 @@ pub(super) struct Ranked<T> {
 }
 
 impl<T: Scalar> Ranked<T> {
-    /// `None` where a tree or a column has too many tests, or where walking is faster.
+    /// `None` where a tree or a column has too many tests, where walking is faster, or for trees that only a damaged file has.
     pub(super) fn new(ensemble: &Ensemble<T>, instruction_set: InstructionSet) -> Option<Self> {
         if matches!(ensemble.leaves, Leaves::Many { .. }) || !compile::pays(ensemble, instruction_set) {
             return None;

@@ -109,7 +109,7 @@ pub(super) fn nodes_of_trees<T: Scalar>(ensemble: &Ensemble<T>) -> impl Iterator
     starts.zip(ends).map(|(start, end)| start..end)
 }
 
-/// `None` where a tree does not fit the limits of a program.
+/// `None` where a tree does not fit the limits of a program, or is none that a layout has.
 pub(super) fn compile<T: Scalar>(
     ensemble: &Ensemble<T>,
     tree: &Tree,
