@@ -14,7 +14,7 @@ from pathlib import Path
 import console
 import process
 import tools
-from workspace import ROOT, TARGET, TOOLS, models
+from workspace import ROOT, TARGET, TOOLS, functions
 
 _SOURCE = ROOT / "tests" / "bench" / "peers"
 _INSTALLED = TOOLS / "peers"
@@ -55,14 +55,14 @@ class Peer:
 
 def ours(folder: Path) -> list[Peer]:
     """Our own functions that are compared, as `cargo lambda` has built them into the folder."""
-    built = {model.name: folder / model.name / "bootstrap" for model in models()}
+    built = {name: folder / name / "bootstrap" for name in functions()}
     return [Peer("sardonyx", [path], ROOT, {"bootstrap": path}, function=name) for name, path in built.items()]
 
 
-def write_list(functions: list[Peer], path: Path, *, packaged: bool = True) -> None:
+def write_list(packages: list[Peer], path: Path, *, packaged: bool = True) -> None:
     """Writes down how functions are started, for the program that does, and how large their packages are."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    described = [_described(function) | {"zip_bytes": function.package() if packaged else 0} for function in functions]
+    described = [_described(function) | {"zip_bytes": function.package() if packaged else 0} for function in packages]
     path.write_text(json.dumps({"packages": described}, indent=2) + "\n")
 
 

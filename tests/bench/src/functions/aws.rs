@@ -15,12 +15,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::http::{Request, respond};
+use super::http::{Request, respond, respond_to_head};
 use crate::BenchError;
 use crate::cores::leave_this_core;
 
 const REGION: &str = "eu-west-1";
-const BUCKET: &str = "artifacts";
+pub(super) const BUCKET: &str = "artifacts";
+/// Of every object.
+pub(super) const ETAG: &str = "bench";
 pub(super) const FEATURE_TABLE: &str = "features";
 pub(super) const RESULT_TABLE: &str = "results";
 
@@ -148,16 +150,25 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, content: &Content) -> Result
 
 fn s3(content: &Content, request: &Request, answers: &mut impl Write) -> io::Result<()> {
     let path = request.path.split('?').next().unwrap_or_default();
-    let Some(object) = content.objects.get(path).filter(|_| request.method == "GET") else {
+    let is_head = request.method == "HEAD";
+    let Some(object) = content.objects.get(path).filter(|_| is_head || request.method == "GET") else {
         let body = b"<Error><Code>NoSuchKey</Code></Error>";
         return respond(answers, "404 Not Found", &[("content-type", "application/xml")], body);
     };
-    let tag = [("etag", "\"bench\""), ("content-type", "binary/octet-stream")];
+    let tag = format!("\"{ETAG}\"");
+    let described = [
+        ("etag", tag.as_str()),
+        ("content-type", "binary/octet-stream"),
+        ("last-modified", "Wed, 01 Jan 2025 00:00:00 GMT"),
+    ];
+    if is_head {
+        return respond_to_head(answers, object.len(), &described);
+    }
     let Some((first, last)) = request.header("range").and_then(|range| bounds(range, object.len())) else {
-        return respond(answers, "200 OK", &tag, object);
+        return respond(answers, "200 OK", &described, object);
     };
     let range = format!("bytes {first}-{last}/{}", object.len());
-    let headers = [tag[0], tag[1], ("content-range", range.as_str())];
+    let headers = [&described[..], &[("content-range", range.as_str())]].concat();
     respond(answers, "206 Partial Content", &headers, &object[first..=last])
 }
 

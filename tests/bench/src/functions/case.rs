@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::aws::{Aws, FEATURE_TABLE, RESULT_TABLE};
+use super::landing::Landing;
 use super::runtime_api::Answered;
 use crate::BenchError;
 use crate::case::{Suite, read};
@@ -40,8 +41,12 @@ pub(super) struct Case {
     /// A file of offers, of a model that ranks them.
     #[serde(default)]
     offers: Option<String>,
-    /// A file of instances and of what is expected.
-    requests: String,
+    /// A file of instances and of what is expected, of a model that serves.
+    #[serde(default)]
+    requests: Option<String>,
+    /// Of the function that loads files.
+    #[serde(default)]
+    pub(super) landing: Option<Landing>,
 }
 
 /// A case, ready to be asked for.
@@ -49,6 +54,7 @@ pub(super) struct Deployed {
     pub(super) aws: Aws,
     manifest: Manifest,
     requests: Vec<Request>,
+    landing: Option<Landing>,
 }
 
 #[derive(Deserialize)]
@@ -106,16 +112,22 @@ impl Case {
             objects.insert(format!("{prefix}/current"), id.as_str().into());
             objects.insert(format!("{prefix}/{}", id.as_str()), catalogue);
         }
+        if let Some(landing) = &self.landing {
+            objects.extend(landing.objects(&read(&suite.path(&landing.file))?));
+        }
         let dynamodb = DynamoDb::start()?;
         runtime()?.block_on(self.store_rows(suite, &manifest, &dynamodb))?;
         let mut requests = vec![];
-        for line in BufReader::new(File::open(suite.path(&self.requests))?).lines() {
-            requests.push(serde_json::from_str(&line?)?);
+        if let Some(file) = &self.requests {
+            for line in BufReader::new(File::open(suite.path(file))?).lines() {
+                requests.push(serde_json::from_str(&line?)?);
+            }
         }
         Ok(Deployed {
             aws: Aws::start(objects, dynamodb.database.clone(), folder)?,
             manifest,
             requests,
+            landing: self.landing.clone(),
         })
     }
 
@@ -162,6 +174,9 @@ impl Deployed {
         let mut environment = self.aws.environment();
         environment.push(("SARDONYX_MODEL_NAME".into(), self.manifest.name.clone()));
         environment.push(("SARDONYX_MODEL_VERSION".into(), self.manifest.version.clone()));
+        if let Some(landing) = &self.landing {
+            environment.extend(landing.environment(&self.manifest.name, &self.manifest.version));
+        }
         environment
     }
 

@@ -78,8 +78,17 @@ fn read_chunks(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
 /// # Errors
 /// When the connection breaks.
 pub(super) fn respond(stream: &mut impl Write, status: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
+    send(stream, status, body.len(), headers, body)
+}
+
+/// Answers a HEAD request for what has so many bytes.
+pub(super) fn respond_to_head(stream: &mut impl Write, length: usize, headers: &[(&str, &str)]) -> io::Result<()> {
+    send(stream, "200 OK", length, headers, &[])
+}
+
+fn send(stream: &mut impl Write, status: &str, length: usize, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
     let mut answer = Vec::with_capacity(body.len() + 512);
-    write!(answer, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len())?;
+    write!(answer, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\n")?;
     for (name, value) in headers {
         write!(answer, "{name}: {value}\r\n")?;
     }

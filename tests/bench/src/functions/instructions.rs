@@ -4,6 +4,7 @@ use std::fs;
 
 use super::Bench;
 use super::case::{Case, Deployed};
+use super::landing::Landing;
 use super::process::Function;
 use crate::BenchError;
 use crate::report::Row;
@@ -13,6 +14,8 @@ const PATIENCE: (&str, &str) = ("SARDONYX_FETCH_TIMEOUT_MILLISECONDS", "60000");
 const COUNTER: [&str; 3] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
 /// Of which the calls' share is the difference between two runs.
 const CALLS: usize = 100;
+/// Of files, each of which takes some seconds: readers are given time before they are served.
+const FILES: usize = 5;
 
 const METRICS: [(&str, &str); 2] = [("cold_start", "instructions"), ("warm_call", "instructions")];
 
@@ -27,20 +30,30 @@ pub(super) fn measure(bench: &Bench<'_>, case: &Case, deployed: &Deployed) -> Re
     }
     let mut turns = vec![];
     for package in &packages {
-        let count = |calls: usize| {
+        let count = |first: usize, calls: usize| {
             let mut environment = deployed.environment();
             environment.push((PATIENCE.0.to_owned(), PATIENCE.1.to_owned()));
             let counted = package.under(&COUNTER);
-            let events = deployed.http_events(0, calls);
+            let events = match &case.landing {
+                Some(landing) => landing.events(first, calls),
+                None => deployed.http_events(first, calls),
+            };
             let mut function = Function::start(&counted, &case.function, &environment, &bench.logs, &events)?;
-            deployed.check(0, &function.answers()?)?;
-            let log = function.terminate()?;
-            collected(&fs::read_to_string(&log)?).ok_or_else(|| format!("{} has no count", log.display()).into())
+            let answers = function.answers()?;
+            let path = function.terminate()?;
+            let log = fs::read_to_string(&path)?;
+            match &case.landing {
+                Some(_) => Landing::check(&answers, &log)?,
+                None => deployed.check(first, &answers)?,
+            }
+            collected(&log).ok_or_else(|| format!("{} has no count", path.display()).into())
         };
         let named = |error: BenchError| format!("{}: {}: {error}", case.name, package.name);
-        let first = count(1).map_err(named)?;
-        let all = count(1 + CALLS).map_err(named)?;
-        turns.push(vec![vec![first, (all - first) / CALLS as f64]]);
+        let more = if case.landing.is_some() { FILES } else { CALLS };
+        let first = count(0, 1).map_err(named)?;
+        // A file is not loaded again.
+        let all = count(1, 1 + more).map_err(named)?;
+        turns.push(vec![vec![first, (all - first) / more as f64]]);
     }
     let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
     bench.rows(&case.name, &names, &METRICS, &turns)

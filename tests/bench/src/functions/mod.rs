@@ -10,6 +10,7 @@ mod cold;
 mod concurrency;
 mod http;
 mod instructions;
+mod landing;
 mod process;
 mod queue;
 mod runtime_api;
