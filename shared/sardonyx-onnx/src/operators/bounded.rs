@@ -10,35 +10,38 @@ use tract_onnx::tract_hir::internal::*;
 use super::tracts;
 use crate::graph::MAX_ELEMENTS;
 
-const OPERATORS: [&str; 14] = [
-    "BlackmanWindow",
-    "ConstantOfShape",
-    "DFT",
-    "Expand",
-    "HammingWindow",
-    "HannWindow",
-    "MelWeightMatrix",
-    "OneHot",
-    "Pad",
-    "Range",
-    "Resize",
-    "STFT",
-    "Tile",
-    "TopK",
+/// The operators, and which of their inputs say how large something becomes.
+const OPERATORS: [(&str, &[usize]); 14] = [
+    ("BlackmanWindow", &[0]),
+    ("ConstantOfShape", &[0]),
+    ("DFT", &[1]),
+    ("Expand", &[1]),
+    ("HammingWindow", &[0]),
+    ("HannWindow", &[0]),
+    ("MelWeightMatrix", &[0, 1]),
+    ("OneHot", &[1]),
+    ("Pad", &[1]),
+    ("Range", &[0, 1, 2]),
+    ("Resize", &[2, 3]),
+    ("STFT", &[1, 3]),
+    ("Tile", &[1]),
+    ("TopK", &[1]),
 ];
 
 /// Puts them into tract's registry, in the place of tract's own.
 pub(super) fn register(onnx: &mut Onnx) {
-    for operator in OPERATORS {
+    for (operator, _) in OPERATORS {
         onnx.op_register.insert(operator, parse);
     }
 }
 
 fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
     let (operator, closures) = tracts::read(context, node)?;
+    let sizes = OPERATORS.iter().find(|(name, _)| *name == node.op_type);
     let bounded = |tracts| {
         expand(Bounded {
             node: node.name.clone(),
+            sizes: sizes.map_or(&[], |(_, sizes)| sizes),
             tracts,
         })
     };
@@ -50,16 +53,34 @@ fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn Inf
 struct Bounded {
     /// The name of the node.
     node: String,
+    /// Which of its inputs are sizes.
+    sizes: &'static [usize],
     tracts: Box<dyn Expansion>,
 }
 
 impl Bounded {
-    /// In a plan for one shape that is the whole batch, else a single row.
+    /// What is limited is a single row, or in a plan for one shape the whole batch.
     fn check(&self, shape: &[TDim]) -> TractResult<()> {
-        let elements = elements(shape);
+        self.check_count(elements(shape))
+    }
+
+    /// Of dimensions tract's rules keep no more than 32 bits. What it computes keeps all.
+    fn check_size(&self, sizes: &Tensor) -> TractResult<()> {
+        // A size that depends on the batch is no number yet; the rules know it whole.
+        let Ok(sizes) = sizes.cast_to::<f64>() else {
+            return Ok(());
+        };
+        let sizes = sizes.try_as_plain_ram()?;
+        sizes
+            .as_slice::<f64>()?
+            .iter()
+            .try_for_each(|size| self.check_count(size.abs()))
+    }
+
+    fn check_count(&self, count: f64) -> TractResult<()> {
         ensure!(
-            elements <= MAX_ELEMENTS,
-            "the node {:?} ({}) makes {elements} elements, and {MAX_ELEMENTS} are the most that are taken",
+            count <= MAX_ELEMENTS,
+            "the node {:?} ({}) makes {count} elements, or as many of each; {MAX_ELEMENTS} are the most that are taken",
             self.node,
             self.name()
         );
@@ -90,6 +111,9 @@ impl Expansion for Bounded {
         inputs: &'p [TensorProxy],
         outputs: &'p [TensorProxy],
     ) -> InferenceResult {
+        for input in self.sizes.iter().filter_map(|index| inputs.get(*index)) {
+            s.given(&input.value, |_, value| self.check_size(&value))?;
+        }
         self.tracts.as_ref().rules(s, inputs, outputs)?;
         for output in outputs {
             s.given(&output.shape, |_, shape| self.check(&shape))?;

@@ -394,6 +394,7 @@ fn numbers_that_no_model_has_are_refused() {
         ("HannWindow", &["one"][..], &[1 << 33][..]),
         ("BlackmanWindow", &["one"], &[1 << 33]),
         ("TopK", &["x", "copied"], &[1 << 40]),
+        ("TopK", &["x", "shape"], &[0x13_0000_0000_0000]),
         ("Pad", &["x", "copied"], &[0, 0, 0, 1 << 40]),
         ("Tile", &["x", "copied"], &[1 << 20, 1 << 20]),
     ] {
