@@ -146,7 +146,7 @@ impl Expansion for Bounded {
 }
 
 /// How many elements there are where every open dimension is 1; more than any number where that cannot be told.
-fn elements(shape: &[TDim]) -> f64 {
+pub(crate) fn elements(shape: &[TDim]) -> f64 {
     let size = |dimension: &TDim| {
         let symbols = dimension.symbols();
         let ones = symbols

@@ -42,6 +42,9 @@ pub(super) fn parse(
     Ok(model)
 }
 
+/// More elements than a tensor of a model has in a batch that fits into a function: two gigabytes of floats.
+const MAX_ELEMENTS: f64 = (1 << 29) as f64;
+
 /// Compiles a parsed graph for inputs of these shapes, which may be those of a request.
 pub(super) fn compile(
     mut model: InferenceModel,
@@ -52,8 +55,26 @@ pub(super) fn compile(
         model.set_input_fact(index, InferenceFact::dt_shape(to_datum_type(input.datatype), shape))?;
     }
     catch_panic("these shapes make tract panic", || {
-        model.into_optimized()?.into_runnable()
+        let model = model.into_optimized()?;
+        check_sizes(&model)?;
+        model.into_runnable()
     })
+}
+
+/// That no tensor is larger than it can be. Of one that depends on the batch, a single row counts.
+fn check_sizes(model: &TypedModel) -> TractResult<()> {
+    for node in model.nodes() {
+        for output in &node.outputs {
+            let elements = operators::elements(&output.fact.shape);
+            ensure!(
+                elements <= MAX_ELEMENTS,
+                "the node {:?} ({}) makes {elements} elements, and {MAX_ELEMENTS} are the most that are taken",
+                node.name,
+                node.op.name()
+            );
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn run(runnable: &Runnable, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {

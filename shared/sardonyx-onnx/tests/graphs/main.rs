@@ -412,6 +412,41 @@ fn numbers_that_no_model_has_are_refused() {
 }
 
 #[test]
+fn a_tensor_of_a_size_that_no_model_has_is_refused() {
+    // The row of each class, for so many of them as the input has elements.
+    let graph = |rows: i64| {
+        let model = single(
+            with_attribute(node("", "Gather", &["table", "positions"], "y"), integer("axis", 0)),
+            13,
+        );
+        let mut model = ModelProto::decode(&model[..]).expect("a model");
+        let graph = model.graph.as_mut().expect("a graph");
+        // The first of them is one that only tract has.
+        let cast = with_attribute(
+            node("", "Cast", &["parts"], "positions"),
+            integer("to", DataType::Int64 as i64),
+        );
+        graph.node.splice(..0, [node("", "HardSigmoid", &["x"], "parts"), cast]);
+        graph.initializer.push(TensorProto {
+            name: "table".into(),
+            data_type: DataType::Float as i32,
+            dims: vec![2, rows],
+            raw_data: vec![0; 8 * rows as usize],
+            ..Default::default()
+        });
+        let shape = graph.input[0].r#type.as_mut().and_then(|kind| kind.value.as_mut());
+        let Some(Value::TensorType(tensor)) = shape else {
+            panic!("is a tensor")
+        };
+        tensor.shape.as_mut().expect("is declared").dim[0].value = Some(dimension::Value::DimValue(1 << 18));
+        model.encode_to_vec()
+    };
+    assert!(OnnxModel::from_bytes(&graph(10)).is_ok());
+    let error = refusal(&graph(1000));
+    assert!(error.contains("are the most that are taken"), "{error}");
+}
+
+#[test]
 fn an_input_of_a_size_that_no_model_has_is_refused() {
     let declared = |rows: i64| {
         changed("isolation-forest", |graph| {
