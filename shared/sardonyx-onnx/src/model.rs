@@ -29,7 +29,7 @@ impl OnnxModel {
         let model = "the model";
         let graph = Graph::decode(model, bytes)?;
         let (inputs, outputs) = (graph.inputs.clone(), graph.outputs.clone());
-        Self::compile(model, graph, inputs, &outputs)
+        Self::compile(model, graph, &inputs, &outputs)
     }
 
     /// Loads the artifact of a manifest: checks that it is the very file, that the graph is as the manifest says, and that the golden
@@ -45,7 +45,7 @@ impl OnnxModel {
         let graph = Graph::decode(&name, artifact.bytes())?;
         let inputs = agreement::inputs(&name, manifest, &graph)?;
         let outputs = agreement::outputs(&name, manifest, &graph)?;
-        let model = Self::compile(&name, graph, inputs, &outputs)?;
+        let model = Self::compile(&name, graph, &inputs, &outputs)?;
         agreement::check_outputs(&name, manifest, &model)?;
         golden::check(&name, manifest, &model)?;
         Ok(model)
@@ -54,10 +54,10 @@ impl OnnxModel {
     fn compile(
         model: &str,
         graph: Graph<'_>,
-        inputs: Vec<InputDeclaration>,
+        inputs: &[InputDeclaration],
         outputs: &[OutputDeclaration],
     ) -> Result<Self, LoadError> {
-        let plan = Plan::compile(graph.source, &inputs, outputs).map_err(|error| LoadError::Compile {
+        let plan = Plan::compile(graph.source, inputs, outputs).map_err(|error| LoadError::Compile {
             model: model.to_owned(),
             source: error.into(),
         })?;
@@ -67,7 +67,7 @@ impl OnnxModel {
             HashSet::new()
         };
         Ok(Self {
-            inputs: Inputs::new(inputs, &swallowing),
+            inputs: Inputs::new(plan.inputs().to_vec(), &swallowing),
             plan,
             classes: graph.classes,
             vocabularies: graph.vocabularies,

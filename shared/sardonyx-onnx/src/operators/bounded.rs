@@ -78,21 +78,7 @@ impl Bounded {
     }
 
     fn check_count(&self, count: f64) -> TractResult<()> {
-        ensure!(
-            count <= MAX_ELEMENTS,
-            "the node {:?} ({}) makes {count} elements, or as many of each; {MAX_ELEMENTS} are the most that are taken",
-            self.node,
-            self.name()
-        );
-        Ok(())
-    }
-
-    /// For what the rules do not know.
-    fn check_wired(&self, model: &TypedModel, outlets: TVec<OutletId>) -> TractResult<TVec<OutletId>> {
-        for outlet in &outlets {
-            self.check(&model.outlet_fact(*outlet)?.shape)?;
-        }
-        Ok(outlets)
+        check_elements(&self.node, &self.name(), count, MAX_ELEMENTS)
     }
 }
 
@@ -122,8 +108,7 @@ impl Expansion for Bounded {
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        let outlets = self.tracts.wire(prefix, model, inputs)?;
-        self.check_wired(model, outlets)
+        self.tracts.wire(prefix, model, inputs)
     }
 
     fn wire_with_inference_model_and_node(
@@ -134,10 +119,8 @@ impl Expansion for Bounded {
         model: &mut TypedModel,
         inputs: &[OutletId],
     ) -> TractResult<TVec<OutletId>> {
-        let outlets = self
-            .tracts
-            .wire_with_inference_model_and_node(prefix, source, node, model, inputs)?;
-        self.check_wired(model, outlets)
+        self.tracts
+            .wire_with_inference_model_and_node(prefix, source, node, model, inputs)
     }
 
     fn runs_out_of_plan(&self) -> bool {
@@ -156,4 +139,14 @@ pub(crate) fn elements(shape: &[TDim]) -> f64 {
         size.map_or(f64::INFINITY, |size| (size as f64).abs())
     };
     shape.iter().map(size).product()
+}
+
+/// # Errors
+/// When a node makes more elements than are taken.
+pub(crate) fn check_elements(node: &str, operator: &str, count: f64, most: f64) -> TractResult<()> {
+    ensure!(
+        count <= most,
+        "the node {node:?} ({operator}) makes {count} elements, and {most} are the most that are taken"
+    );
+    Ok(())
 }

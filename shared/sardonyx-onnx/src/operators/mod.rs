@@ -52,7 +52,7 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::ModelProto;
 
 pub(crate) use attributes::attribute;
-pub(crate) use bounded::elements;
+pub(crate) use bounded::{check_elements, elements};
 pub(crate) use context::{Context, PACKED_TREES, packed_trees_at};
 use operator::Parse;
 pub(crate) use operator::{Epilogue, Fact, Kernel, Operator, Registration, UnacceptableValue};

@@ -3,6 +3,7 @@
 //! There are three ways to run one, from the cheapest to the most forgiving: [`direct`] for graphs all of whose operators are ours, tract with one plan
 //! for all shapes ([`symbolic`]), and tract with one plan for each shape that comes ([`per_shape`]).
 
+mod contractions;
 mod direct;
 mod per_shape;
 mod symbolic;
@@ -22,6 +23,7 @@ use symbolic::Symbolic;
 
 /// A graph that runs.
 pub(crate) struct Plan {
+    inputs: Vec<InputDeclaration>,
     outputs: Vec<TensorSpec>,
     strategy: Box<dyn Strategy>,
     is_tracts: bool,
@@ -55,7 +57,7 @@ impl Plan {
             Ok(direct) => {
                 return Ok(Self {
                     is_tracts: false,
-                    ..Self::new(direct.outputs(outputs), direct)
+                    ..Self::new(inputs.to_vec(), direct.outputs(outputs), direct)
                 });
             }
             Err(reason) => tracing::debug!(reason = format!("{reason:#}"), "tract runs this graph"),
@@ -72,7 +74,13 @@ impl Plan {
         let parsed = tract::parse(&proto, inputs, outputs)?;
         drop(proto);
         let symbolic_error = match Symbolic::compile(&parsed, inputs) {
-            Ok(symbolic) => return Ok(Self::new(symbolic.outputs(outputs)?, symbolic)),
+            Ok(symbolic) => {
+                return Ok(Self::new(
+                    symbolic.inputs().to_vec(),
+                    symbolic.outputs(outputs)?,
+                    symbolic,
+                ));
+            }
             Err(error) => error,
         };
         tracing::warn!(
@@ -80,15 +88,21 @@ impl Plan {
             "the graph does not compile for an open batch size; it will be compiled for each shape"
         );
         let per_shape = PerShape::new(parsed, inputs);
-        Ok(Self::new(per_shape.outputs(outputs)?, per_shape))
+        Ok(Self::new(inputs.to_vec(), per_shape.outputs(outputs)?, per_shape))
     }
 
-    fn new(outputs: Vec<TensorSpec>, strategy: impl Strategy + 'static) -> Self {
+    fn new(inputs: Vec<InputDeclaration>, outputs: Vec<TensorSpec>, strategy: impl Strategy + 'static) -> Self {
         Self {
+            inputs,
             outputs,
             strategy: Box::new(strategy),
             is_tracts: true,
         }
+    }
+
+    /// The inputs: the compiled graph may need more than the declarations say.
+    pub(crate) fn inputs(&self) -> &[InputDeclaration] {
+        &self.inputs
     }
 
     /// The outputs: the compiled graph knows better than the declarations.

@@ -9,7 +9,7 @@ use tract_onnx::tract_hir::internal::{DimLike, anyhow};
 use super::tract::{self, Runnable};
 use super::{Strategy, sizes, symbol_values, symbolic_shape, trial};
 use crate::convert::to_datatype;
-use crate::graph::{InputDeclaration, OutputDeclaration};
+use crate::graph::{Dimension, InputDeclaration, OutputDeclaration};
 use crate::operators::{UnacceptableValue, packed_trees};
 
 pub(super) struct Symbolic {
@@ -28,11 +28,12 @@ impl Symbolic {
                 Ok(shape.into_iter().collect())
             })
             .collect::<TractResult<Vec<TVec<TDim>>>>()?;
+        let runnable = tract::compile(source.clone(), inputs, shapes)?;
         let plan = Self {
-            inputs: inputs.to_vec(),
-            runnable: tract::compile(source.clone(), inputs, shapes)?,
+            inputs: compiled_inputs(&runnable, inputs)?,
+            runnable,
         };
-        if let Some(trial) = trial::inputs(inputs, trial::ROWS)
+        if let Some(trial) = trial::inputs(&plan.inputs, trial::ROWS)
             && let Err(error) = plan.run(trial)
             // The zeros of the trial may be no values that the model takes; it came as far as to look at them.
             && !error.is::<UnacceptableValue>()
@@ -40,6 +41,11 @@ impl Symbolic {
             return Err(error);
         }
         Ok(plan)
+    }
+
+    /// The inputs; open dimensions that must have a certain size have it.
+    pub(super) fn inputs(&self) -> &[InputDeclaration] {
+        &self.inputs
     }
 
     pub(super) fn outputs(&self, declarations: &[OutputDeclaration]) -> TractResult<Vec<TensorSpec>> {
@@ -57,6 +63,19 @@ impl Symbolic {
             })
             .collect()
     }
+}
+
+fn compiled_inputs(runnable: &Runnable, declared: &[InputDeclaration]) -> TractResult<Vec<InputDeclaration>> {
+    let mut inputs = declared.to_vec();
+    for (index, input) in inputs.iter_mut().enumerate() {
+        let fact = runnable.model().input_fact(index)?;
+        for (dimension, compiled) in input.shape.iter_mut().flatten().zip(fact.shape.iter()) {
+            if let Ok(size) = compiled.to_usize() {
+                *dimension = Dimension::Fixed(size);
+            }
+        }
+    }
+    Ok(inputs)
 }
 
 impl Strategy for Symbolic {

@@ -9,6 +9,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 use tract_onnx::tract_hir::internal::{InferenceFact, TDim, anyhow, bail, ensure};
 
+use super::contractions;
 use crate::convert::{from_tract, to_datum_type, to_tract};
 use crate::graph::{InputDeclaration, OutputDeclaration};
 use crate::operators;
@@ -42,8 +43,8 @@ pub(super) fn parse(
     Ok(model)
 }
 
-/// More elements than a tensor of a model has in a batch that fits into a function: two gigabytes of floats.
-const MAX_ELEMENTS: f64 = (1 << 29) as f64;
+/// No tensor of a batch that fits into a function has more elements: two gigabytes of floats.
+const MOST_ELEMENTS: f64 = (1 << 29) as f64;
 
 /// Compiles a parsed graph for inputs of these shapes, which may be those of a request.
 pub(super) fn compile(
@@ -55,7 +56,12 @@ pub(super) fn compile(
         model.set_input_fact(index, InferenceFact::dt_shape(to_datum_type(input.datatype), shape))?;
     }
     catch_panic("these shapes make tract panic", || {
-        let model = model.into_optimized()?;
+        let mut model = model.into_typed()?;
+        // At once, since what depends on constants alone is computed next.
+        check_sizes(&model)?;
+        model.declutter()?;
+        let mut model = contractions::settle(model)?;
+        model.optimize()?;
         check_sizes(&model)?;
         model.into_runnable()
     })
@@ -66,12 +72,7 @@ fn check_sizes(model: &TypedModel) -> TractResult<()> {
     for node in model.nodes() {
         for output in &node.outputs {
             let elements = operators::elements(&output.fact.shape);
-            ensure!(
-                elements <= MAX_ELEMENTS,
-                "the node {:?} ({}) makes {elements} elements, and {MAX_ELEMENTS} are the most that are taken",
-                node.name,
-                node.op.name()
-            );
+            operators::check_elements(&node.name, &node.op.name(), elements, MOST_ELEMENTS)?;
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Graphs that are not taken as they are: what is refused, with what to do, and what is brought into another form.
 
 mod folding;
+mod products;
 
 use std::error::Error;
 use std::iter::successors;
