@@ -6,11 +6,14 @@ use tract_onnx::pb::tensor_shape_proto::dimension;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
 use super::signature::tensor_type;
+use crate::operators::attribute;
 
 /// More elements than a model makes of a constant that fits into a function: half a gigabyte of floats.
 pub(crate) const MAX_ELEMENTS: f64 = (1 << 27) as f64;
 /// More than any window of a convolution or a pooling has elements, and than anything else that attributes count.
 const MAX_WINDOW: f64 = (1 << 20) as f64;
+/// More than is put around anything.
+const MAX_PADDING: f64 = (1 << 14) as f64;
 /// More than any tensor has.
 const MAX_DIMENSIONS: f64 = 64.0;
 
@@ -35,6 +38,7 @@ pub(super) fn check(graph: &GraphProto) -> Result<(), String> {
 
 fn check_inside(graph: &GraphProto) -> Result<(), String> {
     for node in &graph.node {
+        check_pooling(node)?;
         for attribute in &node.attribute {
             check_attribute(node, attribute)?;
             for inner in attribute.g.iter().chain(&attribute.graphs) {
@@ -61,13 +65,34 @@ fn check_attribute(node: &NodeProto, attribute: &AttributeProto) -> Result<(), S
             (largest(numbers), MAX_WINDOW)
         }
         "kernel_shape" => (product(numbers), MAX_WINDOW),
-        "dilations" | "output_padding" | "output_shape" | "pads" | "strides" => (largest(numbers), MAX_WINDOW),
+        "pads" => (largest(numbers), MAX_PADDING),
+        "dilations" | "output_padding" | "output_shape" | "strides" => (largest(numbers), MAX_WINDOW),
         _ => return Ok(()),
     };
     if size > limit {
         return Err(format!(
             "the node {:?} ({}) has {size} for {}, and {limit} is the most that is taken",
             node.name, node.op_type, attribute.name
+        ));
+    }
+    Ok(())
+}
+
+/// A window of nothing but padding has no greatest value and no average; ONNX Runtime refuses it, too.
+fn check_pooling(node: &NodeProto) -> Result<(), String> {
+    if !matches!(node.op_type.as_str(), "AveragePool" | "LpPool" | "MaxPool") {
+        return Ok(());
+    }
+    let numbers = |name: &str| attribute(node, name).map_or(&[][..], |attribute| &attribute.ints);
+    let (windows, pads) = (numbers("kernel_shape"), numbers("pads"));
+    if pads
+        .iter()
+        .zip(windows.iter().cycle())
+        .any(|(pad, window)| pad >= window)
+    {
+        return Err(format!(
+            "the node {:?} ({}) has {pads:?} for pads, which must be smaller than kernel_shape, {windows:?}",
+            node.name, node.op_type
         ));
     }
     Ok(())

@@ -262,6 +262,15 @@ fn integer(name: &str, value: i64) -> AttributeProto {
     }
 }
 
+fn integers(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Ints as i32,
+        ints: values.to_vec(),
+        ..Default::default()
+    }
+}
+
 fn text(name: &str, value: &str) -> AttributeProto {
     AttributeProto {
         name: name.into(),
@@ -343,14 +352,16 @@ fn numbers_that_no_model_has_are_refused() {
     });
     assert!(refusal(&single(outer, 13)).contains(too_large));
 
-    let mut transposed = node("", "Transpose", &["x"], "y");
-    transposed.attribute.push(AttributeProto {
-        name: "perm".into(),
-        r#type: AttributeType::Ints as i32,
-        ints: vec![1, 1],
-        ..Default::default()
-    });
+    let transposed = with_attribute(node("", "Transpose", &["x"], "y"), integers("perm", &[1, 1]));
     assert!(refusal(&single(transposed, 13)).contains("no order of the dimensions"));
+
+    let pooled = |pads: &[i64]| {
+        let pool = with_attribute(node("", "MaxPool", &["x"], "y"), integers("kernel_shape", &[2]));
+        single(with_attribute(pool, integers("pads", pads)), 13)
+    };
+    assert!(refusal(&pooled(&[0, 2])).contains("must be smaller than kernel_shape"));
+    assert!(refusal(&pooled(&[1 << 20])).contains("must be smaller than kernel_shape"));
+    assert!(!refusal(&pooled(&[1, 1])).contains("smaller"));
 
     let expanded = |shape: &[i64], made_by: &[NodeProto]| {
         let read = made_by.last().map_or("shape", |node| &node.output[0]);
