@@ -1,8 +1,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sdk_dynamodb::operation::batch_execute_statement::BatchExecuteStatementOutput;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::types::{BatchStatementRequest, KeysAndAttributes};
@@ -15,7 +13,7 @@ use sardonyx_core::ports::Cause;
 use tokio::time::timeout;
 
 use super::signer::hash;
-use super::{Call, DirectCalls, configured_endpoint, refused, wire};
+use super::{Call, DirectCalls, refused, wire};
 
 /// How long calls wait at the most for the connection that is being opened.
 const OPENING: Duration = Duration::from_millis(300);
@@ -25,19 +23,6 @@ const BATCH_EXECUTE: [(&str, &str); 2] = headers("DynamoDB_20120810.BatchExecute
 
 const fn headers(target: &'static str) -> [(&'static str, &'static str); 2] {
     [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target)]
-}
-
-/// Where DynamoDB is, with a slash at the end.
-pub(super) async fn endpoint(config: &SdkConfig) -> Option<String> {
-    let params = Params::builder()
-        .region(config.region()?.to_string())
-        .use_fips(config.use_fips().unwrap_or_default())
-        .use_dual_stack(config.use_dual_stack().unwrap_or_default())
-        .set_endpoint(configured_endpoint(config, "DynamoDB"))
-        .build()
-        .ok()?;
-    let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.ok()?;
-    Some(format!("{}/", endpoint.url().trim_end_matches('/')))
 }
 
 impl DirectCalls {

@@ -1,9 +1,8 @@
-use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use sardonyx_core::ports::Cause;
 
-use super::{Call, DirectCalls, S3, configured_endpoint, refused};
+use super::{Call, DirectCalls, refused};
 use crate::body::Body;
 
 /// Stands for the hash of a body that is not signed, since there is none.
@@ -23,15 +22,7 @@ impl DirectCalls {
         if !is_plain(bucket, b"-.") || bucket.ends_with("--x-s3") || !is_plain(key, b"-._/") {
             return Err("the names are not plain".into());
         }
-        let params = Params::builder()
-            .bucket(bucket)
-            .region(&self.region)
-            .use_fips(self.config.use_fips().unwrap_or_default())
-            .use_dual_stack(self.config.use_dual_stack().unwrap_or_default())
-            .set_endpoint(configured_endpoint(&self.config, S3))
-            .build()?;
-        let endpoint = DefaultResolver::new().resolve_endpoint(&params).await?;
-        let url = format!("{}/{key}", endpoint.url().trim_end_matches('/'));
+        let url = format!("{}/{key}", self.endpoints.bucket(bucket).await?);
         let call = Call {
             service: "s3",
             method: "GET",

@@ -5,6 +5,7 @@
 //! to repeat with the SDK, which knows retries and what each error means.
 
 mod dynamodb;
+mod endpoints;
 mod get_object;
 mod signer;
 mod wire;
@@ -17,21 +18,17 @@ use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
-use aws_types::service_config::ServiceConfigKey;
+use endpoints::Endpoints;
 use sardonyx_core::ports::Cause;
 use signer::{Signer, Unsigned};
 use tokio::sync::RwLock;
 
 use crate::http_client::Connections;
 
-/// The service as its configuration names it.
-const S3: &str = "S3";
-
 /// Calls in one region, with one role.
 pub(crate) struct DirectCalls {
     connector: SharedHttpConnector,
-    config: SdkConfig,
-    region: String,
+    endpoints: Endpoints,
     signer: Signer,
     /// DynamoDB's, with the slash at its end.
     dynamodb: String,
@@ -52,14 +49,13 @@ struct Call<'a> {
 impl DirectCalls {
     /// Calls where the SDK would. `None` where that cannot be told beforehand.
     pub(crate) async fn new(config: &SdkConfig, credentials: Credentials, connections: &Connections) -> Option<Self> {
-        let region = config.region()?.to_string();
-        let dynamodb = dynamodb::endpoint(config).await?;
-        let s3 = configured_endpoint(config, S3);
+        let endpoints = Endpoints::new(config)?;
+        let dynamodb = endpoints.dynamodb().await.ok()?;
+        let named = [dynamodb.as_str()].into_iter().chain(endpoints.configured_s3());
         Some(Self {
-            connector: connections.of_direct_calls([dynamodb.as_str()].into_iter().chain(s3.as_deref())),
-            config: config.clone(),
-            signer: Signer::new(credentials, region.clone()),
-            region,
+            connector: connections.of_direct_calls(named),
+            signer: Signer::new(credentials, endpoints.region().to_owned()),
+            endpoints,
             dynamodb,
             connecting: RwLock::default(),
         })
@@ -69,10 +65,10 @@ impl DirectCalls {
     #[cfg(test)]
     pub(crate) fn on(connector: SharedHttpConnector) -> Self {
         let region = aws_config::Region::new("eu-west-1");
+        let config = SdkConfig::builder().region(region).build();
         Self {
             connector,
-            config: SdkConfig::builder().region(region).build(),
-            region: "eu-west-1".into(),
+            endpoints: Endpoints::new(&config).expect("has a region"),
             signer: Signer::new(Credentials::for_tests(), "eu-west-1".into()),
             dynamodb: "https://dynamodb.eu-west-1.amazonaws.com/".into(),
             connecting: RwLock::default(),
@@ -103,18 +99,6 @@ impl DirectCalls {
 
 fn refused(service: &str, status: u16) -> Cause {
     format!("{service} answers with the status {status}").into()
-}
-
-/// An endpoint that the environment or a profile names in place of AWS's own.
-fn configured_endpoint(config: &SdkConfig, service_id: &str) -> Option<String> {
-    let key = ServiceConfigKey::builder()
-        .service_id(service_id)
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build();
-    let of_service = config.service_config().zip(key.ok());
-    let of_service = of_service.and_then(|(config, key)| config.load_config(key));
-    of_service.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 impl fmt::Debug for DirectCalls {
