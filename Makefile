@@ -6,7 +6,7 @@ LOCAL = @command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; 
 REQUIRE_MODEL = @test -n "$(MODEL)" || { echo "error: which model? make $@ MODEL=fraud-detection"; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build watch invoke train zoo bench fuzz fmt clean
+.PHONY: help run test build watch invoke train zoo bench layout fuzz fmt clean
 
 help: ## list what there is
 	@echo "usage: make TARGET [NAME=VALUE …]"; echo
@@ -40,6 +40,9 @@ bench: ## time Sardonyx and its peers: [SUITE=trees] [CASE=xgb] [BATCH=256] [SUB
 
 zoo: ## make the models of tests/zoo anew, run them, write what is covered [NETWORKS=1: with PyTorch's nets]
 	$(LOCAL) zoo $(if $(NETWORKS),--networks)
+
+layout: ## find which functions of a binary a start runs, for the linker to put together (an hour; valgrind)
+	$(LOCAL) layout
 
 fuzz: ## search for inputs that models, packed files or the tree kernels fail on: [TARGET=trees] [SECONDS=60]
 	$(LOCAL) fuzz $(if $(TARGET),--target $(TARGET)) $(if $(SECONDS),--seconds $(SECONDS))

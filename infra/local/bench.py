@@ -6,7 +6,9 @@ import argparse
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import bench_peers
 import build
@@ -109,12 +111,17 @@ def _ours(profile: str) -> list[Peer]:
         build.build()
     else:
         folder = _OUTPUT / "functions" / profile
-        with console.step(f"Building the functions, profile {profile}") as step:
-            packages = [part for name in functions() for part in ("--package", name)]
-            command = ["cargo", "lambda", "build", "--profile", profile, "--compiler", "cargo"]
-            command += ["--lambda-dir", folder, *packages]
-            process.run(command, log=_LOG, step=step, environment=cargo_environment())
+        build_functions(profile, folder)
     return bench_peers.ours(folder)
+
+
+def build_functions(profile: str, folder: Path, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Builds all our functions with a profile of cargo into a folder, each with its name."""
+    with console.step(f"Building the functions, profile {profile}") as step:
+        packages = [part for name in functions() for part in ("--package", name)]
+        command = ["cargo", "lambda", "build", "--profile", profile, "--compiler", "cargo"]
+        command += ["--lambda-dir", folder, *packages]
+        process.run(command, log=_LOG, step=step, environment=cargo_environment() | environment)
 
 
 def _build(profile: str) -> Path:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import bench_peers
 import build
@@ -31,15 +34,7 @@ def count(*, record: bool) -> int:
         say("· skipped: the counts of instructions, because valgrind is not installed")
         return 0
     build.build()
-    with console.step("Building what counts instructions") as step:
-        # The whole workspace, as the tests: with fewer packages cargo would unify features anew and rebuild.
-        command = ["cargo", "build", "--workspace", "--bin", "sardonyx-bench"]
-        process.run(command, log=_LOG, step=step, environment=cargo_environment())
-    listed = _OUTPUT / f"{SUITE}-functions.json"
-    bench_peers.write_list(bench_peers.ours(LAMBDA), listed, packaged=False)
-    program = TARGET / "debug" / "sardonyx-bench"
-    command = [program, SUITE, "--models", _SOURCE / SUITE, "--output", _OUTPUT, "--functions", listed, "--rounds", "1"]
-    if code := process.foreground(command):
+    if code := run(LAMBDA, _OUTPUT, lambda _function: "--callgrind-out-file=/dev/null"):
         return code
     counted = _OUTPUT / f"{SUITE}.json"
     if record:
@@ -52,6 +47,23 @@ def count(*, record: bool) -> int:
         hint = "find out what they are for; if it is worth them, record them: make bench SUITE=instructions RECORD=1"
         raise Failure("functions take more instructions than before: " + "; ".join(more), hint)
     return 0
+
+
+def run(built: Path, output: Path, options: Callable[[str], str]) -> int:
+    """Runs the functions of a folder under callgrind, which is given its options for each of them."""
+    with console.step("Building what counts instructions") as step:
+        # The whole workspace, as the tests: with fewer packages cargo would unify features anew and rebuild.
+        command = ["cargo", "build", "--workspace", "--bin", "sardonyx-bench"]
+        process.run(command, log=_LOG, step=step, environment=cargo_environment())
+    listed = output / f"{SUITE}-functions.json"
+    functions = [
+        replace(function, environment={"VALGRIND_OPTS": options(function.function)})
+        for function in bench_peers.ours(built)
+    ]
+    bench_peers.write_list(functions, listed, packaged=False)
+    program = TARGET / "debug" / "sardonyx-bench"
+    command = [program, SUITE, "--models", _SOURCE / SUITE, "--output", output, "--functions", listed, "--rounds", "1"]
+    return process.foreground(command)
 
 
 def increases(before: dict, now: dict) -> list[str]:

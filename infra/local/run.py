@@ -20,6 +20,7 @@ import console
 import demo
 import develop
 import fuzz
+import layout
 import local_aws
 import process
 import stack
@@ -140,6 +141,7 @@ def parse() -> argparse.Namespace:
     timed.add_argument("--profile", default="release", help="cargo's profile")
     timed.add_argument("--record", action="store_true", help="keep the results in tests/bench/results")
     timed.add_argument("options", nargs="*", help="after --: options of the benchmark program")
+    command("layout", layout.layout, "find out which functions of a binary are to lie together")
     fuzzed = command("fuzz", fuzz.fuzz, "search for inputs that panic, hang or read what is not theirs")
     fuzzed.add_argument("--target", help="one of shared/sardonyx-onnx/fuzz/targets; all by default")
     fuzzed.add_argument("--seconds", type=int, default=60, help="for each target")

@@ -19,9 +19,10 @@ pub async fn fetch_artifact(
         if let Err(error) = features.prepare(&manifest.feature_views, config.fetch_timeout).await {
             tracing::warn!(error = chain(&error), "the feature store does not answer yet");
         }
+        Ok(())
     };
-    let (file, ()) = tokio::join!(fetch_file(models, &manifest), prepare);
-    Ok(ModelArtifact { file: file?, manifest })
+    let (file, ()) = tokio::try_join!(fetch_file(models, &manifest), prepare)?;
+    Ok(ModelArtifact { file, manifest })
 }
 
 #[cfg(test)]

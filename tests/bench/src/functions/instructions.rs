@@ -11,7 +11,8 @@ use crate::report::Row;
 
 /// Under which a call takes so many times longer that a second is too little for a read.
 const PATIENCE: (&str, &str) = ("SARDONYX_FETCH_TIMEOUT_MILLISECONDS", "60000");
-const COUNTER: [&str; 3] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
+/// Where it writes its profile is said by `VALGRIND_OPTS` in the environment of the packages.
+const COUNTER: [&str; 2] = ["valgrind", "--tool=callgrind"];
 /// Of which the calls' share is the difference between two runs.
 const CALLS: usize = 100;
 /// Of files, each of which takes some seconds: readers are given time before they are served.
