@@ -12,7 +12,7 @@ use crate::operators::attribute;
 pub(crate) const MAX_ELEMENTS: f64 = (1 << 27) as f64;
 /// More than any window of a convolution or a pooling has elements, and than anything else that attributes count.
 const MAX_WINDOW: f64 = (1 << 20) as f64;
-/// More than is put around anything.
+/// More than is put around what a window goes over.
 const MAX_PADDING: f64 = (1 << 14) as f64;
 /// More than any tensor has.
 const MAX_DIMENSIONS: f64 = 64.0;
@@ -65,8 +65,8 @@ fn check_attribute(node: &NodeProto, attribute: &AttributeProto) -> Result<(), S
             (largest(numbers), MAX_WINDOW)
         }
         "kernel_shape" => (product(numbers), MAX_WINDOW),
-        "pads" => (largest(numbers), MAX_PADDING),
-        "dilations" | "output_padding" | "output_shape" | "strides" => (largest(numbers), MAX_WINDOW),
+        "pads" if node.op_type != "Pad" => (largest(numbers), MAX_PADDING),
+        "dilations" | "output_padding" | "output_shape" | "pads" | "strides" => (largest(numbers), MAX_WINDOW),
         _ => return Ok(()),
     };
     if size > limit {

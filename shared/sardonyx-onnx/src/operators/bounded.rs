@@ -141,12 +141,14 @@ pub(crate) fn elements(shape: &[TDim]) -> f64 {
     shape.iter().map(size).product()
 }
 
+/// Whether a node may have so many elements, of a tensor that it makes or for one of its sizes.
+///
 /// # Errors
-/// When a node makes more elements than are taken.
+/// When they are more than that.
 pub(crate) fn check_elements(node: &str, operator: &str, count: f64, most: f64) -> TractResult<()> {
     ensure!(
         count <= most,
-        "the node {node:?} ({operator}) makes {count} elements, and {most} are the most that are taken"
+        "the node {node:?} ({operator}) makes {count} elements, or as many of each, and {most} are the most that are taken"
     );
     Ok(())
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use sardonyx_core::tensor::{Tensor, TensorSpec};
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::internal::{DimLike, anyhow};
+use tract_onnx::tract_hir::internal::{DimLike, TDim, anyhow};
 
 use super::tract::{self, Runnable};
-use super::{Strategy, sizes, symbol_values, symbolic_shape, trial};
+use super::{Strategy, sizes, symbol_name, symbol_values, symbolic_shape, trial};
 use crate::convert::to_datatype;
 use crate::graph::{Dimension, InputDeclaration, OutputDeclaration};
 use crate::operators::{UnacceptableValue, packed_trees};
@@ -65,13 +65,27 @@ impl Symbolic {
     }
 }
 
+/// The declarations, with what the plan says of the dimensions that they leave open.
 fn compiled_inputs(runnable: &Runnable, declared: &[InputDeclaration]) -> TractResult<Vec<InputDeclaration>> {
+    let names: HashMap<String, &str> = declared
+        .iter()
+        .flat_map(|input| input.shape.iter().flatten())
+        .filter_map(|dimension| match dimension {
+            Dimension::Named(name) => Some((symbol_name(name), name.as_str())),
+            Dimension::Fixed(_) => None,
+        })
+        .collect();
     let mut inputs = declared.to_vec();
     for (index, input) in inputs.iter_mut().enumerate() {
         let fact = runnable.model().input_fact(index)?;
         for (dimension, compiled) in input.shape.iter_mut().flatten().zip(fact.shape.iter()) {
-            if let Ok(size) = compiled.to_usize() {
-                *dimension = Dimension::Fixed(size);
+            match compiled {
+                TDim::Sym(symbol) => {
+                    if let Some(name) = names.get(&symbol.to_string()) {
+                        *dimension = Dimension::Named((*name).to_owned());
+                    }
+                }
+                compiled => *dimension = Dimension::Fixed(compiled.to_usize()?),
             }
         }
     }

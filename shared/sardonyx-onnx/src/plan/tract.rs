@@ -6,6 +6,8 @@ use std::sync::Arc;
 use sardonyx_core::tensor::Tensor;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::ops::logic::IfThenElse;
+use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 use tract_onnx::tract_hir::internal::{InferenceFact, TDim, anyhow, bail, ensure};
 
@@ -44,7 +46,7 @@ pub(super) fn parse(
 }
 
 /// No tensor of a batch that fits into a function has more elements: two gigabytes of floats.
-const MOST_ELEMENTS: f64 = (1 << 29) as f64;
+const MAX_ELEMENTS_OF_BATCH: f64 = (1 << 29) as f64;
 
 /// Compiles a parsed graph for inputs of these shapes, which may be those of a request.
 pub(super) fn compile(
@@ -56,9 +58,11 @@ pub(super) fn compile(
         model.set_input_fact(index, InferenceFact::dt_shape(to_datum_type(input.datatype), shape))?;
     }
     catch_panic("these shapes make tract panic", || {
-        let mut model = model.into_typed()?;
-        // At once, since what depends on constants alone is computed next.
+        // Both at once, since what depends on constants alone is computed next, and factors are cut to sizes that are taken to fit.
+        let model = model.into_typed()?;
         check_sizes(&model)?;
+        let mut model = contractions::settle(model)?;
+        // And again, since products come about in it.
         model.declutter()?;
         let mut model = contractions::settle(model)?;
         model.optimize()?;
@@ -72,10 +76,19 @@ fn check_sizes(model: &TypedModel) -> TractResult<()> {
     for node in model.nodes() {
         for output in &node.outputs {
             let elements = operators::elements(&output.fact.shape);
-            operators::check_elements(&node.name, &node.op.name(), elements, MOST_ELEMENTS)?;
+            operators::check_elements(&node.name, &node.op.name(), elements, MAX_ELEMENTS_OF_BATCH)?;
         }
+        bodies(node).try_for_each(check_sizes)?;
     }
     Ok(())
+}
+
+/// The graphs in a node: the body of a loop, and the branches of a condition, one of which stands for the node where the condition is constant.
+pub(super) fn bodies(node: &TypedNode) -> impl Iterator<Item = &TypedModel> {
+    let of_loop = node.op_as::<Scan>().map(|scan| &scan.body);
+    let branches = node.op_as::<IfThenElse>();
+    let branches = branches.map(|branches| [&branches.then_body, &branches.else_body]);
+    of_loop.into_iter().chain(branches.into_iter().flatten())
 }
 
 pub(super) fn run(runnable: &Runnable, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {

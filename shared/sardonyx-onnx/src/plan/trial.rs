@@ -8,14 +8,14 @@ use crate::graph::{BATCH, Dimension, InputDeclaration};
 pub(super) const ROWS: usize = 2;
 
 /// How many elements an input of a trial may have: a file can declare any size, and loading it must not take long for that.
-const MOST_ELEMENTS: usize = 1 << 20;
+const MAX_ELEMENTS_OF_TRIAL: usize = 1 << 20;
 
 /// How many elements a tensor of this shape has, where it is not too large to try a model on.
 pub(crate) fn elements(shape: &[usize]) -> Option<usize> {
     let product = shape
         .iter()
         .try_fold(1usize, |product, size| product.checked_mul(*size));
-    product.filter(|elements| *elements <= MOST_ELEMENTS)
+    product.filter(|elements| *elements <= MAX_ELEMENTS_OF_TRIAL)
 }
 
 /// Zeros in so many rows. `None` when a dimension other than the batch is open, as nobody knows what would fit there, or for inputs

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::iter::successors;
 
 use prost::Message;
-use sardonyx_core::ports::Model;
+use sardonyx_core::ports::{Model, ModelError};
 use sardonyx_core::tensor::{Tensor, TensorData};
 use sardonyx_onnx::{LoadError, OnnxModel};
 use serde_json::json;

@@ -1,15 +1,6 @@
 //! Products whose factors must have as many terms each, where a file leaves dimensions open.
 
-use prost::Message;
-use sardonyx_core::ports::Model;
-use sardonyx_core::tensor::{Tensor, TensorData};
-use sardonyx_onnx::OnnxModel;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::type_proto::Value;
-use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
-
-use super::{node, refusal, single};
+use super::*;
 
 /// A product that tract computes, of `x` and `w`; `x` has this many columns, open ones without a number.
 fn product(columns: Option<i64>, change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
@@ -17,40 +8,52 @@ fn product(columns: Option<i64>, change: impl FnOnce(&mut GraphProto)) -> Vec<u8
     let mut model = ModelProto::decode(&model[..]).expect("a model");
     let graph = model.graph.as_mut().expect("a graph");
     graph.node.insert(0, node("", "HardSigmoid", &["x"], "part"));
-    let Some(Value::TensorType(tensor)) = graph.input[0].r#type.as_mut().and_then(|kind| kind.value.as_mut()) else {
-        panic!("is a tensor")
-    };
-    tensor.shape.as_mut().expect("is declared").dim[1].value = columns.map(dimension::Value::DimValue);
+    let shape = tensor_type(&mut graph.input[0]).shape.as_mut().expect("is declared");
+    shape.dim[1].value = columns.map(dimension::Value::DimValue);
     change(graph);
     model.encode_to_vec()
 }
 
-/// Makes `w` a constant of ones.
-fn weights(graph: &mut GraphProto, shape: &[i64]) {
-    graph.initializer.push(TensorProto {
-        name: "w".into(),
+fn ones(name: &str, shape: &[i64]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
         data_type: DataType::Float as i32,
         dims: shape.to_vec(),
         float_data: vec![1.0; shape.iter().product::<i64>() as usize],
         ..Default::default()
-    });
+    }
 }
 
 /// Makes `w` an input, all of whose dimensions are open.
 fn factor(graph: &mut GraphProto) {
     let mut input = graph.input[0].clone();
     input.name = "w".into();
-    let Some(Value::TensorType(tensor)) = input.r#type.as_mut().and_then(|kind| kind.value.as_mut()) else {
-        panic!("is a tensor")
-    };
-    let named = |name: &str| Dimension {
+    let open = |name: &str| Dimension {
         value: Some(dimension::Value::DimParam(name.into())),
         ..Default::default()
     };
-    tensor.shape.as_mut().expect("is declared").dim = vec![named("batch"), named("columns")];
-    // Nobody tries such inputs on the graph, so that the type of its output is to be declared.
-    graph.output[0].r#type = input.r#type.clone();
+    tensor_type(&mut input).shape.as_mut().expect("is declared").dim = vec![open("rows"), open("columns")];
     graph.input.push(input);
+}
+
+/// For graphs that nobody tries before they are compiled for a shape.
+fn declare_output(graph: &mut GraphProto) {
+    graph.output[0].r#type = graph.input[0].r#type.clone();
+}
+
+fn named(name: &str) -> ValueInfoProto {
+    ValueInfoProto {
+        name: name.into(),
+        ..Default::default()
+    }
+}
+
+fn tensor_type(value: &mut ValueInfoProto) -> &mut TensorType {
+    let kind = value.r#type.as_mut().and_then(|kind| kind.value.as_mut());
+    let Some(Value::TensorType(tensor)) = kind else {
+        panic!("is a tensor")
+    };
+    tensor
 }
 
 /// Threes, which the node before the product makes ones.
@@ -61,7 +64,8 @@ fn threes(shape: &[usize]) -> Tensor {
 
 #[test]
 fn an_open_dimension_has_the_size_that_the_weights_have() {
-    let model = OnnxModel::from_bytes(&product(None, |graph| weights(graph, &[40, 1]))).expect("loads");
+    let model =
+        OnnxModel::from_bytes(&product(None, |graph| graph.initializer.push(ones("w", &[40, 1])))).expect("loads");
     assert_eq!(model.inputs()[0].shape, Some(vec![None, Some(40)]));
     for rows in [1, 5] {
         let outputs = model.infer(vec![threes(&[rows, 40])]).expect("runs");
@@ -76,22 +80,87 @@ fn an_open_dimension_has_the_size_that_the_weights_have() {
 
 #[test]
 fn factors_that_do_not_fit_are_refused() {
-    assert!(OnnxModel::from_bytes(&product(Some(40), |graph| weights(graph, &[40, 2]))).is_ok());
+    assert!(OnnxModel::from_bytes(&product(Some(40), |graph| graph.initializer.push(ones("w", &[40, 2])))).is_ok());
     for columns in [1, 2] {
-        let error = refusal(&product(Some(columns), |graph| weights(graph, &[40, 2])));
+        let error = refusal(&product(Some(columns), |graph| {
+            graph.initializer.push(ones("w", &[40, 2]))
+        }));
         assert!(error.contains("Inconsistent matmul"), "{columns}: {error}");
     }
 }
 
 #[test]
-fn factors_that_both_are_inputs_must_fit() {
+fn open_dimensions_of_two_inputs_have_to_be_the_same() {
     let model = OnnxModel::from_bytes(&product(None, factor)).expect("loads");
+    assert_eq!(model.inputs()[1].shape, Some(vec![None, None]));
     let outputs = model.infer(vec![threes(&[2, 2]), threes(&[2, 4])]).expect("runs");
     assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![6.0; 8]));
     for columns in [1, 3, 200] {
-        assert!(
-            model.infer(vec![threes(&[2, columns]), threes(&[2, 4])]).is_err(),
-            "{columns}"
-        );
+        let error = model.infer(vec![threes(&[2, columns]), threes(&[2, 4])]);
+        assert!(matches!(error, Err(ModelError::Input { .. })), "{columns}: {error:?}");
+    }
+}
+
+#[test]
+fn what_only_fits_with_the_size_of_another_product_is_seen_again() {
+    let both = product(None, |graph| {
+        factor(graph);
+        graph.node.push(node("", "MatMul", &["part", "v"], "z"));
+        graph.initializer.push(ones("v", &[40, 2]));
+        graph.output.push(named("z"));
+    });
+    let model = OnnxModel::from_bytes(&both).expect("loads");
+    // The first dimension of each input is the batch.
+    assert_eq!(model.inputs()[0].shape, Some(vec![Some(40), Some(40)]));
+    assert!(model.infer(vec![threes(&[40, 40]), threes(&[40, 1])]).is_ok());
+}
+
+#[test]
+fn factors_that_are_cut_before_they_are_multiplied_fit_as_a_whole() {
+    let twice = product(None, |graph| {
+        let joined = with_attribute(node("", "Concat", &["part", "part"], "joined"), integer("axis", 1));
+        graph.node.insert(1, joined);
+        graph.node[2].input[0] = "joined".into();
+        graph.initializer.push(ones("w", &[40, 2]));
+        declare_output(graph);
+    });
+    let model = OnnxModel::from_bytes(&twice).expect("loads");
+    let outputs = model.infer(vec![threes(&[1, 20])]).expect("runs");
+    assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![40.0; 2]));
+    for columns in [10, 21, 40] {
+        assert!(model.infer(vec![threes(&[1, columns])]).is_err(), "{columns}");
+    }
+}
+
+#[test]
+fn a_factor_whose_size_comes_about_in_a_run_is_refused() {
+    // As many of the greatest as an input says.
+    let chosen = product(Some(100), |graph| {
+        let mut best = node("", "TopK", &["part", "k"], "best");
+        best.output.push("positions".into());
+        graph.node.insert(1, best);
+        graph.node[2].input[0] = "best".into();
+        graph.initializer.push(ones("w", &[40, 1]));
+        let mut count = graph.input[0].clone();
+        count.name = "k".into();
+        let tensor = tensor_type(&mut count);
+        tensor.elem_type = DataType::Int64 as i32;
+        tensor.shape = Some(TensorShapeProto {
+            dim: vec![Dimension {
+                value: Some(dimension::Value::DimValue(1)),
+                ..Default::default()
+            }],
+        });
+        graph.input.push(count);
+        declare_output(graph);
+    });
+    let count = |k: i64| Tensor::new(vec![1], TensorData::Int64(vec![k])).expect("fits");
+    match OnnxModel::from_bytes(&chosen) {
+        Ok(model) => {
+            for k in [0, 2, 90] {
+                assert!(model.infer(vec![threes(&[1, 100]), count(k)]).is_err(), "{k}");
+            }
+        }
+        Err(error) => assert!(matches!(error, LoadError::Compile { .. }), "{error}"),
     }
 }
