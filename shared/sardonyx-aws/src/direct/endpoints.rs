@@ -3,7 +3,7 @@
 //! The SDK has rules for every partition, and reads all of them before the first answer, for each service anew. A start does not wait for that where the
 //! answer is plain: in a region of the partition `aws`, or at an address that the environment names.
 
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::endpoint as dynamodb;
@@ -70,7 +70,7 @@ impl Endpoints {
             return None;
         }
         match &self.dynamodb {
-            Some(configured) => Some(configured.clone()),
+            Some(configured) => is_address(configured).then(|| configured.clone()),
             None => is_commercial(&self.region).then(|| format!("https://dynamodb.{}.amazonaws.com", self.region)),
         }
     }
@@ -121,6 +121,10 @@ impl Endpoints {
 
 /// Whether a region is one of the partition `aws`, as in `eu-west-1`. Those of others have more parts, or begin otherwise.
 fn is_commercial(region: &str) -> bool {
+    // No part of the name of a host is longer.
+    if region.len() > 63 {
+        return false;
+    }
     let mut parts = region.split('-');
     let (area, direction, number) = (parts.next(), parts.next(), parts.next());
     let is_of = |part: Option<&str>, is_one: fn(&u8) -> bool| {
@@ -132,11 +136,16 @@ fn is_commercial(region: &str) -> bool {
         && parts.next().is_none()
 }
 
-/// Whether the host of an endpoint is an address of IPv4.
+/// Whether an endpoint is an address of IPv4, perhaps with a port, and nothing else.
 fn is_address(endpoint: &str) -> bool {
-    let (_, behind_scheme) = endpoint.split_once("://").unwrap_or_default();
-    let host = behind_scheme.split(['/', ':']).next().unwrap_or_default();
-    host.parse().is_ok_and(|address: IpAddr| address.is_ipv4())
+    let behind_scheme = endpoint
+        .strip_prefix("https://")
+        .or_else(|| endpoint.strip_prefix("http://"));
+    let authority = behind_scheme.map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    authority.is_some_and(|authority| {
+        let (host, port) = authority.split_once(':').unwrap_or((authority, "0"));
+        host.parse::<Ipv4Addr>().is_ok() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// An endpoint that the environment or a profile names in place of AWS's own.
@@ -172,7 +181,12 @@ mod tests {
             ("ap-southeast-7", None, true),
             ("mx-central-1", None, true),
             ("eu-west-1", Some("https://127.0.0.1:4566"), true),
-            ("eu-west-1", Some("http://10.0.0.1:80/path/"), true),
+            ("eu-west-1", Some("http://10.0.0.1/"), true),
+            ("eu-west-1", Some("http://10.0.0.1:80/path"), false),
+            ("eu-west-1", Some("http://10.0.0.1?a=b"), false),
+            ("eu-west-1", Some("http://10.0.0.1:p@storage.example"), false),
+            ("eu-west-1", Some("ftp://10.0.0.1"), false),
+            ("eu-west-1", Some("https://dynamodb.eu-west-1.api.aws"), false),
             ("us-gov-west-1", None, false),
             ("cn-north-1", None, false),
             ("us-iso-east-1", None, false),
