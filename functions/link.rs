@@ -1,7 +1,6 @@
 //! How a function is linked, whichever it is: so that a cold start reads and maps little of it.
 
-// Cargo reads what a build script prints.
-#![allow(clippy::print_stdout)]
+#![expect(clippy::print_stdout, reason = "Cargo reads what a build script prints")]
 
 use std::env;
 
@@ -12,7 +11,7 @@ fn main() {
     // At a fixed address: the loader would otherwise write tens of thousands of pointers at each start, for a millisecond.
     link("-no-pie");
     if links_with_lld() {
-        // What a start and a call run lies together: memory is mapped in pieces of 64 KB, and one function used to be in each.
+        // What a start and a call run lies together: the kernel maps 64 KB at once, and would map most of them for a function or two each.
         pass(&format!("--symbol-ordering-file={LAYOUT}"));
         pass("--no-warn-symbol-ordering");
     }
@@ -36,8 +35,8 @@ fn pass(argument: &str) {
 
 /// The compiler brings LLD along for this target, unless it is told to take another linker. zig, which links for arm64, has no such option.
 fn links_with_lld() -> bool {
-    let is_set = |name: &str| env::var(name).is_ok_and(|value| value.contains("link"));
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     env::var("TARGET").is_ok_and(|target| target == "x86_64-unknown-linux-gnu")
         && env::var_os("RUSTC_LINKER").is_none()
-        && !is_set("CARGO_ENCODED_RUSTFLAGS")
+        && !flags.contains("link")
 }

@@ -59,6 +59,9 @@ def layout(_arguments: argparse.Namespace) -> int:
         return code
     with console.step("Finding what was run") as step:
         run = [_run(maps / f"{name}.map", sorted(traces.glob(f"{name}.*"))) for name in functions()]
+        if missing := [name for name, symbols in zip(functions(), run) if not symbols]:
+            what = f"nothing of {', '.join(missing)} was found in the maps of the linker"
+            raise Failure(what, "a layout is for x86_64 and the linker that Rust brings along")
         step.note = ", ".join(f"{name} {len(symbols)}" for name, symbols in zip(functions(), run))
     _LAYOUT.write_text(_HEADER + "".join(f"{symbol}\n" for symbol in in_order(run)))
     say(f"\n{_LAYOUT.name}: the next build of the profile {_PROFILE} is laid out by it")
