@@ -93,19 +93,20 @@ impl Found {
     /// Notes that a dimension of an input has to be of this size, if it can be.
     fn settle_as(&mut self, dimension: &TDim, size: &TDim) -> bool {
         let is_input = |size: &TDim| matches!(size, TDim::Sym(symbol) if self.declared.contains(symbol));
+        let is_size = is_input(size) || matches!(size, TDim::Val(_));
         let TDim::Sym(symbol) = dimension else {
             return false;
         };
-        if !is_input(dimension) || !(is_input(size) || matches!(size, TDim::Val(_))) {
+        if !self.declared.contains(symbol) || !is_size {
             return false;
         }
         // One thing at a time: the rest is seen again when that holds.
-        let taken = |other: &TDim| {
-            self.sizes
-                .iter()
-                .any(|(symbol, size)| *other == TDim::Sym(symbol.clone()) || other == size)
-        };
-        if !taken(dimension) && !(is_input(size) && taken(size)) {
+        let mut known = self
+            .sizes
+            .iter()
+            .flat_map(|(symbol, size)| [TDim::Sym(symbol.clone()), size.clone()]);
+        let is_taken = known.any(|known| known == *dimension || is_input(size) && known == *size);
+        if !is_taken {
             self.sizes.insert(symbol.clone(), size.clone());
         }
         true
