@@ -164,3 +164,95 @@ fn a_factor_whose_size_comes_about_in_a_run_is_refused() {
         Err(error) => assert!(matches!(error, LoadError::Compile { .. }), "{error}"),
     }
 }
+
+#[test]
+fn a_size_that_changes_from_turn_to_turn_of_a_loop_is_refused() {
+    let row = ValueInfoProto {
+        r#type: Some(TypeProto {
+            value: Some(Value::TensorType(TensorType {
+                elem_type: DataType::Float as i32,
+                shape: Some(TensorShapeProto {
+                    dim: vec![Dimension {
+                        value: Some(dimension::Value::DimValue(3)),
+                        ..Default::default()
+                    }],
+                }),
+            })),
+            ..Default::default()
+        }),
+        ..named("row")
+    };
+    let scanned = |columns: &str| {
+        let cast = with_attribute(
+            node("", "Cast", &[columns], "floats"),
+            integer("to", DataType::Float as i64),
+        );
+        let turned = with_attribute(node("", "Transpose", &["floats"], "column"), integers("perm", &[1, 0]));
+        let mut sum = with_attribute(node("", "ReduceSum", &["products"], "sum"), integers("axes", &[0]));
+        sum.attribute.push(integer("keepdims", 0));
+        let body = GraphProto {
+            node: vec![
+                node("", "NonZero", &["row"], "places"),
+                with_attribute(node("", "Unsqueeze", &["row"], "whole"), integers("axes", &[0])),
+                cast,
+                turned,
+                node("", "MatMul", &["column", "w"], "products"),
+                sum,
+            ],
+            input: vec![row.clone()],
+            output: vec![named("sum")],
+            initializer: vec![ones("w", &[1, 4])],
+            ..Default::default()
+        };
+        let mut scan = with_attribute(node("", "Scan", &["x"], "y"), integer("num_scan_inputs", 1));
+        scan.attribute.push(AttributeProto {
+            name: "body".into(),
+            r#type: AttributeType::Graph as i32,
+            g: Some(body),
+            ..Default::default()
+        });
+        single(scan, 11)
+    };
+    // All of the row, and where it is not zero.
+    let model = OnnxModel::from_bytes(&scanned("whole")).expect("loads");
+    let outputs = model.infer(vec![threes(&[2, 3])]).expect("runs");
+    assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![9.0; 8]));
+    let error = refusal(&scanned("places"));
+    assert!(error.contains("multiplies in a loop"), "{error}");
+}
+
+#[test]
+fn scales_and_zero_points_are_no_factors() {
+    let parameter = |name: &str, datatype: DataType, shape: &[i64], bytes: &[u8]| TensorProto {
+        name: name.into(),
+        data_type: datatype as i32,
+        dims: shape.to_vec(),
+        raw_data: bytes.to_vec(),
+        ..Default::default()
+    };
+    let half = 0.5f32.to_le_bytes();
+    let inputs = ["x", "scale", "zero", "w", "scale", "zero", "scale", "zero"];
+    let model = single(node("", "QLinearConv", &inputs, "y"), 13);
+    let mut model = ModelProto::decode(&model[..]).expect("a model");
+    let graph = model.graph.as_mut().expect("a graph");
+    let tensor = tensor_type(&mut graph.input[0]);
+    tensor.elem_type = DataType::Uint8 as i32;
+    let shape = tensor.shape.as_mut().expect("is declared");
+    for size in [1, 1] {
+        shape.dim.push(Dimension {
+            value: Some(dimension::Value::DimValue(size)),
+            ..Default::default()
+        });
+    }
+    // As vectors of one element, which ONNX Runtime takes, too.
+    graph.initializer = vec![
+        parameter("scale", DataType::Float, &[1], &half),
+        parameter("zero", DataType::Uint8, &[1], &[1]),
+        parameter("w", DataType::Uint8, &[2, 3, 1, 1], &[3; 6]),
+    ];
+    let model = OnnxModel::from_bytes(&model.encode_to_vec()).expect("loads");
+    let input = Tensor::new(vec![1, 3, 1, 1], TensorData::Uint8(vec![5, 3, 1])).expect("fits");
+    let outputs = model.infer(vec![input]).expect("runs");
+    // (2 + 1 + 0) · 1 = 3, in halves from the zero point on.
+    assert_eq!(outputs[0].data(), &TensorData::Uint8(vec![7, 7]));
+}
