@@ -8,7 +8,7 @@ use crate::telemetry::chain;
 /// fails there is tried again by that request, and told to its caller.
 ///
 /// # Errors
-/// When a file cannot be read, or the manifest is not this model's.
+/// At once when a file cannot be read, or the manifest is not this model's.
 pub async fn fetch_artifact(
     config: &Config,
     models: &dyn ModelStore,
@@ -27,17 +27,30 @@ pub async fn fetch_artifact(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use async_trait::async_trait;
     use bytes::Bytes;
     use sardonyx_core::artifact::MANIFEST_FILE;
     use sardonyx_core::hashed::Hashed;
+    use sardonyx_core::ports::{StoreError, ViewRead, ViewRows};
     use sardonyx_core::testing::models::manifest_json;
     use sardonyx_core::testing::{InMemoryModelStore, InMemoryOnlineStore};
 
     use super::*;
 
-    async fn fetch(has_file: bool, failure: Option<&str>) -> Result<ModelArtifact, ArtifactError> {
-        let (models, features) = (InMemoryModelStore::default(), InMemoryOnlineStore::default());
-        features.set_failure(failure);
+    /// Never answers.
+    struct Silent;
+
+    #[async_trait]
+    impl OnlineStore for Silent {
+        async fn fetch(&self, _reads: &[ViewRead<'_>], _timeout: Duration) -> Result<Vec<ViewRows>, StoreError> {
+            std::future::pending().await
+        }
+    }
+
+    async fn fetch(has_file: bool, features: &dyn OnlineStore) -> Result<ModelArtifact, ArtifactError> {
+        let models = InMemoryModelStore::default();
         let manifest = manifest_json();
         let text = |place: &str| {
             manifest
@@ -59,16 +72,22 @@ mod tests {
                 _ => return None,
             })
         });
-        fetch_artifact(&config.expect("is complete"), &models, &features).await
+        fetch_artifact(&config.expect("is complete"), &models, features).await
     }
 
     #[tokio::test]
     async fn a_feature_store_that_fails_does_not_keep_a_function_from_starting() {
         for failure in [None, Some("told to fail")] {
-            let artifact = fetch(true, failure).await.expect("is there");
+            let features = InMemoryOnlineStore::default();
+            features.set_failure(failure);
+            let artifact = fetch(true, &features).await.expect("is there");
             assert_eq!(artifact.file.sha256(), Hashed::new("a model").sha256());
         }
-        let error = fetch(false, None).await.expect_err("has no file");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_there_ends_the_start_at_once() {
+        let error = fetch(false, &Silent).await.expect_err("has no file");
         assert!(matches!(error, ArtifactError::Store { .. }), "{error}");
     }
 }
