@@ -41,7 +41,7 @@ bench: ## time Sardonyx and its peers: [SUITE=trees] [CASE=xgb] [BATCH=256] [SUB
 zoo: ## make the models of tests/zoo anew, run them, write what is covered [NETWORKS=1: with PyTorch's nets]
 	$(LOCAL) zoo $(if $(NETWORKS),--networks)
 
-layout: ## find which functions of a binary a start runs, for the linker to put together (an hour; valgrind)
+layout: ## find which functions of a binary a start runs, for the linker to put together (valgrind; half an hour the first time)
 	$(LOCAL) layout
 
 fuzz: ## search for inputs that models, packed files or the tree kernels fail on: [TARGET=trees] [SECONDS=60]
