@@ -248,6 +248,14 @@ fn single(node: NodeProto, version: i64) -> Vec<u8> {
     model.encode_to_vec()
 }
 
+fn tensor_type(value: &mut ValueInfoProto) -> &mut TensorType {
+    let kind = value.r#type.as_mut().and_then(|kind| kind.value.as_mut());
+    let Some(Value::TensorType(tensor)) = kind else {
+        panic!("is a tensor")
+    };
+    tensor
+}
+
 fn with_attribute(mut node: NodeProto, attribute: AttributeProto) -> NodeProto {
     node.attribute.push(attribute);
     node
@@ -446,11 +454,8 @@ fn a_tensor_of_a_size_that_no_model_has_is_refused() {
             raw_data: vec![0; 8 * rows as usize],
             ..Default::default()
         });
-        let shape = graph.input[0].r#type.as_mut().and_then(|kind| kind.value.as_mut());
-        let Some(Value::TensorType(tensor)) = shape else {
-            panic!("is a tensor")
-        };
-        tensor.shape.as_mut().expect("is declared").dim[0].value = Some(dimension::Value::DimValue(1 << 18));
+        let shape = tensor_type(&mut graph.input[0]).shape.as_mut().expect("is declared");
+        shape.dim[0].value = Some(dimension::Value::DimValue(1 << 18));
         model.encode_to_vec()
     };
     assert!(OnnxModel::from_bytes(&graph(10)).is_ok());
@@ -462,11 +467,7 @@ fn a_tensor_of_a_size_that_no_model_has_is_refused() {
 fn an_input_of_a_size_that_no_model_has_is_refused() {
     let declared = |rows: i64| {
         changed("isolation-forest", |graph| {
-            let Some(Value::TensorType(tensor)) = graph.input[0].r#type.as_mut().and_then(|kind| kind.value.as_mut())
-            else {
-                panic!("is a tensor")
-            };
-            let shape = tensor.shape.as_mut().expect("is declared");
+            let shape = tensor_type(&mut graph.input[0]).shape.as_mut().expect("is declared");
             shape.dim[0].value = Some(dimension::Value::DimValue(rows));
         })
     };

@@ -48,14 +48,6 @@ fn named(name: &str) -> ValueInfoProto {
     }
 }
 
-fn tensor_type(value: &mut ValueInfoProto) -> &mut TensorType {
-    let kind = value.r#type.as_mut().and_then(|kind| kind.value.as_mut());
-    let Some(Value::TensorType(tensor)) = kind else {
-        panic!("is a tensor")
-    };
-    tensor
-}
-
 /// Threes, which the node before the product makes ones.
 fn threes(shape: &[usize]) -> Tensor {
     let elements = shape.iter().product();
