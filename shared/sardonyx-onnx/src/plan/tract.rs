@@ -13,7 +13,7 @@ use tract_onnx::tract_hir::internal::{InferenceFact, TDim, anyhow, bail, ensure}
 
 use super::contractions;
 use crate::convert::{from_tract, to_datum_type, to_tract};
-use crate::graph::{InputDeclaration, OutputDeclaration};
+use crate::graph::{InputDeclaration, MAX_ELEMENTS, OutputDeclaration};
 use crate::operators;
 
 pub(super) type Runnable = Arc<TypedRunnableModel>;
@@ -46,7 +46,7 @@ pub(super) fn parse(
 }
 
 /// No tensor of a batch that fits into a function has more elements: two gigabytes of floats.
-const MAX_ELEMENTS_OF_BATCH: f64 = (1 << 29) as f64;
+const MAX_ELEMENTS_OF_BATCH: f64 = 4.0 * MAX_ELEMENTS;
 
 /// Compiles a parsed graph for inputs of these shapes, which may be those of a request.
 pub(super) fn compile(
