@@ -14,6 +14,7 @@ for (const { name } of models) {
       'dynamodb:BatchGetItem on ${Data.FeatureTable.Arn}',
       `logs:CreateLogStream on \${${id}${trigger}LogGroup.Arn}`,
       `logs:PutLogEvents on \${${id}${trigger}LogGroup.Arn}`,
+      `s3:GetObject on \${Data.ArtifactBucket.Arn}/models/${name}/3/bundle-?`,
       `s3:GetObject on \${Data.ArtifactBucket.Arn}/models/${name}/3/manifest.json`,
       `s3:GetObject on \${Data.ArtifactBucket.Arn}/models/${name}/3/model.onnx`,
     ];

@@ -8,9 +8,9 @@ use fraud_detection::FraudDetection;
 use lambda_runtime::{Context, LambdaEvent};
 use offer_ranking::OfferRanking;
 use purchase_propensity::PurchasePropensity;
+use sardonyx_core::artifact::ModelFile;
 use sardonyx_core::entity::{EntityKey, KeyValue};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
-use sardonyx_core::hashed::Hashed;
 use sardonyx_core::manifest::{FeatureView, Manifest};
 use sardonyx_core::ports::RowWrite;
 use sardonyx_core::predict::{Postprocess, Predictor, UseCase};
@@ -124,7 +124,7 @@ pub(crate) fn in_memory_function<U: UseCase>(
 ) -> InMemoryFunction<U> {
     let folder = format!("functions/{}", manifest.name);
     let artifact = std::fs::read(repository(&format!("{folder}/model/{}", manifest.artifact.file))).expect("is there");
-    let model = OnnxModel::load(&manifest, &Hashed::new(artifact)).expect("loads");
+    let model = OnnxModel::load(&manifest, &ModelFile::named(artifact)).expect("loads");
     let store = Arc::new(InMemoryOnlineStore::default());
     for view in &manifest.feature_views {
         let rows = read_json_lines(&format!("{folder}/samples/{}.jsonl", view.name));

@@ -53,10 +53,10 @@ function readModel(stack: Stack, props: ModelFunctionProps): Record<string, Poli
   return {
     ReadModelArtifact: new PolicyStatement({
       actions: ['s3:GetObject'],
-      resources: [
-        artifactBucket.arnForObjects(`${artifactPrefix}/manifest.json`),
-        artifactBucket.arnForObjects(`${artifactPrefix}/${manifest.artifactFile}`),
-      ],
+      // It starts from the bundle of its build, a digit that is not known here; the others are for versions that other builds have published.
+      resources: ['bundle-?', 'manifest.json', manifest.artifactFile].map((file) =>
+        artifactBucket.arnForObjects(`${artifactPrefix}/${file}`),
+      ),
     }),
     ...(manifest.ranksOffers ? { ReadCatalogue: readCatalogue(props) } : {}),
     ReadFeatures: new PolicyStatement({

@@ -34,6 +34,7 @@ fn artifact(path: &Path, file: &Hashed) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sardonyx_core::artifact::ModelFile;
     use sardonyx_core::manifest::Manifest;
     use sardonyx_onnx::OnnxModel;
     use serde_json::Value as Json;
@@ -54,7 +55,7 @@ mod tests {
         let mut manifest: Json = serde_json::from_slice(&manifest).expect("is JSON");
         manifest["artifact"] = said["artifact"].clone();
         let manifest = Manifest::from_json(manifest.to_string().as_bytes()).expect("is valid");
-        assert!(OnnxModel::load(&manifest, &Hashed::new(packed)).is_ok());
+        assert!(OnnxModel::load(&manifest, &ModelFile::named(packed)).is_ok());
     }
 
     #[test]

@@ -1,4 +1,9 @@
-//! A model as it is published: a manifest and the file that it names.
+//! A model as it is published: a manifest and the file that it names, and a bundle of both for functions to start from.
+//!
+//! A bundle is what one request fetches: the length of the manifest (u64, little-endian), the manifest, and the model in the packed form of
+//! the builds that read this bundle, which has a checksum of its own.
+
+use bytes::Bytes;
 
 use crate::hashed::Hashed;
 use crate::manifest::{Manifest, ManifestError};
@@ -12,8 +17,24 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 pub struct ModelArtifact {
     /// The manifest, validated.
     pub manifest: Manifest,
-    /// The file that the manifest names. Whoever loads it checks that its hash is the manifest's.
-    pub file: Hashed,
+    /// The model.
+    pub file: ModelFile,
+}
+
+/// The file of a published model.
+#[derive(Clone, Debug)]
+pub enum ModelFile {
+    /// What the manifest names. Whoever loads it checks that its hash is the manifest's.
+    Named(Hashed),
+    /// What was made of that when it was published.
+    Packed(Bytes),
+}
+
+impl ModelFile {
+    /// The bytes of what a manifest names.
+    pub fn named(bytes: impl Into<Bytes>) -> Self {
+        Self::Named(Hashed::new(bytes))
+    }
 }
 
 /// Why a model could not be fetched.
@@ -41,6 +62,14 @@ pub enum ArtifactError {
         #[source]
         source: ManifestError,
     },
+    /// A bundle ends too soon.
+    #[error("the bundle of model {name} version {version} is cut off; publish the version again")]
+    CutOff {
+        /// The model's name.
+        name: String,
+        /// The model's version.
+        version: String,
+    },
     /// The manifest is that of another model.
     #[error("the manifest of model {name} version {version} says that it is {found}")]
     AnotherModel {
@@ -53,14 +82,54 @@ pub enum ArtifactError {
     },
 }
 
+/// Puts a manifest and a packed model into one file.
+pub fn bundle(manifest: &[u8], packed: &[u8]) -> Vec<u8> {
+    [&(manifest.len() as u64).to_le_bytes(), manifest, packed].concat()
+}
+
+/// Fetches the manifest and the packed model of one version, which are in the file `bundle`.
+///
+/// # Errors
+/// When it cannot be read, or is not this model's.
+pub async fn fetch_bundle(
+    store: &dyn ModelStore,
+    name: &str,
+    version: &str,
+    bundle: &str,
+) -> Result<ModelArtifact, ArtifactError> {
+    let file = store.fetch(name, version, bundle).await;
+    let file = file.map_err(|source| store_error(name, version, source))?;
+    let (manifest, packed) = unbundle(&file).ok_or_else(|| ArtifactError::CutOff {
+        name: name.into(),
+        version: version.into(),
+    })?;
+    Ok(ModelArtifact {
+        manifest: read_manifest(name, version, manifest)?,
+        file: ModelFile::Packed(file.slice_ref(packed)),
+    })
+}
+
+/// The manifest in a bundle, and the packed model; `None` where the bundle is cut off before it.
+pub fn unbundle(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bundle.split_first_chunk()?;
+    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
+}
+
 /// Fetches the manifest of one version of a model.
 ///
 /// # Errors
 /// When it cannot be read, or is not this model's.
 pub async fn fetch_manifest(store: &dyn ModelStore, name: &str, version: &str) -> Result<Manifest, ArtifactError> {
     let manifest = store.fetch(name, version, MANIFEST_FILE).await;
-    let manifest = manifest.map_err(|source| store_error(name, version, source))?;
-    let manifest = Manifest::from_json(&manifest).map_err(|source| ArtifactError::Manifest {
+    read_manifest(
+        name,
+        version,
+        &manifest.map_err(|source| store_error(name, version, source))?,
+    )
+}
+
+fn read_manifest(name: &str, version: &str, json: &[u8]) -> Result<Manifest, ArtifactError> {
+    let manifest = Manifest::from_json(json).map_err(|source| ArtifactError::Manifest {
         name: name.into(),
         version: version.into(),
         source,

@@ -1,11 +1,15 @@
-use sardonyx_core::artifact::{ArtifactError, ModelArtifact, fetch_file, fetch_manifest};
+use sardonyx_core::artifact::{ArtifactError, ModelArtifact, ModelFile, fetch_bundle, fetch_file, fetch_manifest};
+use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{ModelStore, OnlineStore};
 
 use crate::Config;
 use crate::telemetry::chain;
 
-/// Fetches the model of a function. While its file comes, what the first request would have to wait for is read from the feature store; what
-/// fails there is tried again by that request, and told to its caller.
+/// Fetches the model of a function, and reads from the feature store what the first request would have to wait for; what fails there is tried
+/// again by that request, and told to its caller.
+///
+/// One request fetches all that is in the file `bundle`. Where it is not there, the version was published for other builds: then it is the
+/// manifest and the file that it names.
 ///
 /// # Errors
 /// At once when a file cannot be read, or the manifest is not this model's.
@@ -13,16 +17,34 @@ pub async fn fetch_artifact(
     config: &Config,
     models: &dyn ModelStore,
     features: &dyn OnlineStore,
+    bundle: &str,
 ) -> Result<ModelArtifact, ArtifactError> {
-    let manifest = fetch_manifest(models, &config.model_name, &config.model_version).await?;
-    let prepare = async {
+    let (name, version) = (&config.model_name, &config.model_version);
+    let prepare = async |manifest: &Manifest| {
         if let Err(error) = features.prepare(&manifest.feature_views, config.fetch_timeout).await {
             tracing::warn!(error = chain(&error), "the feature store does not answer yet");
         }
-        Ok(())
     };
+    match fetch_bundle(models, name, version, bundle).await {
+        Ok(artifact) => {
+            prepare(&artifact.manifest).await;
+            return Ok(artifact);
+        }
+        Err(error @ ArtifactError::Store { .. }) => {
+            tracing::warn!(
+                error = chain(&error),
+                "a slower start without {bundle}; publish the version again with this build"
+            );
+        }
+        Err(error) => return Err(error),
+    }
+    let manifest = fetch_manifest(models, name, version).await?;
+    let prepare = async { Ok(prepare(&manifest).await) };
     let (file, ()) = tokio::try_join!(fetch_file(models, &manifest), prepare)?;
-    Ok(ModelArtifact { file, manifest })
+    Ok(ModelArtifact {
+        file: ModelFile::Named(file),
+        manifest,
+    })
 }
 
 #[cfg(test)]
@@ -30,9 +52,7 @@ mod tests {
     use std::time::Duration;
 
     use async_trait::async_trait;
-    use bytes::Bytes;
-    use sardonyx_core::artifact::MANIFEST_FILE;
-    use sardonyx_core::hashed::Hashed;
+    use sardonyx_core::artifact::{MANIFEST_FILE, bundle};
     use sardonyx_core::ports::{StoreError, ViewRead, ViewRows};
     use sardonyx_core::testing::models::manifest_json;
     use sardonyx_core::testing::{InMemoryModelStore, InMemoryOnlineStore};
@@ -49,7 +69,10 @@ mod tests {
         }
     }
 
-    async fn fetch(has_file: bool, features: &dyn OnlineStore) -> Result<ModelArtifact, ArtifactError> {
+    const BUNDLE: &str = "bundle-7";
+
+    /// Fetches from a store with the manifest and with one other file.
+    async fn fetch(other: Option<(&str, Vec<u8>)>, features: &dyn OnlineStore) -> Result<ModelArtifact, ArtifactError> {
         let models = InMemoryModelStore::default();
         let manifest = manifest_json();
         let text = |place: &str| {
@@ -59,10 +82,10 @@ mod tests {
                 .expect("is a text")
         };
         let (name, version) = (text("/name"), text("/version"));
-        let publish = |file, bytes: &str| models.publish(name, version, file, Bytes::copy_from_slice(bytes.as_bytes()));
-        publish(MANIFEST_FILE, &manifest.to_string()).await.expect("is new");
-        if has_file {
-            publish(text("/artifact/file"), "a model").await.expect("is new");
+        let files = [(MANIFEST_FILE, manifest.to_string().into_bytes())];
+        for (file, bytes) in files.into_iter().chain(other) {
+            let published = models.publish(name, version, file, bytes.into()).await;
+            published.expect("is new");
         }
         let config = Config::from_lookup(|variable| {
             Some(match variable {
@@ -72,7 +95,7 @@ mod tests {
                 _ => return None,
             })
         });
-        fetch_artifact(&config.expect("is complete"), &models, features).await
+        fetch_artifact(&config.expect("is complete"), &models, features, BUNDLE).await
     }
 
     #[tokio::test]
@@ -80,14 +103,40 @@ mod tests {
         for failure in [None, Some("told to fail")] {
             let features = InMemoryOnlineStore::default();
             features.set_failure(failure);
-            let artifact = fetch(true, &features).await.expect("is there");
-            assert_eq!(artifact.file.sha256(), Hashed::new("a model").sha256());
+            let other = ("model.onnx", b"a model".to_vec());
+            let artifact = fetch(Some(other), &features).await.expect("is there");
+            assert!(matches!(artifact.file, ModelFile::Named(file) if file.bytes() == "a model"));
         }
     }
 
     #[tokio::test]
+    async fn a_bundle_is_all_that_is_needed() {
+        let features = InMemoryOnlineStore::default();
+        let manifest = manifest_json().to_string();
+        let whole = bundle(manifest.as_bytes(), b"a packed model");
+        let artifact = fetch(Some((BUNDLE, whole.clone())), &features).await.expect("is there");
+        assert!(matches!(artifact.file, ModelFile::Packed(file) if file == "a packed model"));
+        // What other builds read is not there for this one.
+        let error = fetch(Some(("bundle-6", whole.clone())), &features)
+            .await
+            .expect_err("has no file");
+        assert!(matches!(error, ArtifactError::Store { .. }), "{error}");
+
+        for end in [0, 7, 8, manifest.len() + 7] {
+            let error = fetch(Some((BUNDLE, whole[..end].to_vec())), &features).await;
+            assert!(matches!(error.expect_err("is cut off"), ArtifactError::CutOff { .. }));
+        }
+        let another = manifest.replace("\"version\":\"", "\"version\":\"1");
+        let error = fetch(Some((BUNDLE, bundle(another.as_bytes(), b""))), &features).await;
+        assert!(matches!(
+            error.expect_err("is another's"),
+            ArtifactError::AnotherModel { .. }
+        ));
+    }
+
+    #[tokio::test]
     async fn a_file_that_is_not_there_ends_the_start_at_once() {
-        let error = fetch(false, &Silent).await.expect_err("has no file");
+        let error = fetch(None, &Silent).await.expect_err("has no file");
         assert!(matches!(error, ArtifactError::Store { .. }), "{error}");
     }
 }

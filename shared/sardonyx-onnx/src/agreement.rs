@@ -1,6 +1,6 @@
 //! Whether the artifact is what its manifest says.
 
-use sardonyx_core::hashed::Hashed;
+use sardonyx_core::artifact::ModelFile;
 use sardonyx_core::manifest::{InputSpec, Manifest};
 use sardonyx_core::ports::Model;
 use sardonyx_core::tensor::TensorSpec;
@@ -9,12 +9,19 @@ use serde_json::Value as Json;
 use crate::error::LoadError;
 use crate::graph::{BATCH, Dimension, Graph, InputDeclaration, OutputDeclaration};
 use crate::model::OnnxModel;
+use crate::packed::is_packed;
 
-pub(crate) fn check_artifact(model: &str, manifest: &Manifest, artifact: &Hashed) -> Result<(), LoadError> {
+/// The bytes of a file that is the manifest's, or of one that will be checked as it is opened.
+pub(crate) fn check_file<'a>(model: &str, manifest: &Manifest, file: &'a ModelFile) -> Result<&'a [u8], LoadError> {
     let corrupt = |problem: String| LoadError::Corrupt {
         model: model.to_owned(),
         problem,
         source: None,
+    };
+    let artifact = match file {
+        ModelFile::Packed(bytes) if is_packed(bytes) => return Ok(bytes),
+        ModelFile::Packed(_) => return Err(corrupt("it is not a packed model".into())),
+        ModelFile::Named(artifact) => artifact,
     };
     let expected = &manifest.artifact;
     let size = artifact.bytes().len();
@@ -31,7 +38,7 @@ pub(crate) fn check_artifact(model: &str, manifest: &Manifest, artifact: &Hashed
             expected.sha256
         )));
     }
-    Ok(())
+    Ok(artifact.bytes())
 }
 
 /// The graph's inputs in the order and with the shapes of the manifest, which knows dimensions that exporters leave open.

@@ -21,4 +21,4 @@ pub use sardonyx_trees as trees;
 
 pub use error::{LoadError, UnsupportedOperator};
 pub use model::OnnxModel;
-pub use packed::{PackError, pack};
+pub use packed::{BUNDLE, PackError, pack};

@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
-use sardonyx_core::hashed::Hashed;
+use sardonyx_core::artifact::ModelFile;
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{Model, ModelError};
 use sardonyx_core::tensor::{Tensor, TensorSpec};
@@ -32,17 +32,17 @@ impl OnnxModel {
         Self::compile(model, graph, &inputs, &outputs)
     }
 
-    /// Loads the artifact of a manifest: checks that it is the very file, that the graph is as the manifest says, and that the golden
-    /// rows come out right, in one batch and alone.
+    /// Loads the file of a manifest: checks that it is the very one, or for a packed one its checksum, that the graph is as the manifest
+    /// says, and that the golden rows come out right, in one batch and alone.
     ///
     /// The inputs and outputs are the manifest's, in its order.
     ///
     /// # Errors
     /// Every [`LoadError`]; they name the model and its version.
-    pub fn load(manifest: &Manifest, artifact: &Hashed) -> Result<Self, LoadError> {
+    pub fn load(manifest: &Manifest, file: &ModelFile) -> Result<Self, LoadError> {
         let name = format!("{} version {}", manifest.name, manifest.version);
-        agreement::check_artifact(&name, manifest, artifact)?;
-        let graph = Graph::decode(&name, artifact.bytes())?;
+        let bytes = agreement::check_file(&name, manifest, file)?;
+        let graph = Graph::decode(&name, bytes)?;
         let inputs = agreement::inputs(&name, manifest, &graph)?;
         let outputs = agreement::outputs(&name, manifest, &graph)?;
         let model = Self::compile(&name, graph, &inputs, &outputs)?;

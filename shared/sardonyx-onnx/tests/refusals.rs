@@ -1,5 +1,6 @@
 //! Bytes that are not a model, and models that contradict their manifest, give errors that say what to do.
 
+use sardonyx_core::artifact::ModelFile;
 use sardonyx_core::hashed::Hashed;
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{Model, ModelError};
@@ -42,7 +43,7 @@ fn manifest(artifact: &Hashed, change: impl FnOnce(&mut Json)) -> Manifest {
 
 fn load_error(change: impl FnOnce(&mut Json)) -> LoadError {
     let artifact = fixture("random-forest-binary");
-    match OnnxModel::load(&manifest(&artifact, change), &artifact) {
+    match OnnxModel::load(&manifest(&artifact, change), &ModelFile::Named(artifact.clone())) {
         Ok(_) => panic!("was loaded"),
         Err(error) => error,
     }
@@ -51,13 +52,13 @@ fn load_error(change: impl FnOnce(&mut Json)) -> LoadError {
 #[test]
 fn a_manifest_that_agrees_loads() {
     let artifact = fixture("random-forest-binary");
-    let model = OnnxModel::load(&manifest(&artifact, |_| {}), &artifact).expect("loads");
+    let model = OnnxModel::load(&manifest(&artifact, |_| {}), &ModelFile::Named(artifact.clone())).expect("loads");
     assert_eq!(model.outputs()[1].shape, Some(vec![None, Some(2)]));
     // With the outputs in the manifest's order, or without some of them.
     let swapped = manifest(&artifact, |json| {
         json["outputs"].as_array_mut().expect("a list").reverse()
     });
-    let model = OnnxModel::load(&swapped, &artifact).expect("loads");
+    let model = OnnxModel::load(&swapped, &ModelFile::Named(artifact.clone())).expect("loads");
     assert_eq!(model.outputs()[0].name, "probabilities");
     let fewer = manifest(&artifact, |json| {
         json["outputs"].as_array_mut().expect("a list").remove(0);
@@ -66,7 +67,13 @@ fn a_manifest_that_agrees_loads() {
             .expect("a map")
             .remove("label");
     });
-    assert_eq!(OnnxModel::load(&fewer, &artifact).expect("loads").outputs().len(), 1);
+    assert_eq!(
+        OnnxModel::load(&fewer, &ModelFile::Named(artifact.clone()))
+            .expect("loads")
+            .outputs()
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -81,6 +88,30 @@ fn an_artifact_that_is_not_the_manifests_is_corrupt() {
     );
     let error = load_error(|json| json["artifact"]["size_bytes"] = 7.into());
     assert!(error.to_string().ends_with("bytes, but the manifest says 7"), "{error}");
+}
+
+#[test]
+fn a_packed_file_is_checked_by_its_own_sum_and_against_the_manifest() {
+    let artifact = fixture("random-forest-binary");
+    let packed = sardonyx_onnx::pack(artifact.bytes()).expect("packs");
+    let load = |file: Vec<u8>, change: fn(&mut Json)| {
+        OnnxModel::load(&manifest(&artifact, change), &ModelFile::Packed(file.into()))
+    };
+    assert_eq!(load(packed.clone(), |_| {}).expect("loads").outputs().len(), 2);
+    let error = |file, change| load(file, change).err().expect("is refused").to_string();
+    assert!(error(artifact.bytes().to_vec(), |_| {}).ends_with("it is not a packed model"));
+    let mut damaged = packed.clone();
+    *damaged.last_mut().expect("is not empty") ^= 1;
+    assert!(error(damaged, |_| {}).ends_with("the file is damaged"));
+    let contradiction = error(packed.clone(), |json| json["outputs"][0]["datatype"] = "BYTES".into());
+    assert!(
+        contradiction.contains("the output \"label\" is INT64"),
+        "{contradiction}"
+    );
+    let wrong = error(packed, |json| {
+        json["golden"]["rows"][0]["outputs"]["probabilities"] = json!([7.0, 8.0])
+    });
+    assert!(wrong.contains("golden"), "{wrong}");
 }
 
 #[test]

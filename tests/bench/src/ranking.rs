@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sardonyx_core::artifact::ModelFile;
 use sardonyx_core::encode::FeatureEncoder;
 use sardonyx_core::entity::{EntityKey, KeyValue};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
-use sardonyx_core::hashed::Hashed;
 use sardonyx_core::manifest::{CATALOGUE_SOURCE, GoldenRow, Manifest};
 use sardonyx_core::outputs::ClassProbability;
 use sardonyx_core::ports::{Cause, Model, RowWrite};
@@ -116,7 +116,7 @@ impl Prepared {
     fn new(case: &Case, folder: &Path) -> Result<Self, BenchError> {
         let manifest = Manifest::from_json(&std::fs::read(case.model.join("manifest.json"))?)?;
         let artifact = std::fs::read(case.model.join(&manifest.artifact.file))?;
-        let model = Arc::new(OnnxModel::load(&manifest, &Hashed::new(artifact))?);
+        let model = Arc::new(OnnxModel::load(&manifest, &ModelFile::named(artifact))?);
         let lines = BufReader::new(File::open(folder.join(&case.offers))?)
             .lines()
             .take(case.size);

@@ -1,7 +1,7 @@
 //! The API through API Gateway.
 
 use sardonyx_aws::DynamoDbFeatureWriter;
-use sardonyx_core::hashed::Hashed;
+use sardonyx_core::artifact::ModelFile;
 use sardonyx_core::ports::Model;
 use sardonyx_core::snapshots::upsert;
 use sardonyx_core::tensor::{Tensor, TensorData};
@@ -105,7 +105,7 @@ async fn raw_inference_gives_every_output_of_the_model() {
     for name in ["fraud-detection", "purchase-propensity"] {
         let manifest = manifest(name);
         let artifact = std::fs::read(repository(&format!("functions/{name}/model/model.onnx"))).expect("is there");
-        let model = OnnxModel::load(&manifest, &Hashed::new(artifact)).expect("loads");
+        let model = OnnxModel::load(&manifest, &ModelFile::named(artifact)).expect("loads");
         let width = manifest.inputs[0].features.len();
         let mut values: Vec<f32> = (0..2 * width).map(|index| index as f32 / 7.0).collect();
         let mut data = json!(values);

@@ -30,6 +30,8 @@ use crate::operators::{PACKED_TREES, packed_trees_at};
 /// Protobuf cannot read over it, whichever of its bytes is another: field 0 does not exist, 34 GB do not follow, and a key has 32 bits.
 const MAGIC: [u8; 8] = *b"\0\xff\xff\xff\xff\x7fSX";
 const VERSION: u32 = 1;
+/// The file in which `sardonyx publish` puts a manifest and the packed model, for functions that read this version of the form.
+pub const BUNDLE: &str = "bundle-1";
 const HEADER_BYTES: usize = 32;
 
 /// Whether these bytes claim to be a packed model.
@@ -103,4 +105,14 @@ fn field<const N: usize>(header: &[u8], start: usize) -> [u8; N] {
     let mut bytes = [0; N];
     bytes.copy_from_slice(&header[start..start + N]);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_is_named_by_the_version_of_the_form_in_it() {
+        assert_eq!(BUNDLE, format!("bundle-{VERSION}"));
+    }
 }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sardonyx_aws::DynamoDbFeatureWriter;
+use sardonyx_core::artifact::bundle;
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::FeatureWriter;
 use sardonyx_core::rank::{CatalogueBuilder, CatalogueId};
 use sardonyx_ingest::{FileSource, Format, RowReader, RowTimes, ViewRules, parse_event_time};
+use sardonyx_onnx::BUNDLE;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -101,7 +103,10 @@ impl Case {
         let manifest = Manifest::from_json(&bytes)?;
         let prefix = format!("models/{}/{}", manifest.name, manifest.version);
         let artifact = read(&model.join(&manifest.artifact.file))?;
+        // As `sardonyx publish` does.
+        let bundle = bundle(&bytes, &sardonyx_onnx::pack(&artifact)?);
         let mut objects = HashMap::from([
+            (format!("{prefix}/{BUNDLE}"), bundle),
             (format!("{prefix}/manifest.json"), bytes),
             (format!("{prefix}/{}", manifest.artifact.file), artifact),
         ]);

@@ -16,8 +16,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use sardonyx_aws::AwsClients;
-use sardonyx_core::artifact::MANIFEST_FILE;
-use sardonyx_core::hashed::Hashed;
+use sardonyx_core::artifact::{MANIFEST_FILE, ModelFile};
 use sardonyx_core::manifest::Manifest;
 use sardonyx_ingest::{FileSource, Format};
 use sardonyx_onnx::OnnxModel;
@@ -46,8 +45,8 @@ pub(crate) struct CheckArgs {
 /// Replays a sample of training rows. What differs is an error that lists it.
 pub(crate) async fn check(args: &CheckArgs) -> Result<String, CommandError> {
     let manifest = Manifest::from_json(&read_file(&args.model.join(MANIFEST_FILE))?)?;
-    let artifact = Hashed::new(read_file(&args.model.join(&manifest.artifact.file))?);
-    let model = OnnxModel::load(&manifest, &artifact)?;
+    let file = ModelFile::named(read_file(&args.model.join(&manifest.artifact.file))?);
+    let model = OnnxModel::load(&manifest, &file)?;
     let path = args.sample.display();
     let format = Format::of(&args.sample).ok_or_else(|| format!("{path}: expected a name in {}", Format::ENDINGS))?;
     let file = FileSource::open(&args.sample).map_err(|error| format!("{path}: {error}"))?;

@@ -18,9 +18,10 @@ use std::thread;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sardonyx_bench_peers::{Encoder, Failure, Manifest, Settings, required};
+use sardonyx_core::artifact::unbundle;
 use sardonyx_core::ports::Model as _;
 use sardonyx_core::tensor::{Tensor, TensorData};
-use sardonyx_onnx::OnnxModel;
+use sardonyx_onnx::{BUNDLE, OnnxModel};
 use serde::Deserialize;
 
 use crate::dynamodb::FeatureTable;
@@ -86,9 +87,11 @@ impl Function {
         // The handshake with DynamoDB goes on while the model comes from S3.
         let features = thread::spawn(move || FeatureTable::connect(dynamodb, table));
         let mut bucket = s3::Bucket::connect(Endpoint::from_env("AWS_ENDPOINT_URL_S3", tls)?, &settings)?;
-        let manifest = Manifest::from_json(bucket.get(&settings.artifact_key("manifest.json"))?)?;
-        // Neither the hash nor the golden rows are checked.
-        let model = OnnxModel::from_bytes(bucket.get(&settings.artifact_key(manifest.artifact_file()))?)?;
+        let bundle = bucket.get(&settings.artifact_key(BUNDLE))?;
+        let (manifest, packed) = unbundle(bundle).ok_or("the bundle is cut off")?;
+        let manifest = Manifest::from_json(manifest)?;
+        // The golden rows are not checked.
+        let model = OnnxModel::from_bytes(packed)?;
         Ok(Self {
             model,
             encoder: Encoder::new(&manifest),
