@@ -124,7 +124,7 @@ pub(super) fn compile<T: Scalar>(
             quantiser,
             most_levels: instruction_set.most_complete_levels(),
             results_of: vec![ResultOf::default(); nodes.len()],
-            leaves: Vec::new(),
+            leaves: Vec::with_capacity(nodes.len().min(MAX_LEAVES)),
             segments: vec![Segment::default()],
             bottoms: 0,
             results: 0,
@@ -227,8 +227,9 @@ impl<T: Scalar, L: Link> Compiler<'_, T, L> {
     /// `None` when different branches share a pair, as only a file that is made up has it.
     fn order(&mut self, root: usize) -> Option<Vec<Branch<T::Key>>> {
         let sizes = self.sizes();
-        let mut order = Vec::new();
-        let mut stack = vec![(root, false)];
+        let mut order = Vec::with_capacity(self.nodes.len() / 2);
+        let mut stack = Vec::with_capacity(self.nodes.len());
+        stack.push((root, false));
         while let Some((at, is_entered)) = stack.pop() {
             let View::Branch(branch) = self.view(at) else {
                 continue;
@@ -353,19 +354,19 @@ impl<T: Scalar, L: Link> Compiler<'_, T, L> {
             limit: FourTimes(0),
         };
         let mut tests = [none; BRANCHES];
-        // The nodes of a complete tree: those below the node i are 2 i + 1 and 2 i + 2.
-        let mut nodes = vec![root];
+        // The nodes of a complete tree of up to three levels: those below the node i are 2 i + 1 and 2 i + 2.
+        let mut nodes = [root; 15];
         for (index, test) in tests.iter_mut().enumerate() {
-            let at = *nodes.get(index)?;
-            let View::Branch(branch) = self.view(at) else {
+            let View::Branch(branch) = self.view(nodes[index]) else {
                 return None;
             };
             *test = self.test(branch)?;
-            nodes.extend([branch.pair, branch.pair + 1]);
+            nodes[2 * index + 1] = branch.pair;
+            nodes[2 * index + 2] = branch.pair + 1;
         }
         let mut leaves = [FourTimes(0); LEAVES];
-        for (leaf, at) in leaves.iter_mut().zip(nodes.split_off(BRANCHES)) {
-            let View::Leaf(key) = self.view(at) else {
+        for (leaf, at) in leaves.iter_mut().zip(&nodes[BRANCHES..]) {
+            let View::Leaf(key) = self.view(*at) else {
                 return None;
             };
             *leaf = self.leaf(key)?.into();
