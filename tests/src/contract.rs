@@ -107,7 +107,7 @@ async fn find<U: UseCase>(function: &InMemoryFunction<U>, id: &str) -> Json {
         .await
         .expect("answers")
         .expect("is recorded");
-    assert_eq!(record.model_version, function.manifest.version);
+    assert_eq!(*record.model_version, function.manifest.version);
     assert!(record.expires_at_seconds * 1000 > record.recorded_at_ms);
     serde_json::from_str(&record.prediction).expect("is JSON")
 }

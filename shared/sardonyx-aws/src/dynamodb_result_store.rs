@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::backoff::Backoff;
 use crate::clients::unavailable;
-use crate::direct::DirectCalls;
+use crate::direct::{DirectCalls, Parameter};
 use crate::lazy_client::LazyClient;
 
 const PREDICTION_ID: &str = "prediction_id";
@@ -25,25 +25,17 @@ const RECORDED_AT: &str = "recorded_at";
 const EXPIRES_AT: &str = "expires_at";
 
 /// The name of an attribute, and what it is of a record.
-type Attribute = (&'static str, fn(&PredictionRecord) -> AttributeValue);
+type Attribute = (&'static str, for<'a> fn(&'a PredictionRecord) -> Parameter<'a>);
 
 /// The attributes of an item, in the order of a statement's parameters.
 const ATTRIBUTES: [Attribute; 6] = [
-    (PREDICTION_ID, |record| text(&record.prediction_id)),
-    (MODEL_NAME, |record| text(&record.model_name)),
-    (MODEL_VERSION, |record| text(&record.model_version)),
-    (PREDICTION, |record| text(&record.prediction)),
-    (RECORDED_AT, |record| number(record.recorded_at_ms)),
-    (EXPIRES_AT, |record| number(record.expires_at_seconds)),
+    (PREDICTION_ID, |record| Parameter::Text(&record.prediction_id)),
+    (MODEL_NAME, |record| Parameter::Text(&record.model_name)),
+    (MODEL_VERSION, |record| Parameter::Text(&record.model_version)),
+    (PREDICTION, |record| Parameter::Text(&record.prediction)),
+    (RECORDED_AT, |record| Parameter::Number(record.recorded_at_ms)),
+    (EXPIRES_AT, |record| Parameter::Number(record.expires_at_seconds)),
 ];
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
-fn number(number: i64) -> AttributeValue {
-    AttributeValue::N(number.to_string())
-}
 
 /// What one BatchExecuteStatement takes.
 const RECORDS_PER_WRITE: usize = 25;
@@ -96,7 +88,11 @@ impl DynamoDbResultStore {
         let mut pending: Vec<_> = (0..records.len()).collect();
         let mut backoff = Backoff::default();
         loop {
-            let execute = self.execute(pending.iter().map(|&index| records[index]));
+            let execute = self.execute(
+                pending
+                    .iter()
+                    .map(|&index| ATTRIBUTES.map(|(_, of)| of(records[index]))),
+            );
             let outcomes = timeout_at(deadline, execute).await;
             let outcomes = match outcomes.unwrap_or_else(|_| Err("the write did not end in time".into())) {
                 Ok(outcomes) => outcomes,
@@ -126,27 +122,27 @@ impl DynamoDbResultStore {
         results.into_iter().map(or_postponed).collect()
     }
 
-    /// What became of the statement for each record.
-    async fn execute(
+    /// What became of the statement for each record, of which it gets the parameters.
+    async fn execute<'a>(
         &self,
-        records: impl Iterator<Item = &PredictionRecord>,
+        records: impl ExactSizeIterator<Item = [Parameter<'a>; ATTRIBUTES.len()]> + Clone,
     ) -> Result<Vec<BatchStatementResponse>, Cause> {
-        let insert = |record| {
-            BatchStatementRequest::builder()
-                .statement(&self.insert)
-                .set_parameters(Some(ATTRIBUTES.map(|(_, of)| of(record)).into()))
-                .build()
-        };
-        let statements: Vec<_> = records.map(insert).collect::<Result<_, _>>()?;
-        let count = statements.len();
+        let count = records.len();
         let answer = match &self.direct {
-            Some(direct) => direct.batch_execute(&statements).await.ok(),
+            Some(direct) => direct.batch_execute(&self.insert, records.clone()).await.ok(),
             None => None,
         };
         let answer = match answer {
             Some(answer) => answer,
             // Where the direct call has written all the same, the items are there, as after any repeated call.
             None => {
+                let insert = |parameters: [Parameter<'a>; _]| {
+                    BatchStatementRequest::builder()
+                        .statement(&self.insert)
+                        .set_parameters(Some(parameters.map(AttributeValue::from).into()))
+                        .build()
+                };
+                let statements = records.map(insert).collect::<Result<_, _>>()?;
                 let call = self.client.batch_execute_statement();
                 call.set_statements(Some(statements)).send().await?
             }
@@ -205,8 +201,8 @@ impl DynamoDbResultStore {
         };
         Ok(PredictionRecord {
             prediction_id: text(PREDICTION_ID)?,
-            model_name: text(MODEL_NAME)?,
-            model_version: text(MODEL_VERSION)?,
+            model_name: text(MODEL_NAME)?.into(),
+            model_version: text(MODEL_VERSION)?.into(),
             prediction: text(PREDICTION)?,
             recorded_at_ms: number(RECORDED_AT)?,
             expires_at_seconds: number(EXPIRES_AT)?,

@@ -1,6 +1,7 @@
 //! The queue front-end: a batch of messages, one feature fetch, one inference, each result recorded once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sardonyx_core::error::{ErrorKind, InvalidInput, PredictError};
 use sardonyx_core::ports::{PredictionRecord, Recorded, ResultStore, StoreError};
@@ -24,12 +25,6 @@ struct Message {
     instance: Map<String, Json>,
 }
 
-/// A message that waits for its result.
-struct Pending {
-    message_id: String,
-    prediction_id: String,
-}
-
 /// Scores a batch. Whatever is not recorded in the end is reported as failed, so that the queue delivers it again.
 pub(crate) async fn handle<U: UseCase>(
     service: &Service<U>,
@@ -44,10 +39,7 @@ pub(crate) async fn handle<U: UseCase>(
         let message_id = message.message_id.ok_or(EventError::NoMessageId)?.0.into_owned();
         match parse(&message_id, message.body.as_deref().unwrap_or_default()) {
             Ok(instance) => {
-                pending.push(Pending {
-                    message_id,
-                    prediction_id: instance.id.clone(),
-                });
+                pending.push(message_id);
                 instances.push(instance);
             }
             Err(error) => failures.add(invocation, message_id, &PredictError::from(error)),
@@ -56,19 +48,21 @@ pub(crate) async fn handle<U: UseCase>(
 
     match service.predict(instances, invocation).await {
         Err(error) => {
-            for message in pending {
-                failures.add(invocation, message.message_id, &error);
+            for message_id in pending {
+                failures.add(invocation, message_id, &error);
             }
         }
         Ok(predictions) => {
             let mut predicted = Vec::with_capacity(pending.len());
-            for (message, prediction) in pending.into_iter().zip(predictions) {
-                match prediction {
-                    Ok(prediction) => {
-                        invocation.metrics.count_prediction(&prediction);
-                        predicted.push((message, record(service, &prediction)));
-                    }
-                    Err(error) => failures.add(invocation, message.message_id, &error),
+            let record = recorder(service);
+            for (message_id, prediction) in pending.into_iter().zip(predictions) {
+                let record = prediction.and_then(|prediction| {
+                    invocation.metrics.count_prediction(&prediction);
+                    record(prediction)
+                });
+                match record {
+                    Ok(record) => predicted.push((message_id, record)),
+                    Err(error) => failures.add(invocation, message_id, &error),
                 }
             }
             record_all(&**results, predicted, invocation, &mut failures).await;
@@ -93,19 +87,23 @@ fn parse(message_id: &str, body: &str) -> Result<Instance, InvalidInput> {
     })
 }
 
-fn record<U: UseCase>(
+/// Makes records of predictions, all as of now.
+fn recorder<U: UseCase>(
     service: &Service<U>,
-    prediction: &Prediction<U::Output>,
-) -> Result<PredictionRecord, PredictError> {
-    let now_ms = now_ms();
-    Ok(PredictionRecord {
-        prediction_id: prediction.prediction_id.clone(),
-        model_name: service.model_name().to_owned(),
-        model_version: service.model_version().to_owned(),
-        prediction: to_json(prediction)?,
-        recorded_at_ms: now_ms,
-        expires_at_seconds: now_ms / 1000 + i64::from(service.config.result_ttl_seconds),
-    })
+) -> impl Fn(Prediction<U::Output>) -> Result<PredictionRecord, PredictError> {
+    let (model_name, model_version) = (Arc::from(service.model_name()), Arc::from(service.model_version()));
+    let recorded_at_ms = now_ms();
+    let expires_at_seconds = recorded_at_ms / 1000 + i64::from(service.config.result_ttl_seconds);
+    move |prediction| {
+        Ok(PredictionRecord {
+            prediction: to_json(&prediction)?,
+            prediction_id: prediction.prediction_id,
+            model_name: Arc::clone(&model_name),
+            model_version: Arc::clone(&model_version),
+            recorded_at_ms,
+            expires_at_seconds,
+        })
+    }
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, PredictError> {
@@ -115,24 +113,23 @@ fn to_json(value: &impl Serialize) -> Result<String, PredictError> {
 /// Records each prediction id once. Of messages with the same id in one batch the first one counts, and all share its fate.
 async fn record_all(
     results: &dyn ResultStore,
-    predicted: Vec<(Pending, Result<PredictionRecord, PredictError>)>,
+    predicted: Vec<(String, PredictionRecord)>,
     invocation: &Invocation,
     failures: &mut Failures,
 ) {
-    let mut records: Vec<PredictionRecord> = Vec::with_capacity(predicted.len());
-    let mut positions: HashMap<String, usize> = HashMap::with_capacity(predicted.len());
+    let mut positions: HashMap<&str, usize> = HashMap::with_capacity(predicted.len());
+    let mut of_messages = Vec::with_capacity(predicted.len());
+    for (_, record) in &predicted {
+        let next = positions.len();
+        of_messages.push(*positions.entry(&record.prediction_id).or_insert(next));
+    }
+    let mut records = Vec::with_capacity(positions.len());
     let mut waiting = Vec::with_capacity(predicted.len());
-    for (message, record) in predicted {
-        match record {
-            Err(error) => failures.add(invocation, message.message_id, &error),
-            Ok(record) => {
-                let position = *positions.entry(message.prediction_id).or_insert_with(|| {
-                    records.push(record);
-                    records.len() - 1
-                });
-                waiting.push((message.message_id, position));
-            }
+    for ((message_id, record), position) in predicted.into_iter().zip(of_messages) {
+        if position == records.len() {
+            records.push(record);
         }
+        waiting.push((message_id, position));
     }
 
     let outcomes = results.record(&records, invocation.remaining()).await;

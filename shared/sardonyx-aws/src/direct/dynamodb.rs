@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::batch_execute_statement::BatchExecuteStatementOutput;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
-use aws_sdk_dynamodb::types::{BatchStatementRequest, KeysAndAttributes};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -13,7 +13,8 @@ use sardonyx_core::ports::Cause;
 use tokio::time::timeout;
 
 use super::signer::hash;
-use super::{Call, DirectCalls, refused, wire};
+use super::wire::{self, Parameter};
+use super::{Call, DirectCalls, refused};
 
 /// How long calls wait at the most for the connection that is being opened.
 const OPENING: Duration = Duration::from_millis(300);
@@ -56,15 +57,16 @@ impl DirectCalls {
         Ok(wire::read_answer(&answer)?)
     }
 
-    /// What became of each statement, once.
+    /// What became of a statement with each of these parameters, once.
     ///
     /// # Errors
-    /// When the call did not end well, so that any of the statements may have been executed or not.
-    pub(crate) async fn batch_execute(
+    /// When the call did not end well, so that it may have been executed with any of them or not.
+    pub(crate) async fn batch_execute<'a, const N: usize>(
         &self,
-        statements: &[BatchStatementRequest],
+        statement: &str,
+        parameters: impl Iterator<Item = [Parameter<'a>; N]>,
     ) -> Result<BatchExecuteStatementOutput, Cause> {
-        let body = wire::write_statements(statements)?;
+        let body = wire::write_statements(statement, parameters)?;
         let answer = self.call_dynamodb(&BATCH_EXECUTE, body).await?;
         Ok(wire::read_outcomes(&answer)?)
     }

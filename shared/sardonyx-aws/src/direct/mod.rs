@@ -22,6 +22,7 @@ use endpoints::Endpoints;
 use sardonyx_core::ports::Cause;
 use signer::{Signer, Unsigned};
 use tokio::sync::RwLock;
+pub(crate) use wire::Parameter;
 
 use crate::http_client::Connections;
 

@@ -7,8 +7,7 @@ use aws_sdk_dynamodb::operation::batch_execute_statement::BatchExecuteStatementO
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest, BatchStatementResponse,
-    KeysAndAttributes,
+    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementResponse, KeysAndAttributes,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -16,6 +15,7 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor}
 use serde::ser::{Error as _, SerializeMap};
 use serde::{Serialize, Serializer};
 use serde_json::Error;
+use serde_json::value::{RawValue, to_raw_value};
 
 /// The body of a request.
 ///
@@ -76,11 +76,41 @@ impl Serialize for Attribute<'_> {
     }
 }
 
-/// The body of a request that executes statements.
+/// What stands for a `?` in a statement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Parameter<'a> {
+    Text(&'a str),
+    Number(i64),
+}
+
+impl Serialize for Parameter<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        match self {
+            Self::Text(text) => map.serialize_entry("S", text)?,
+            Self::Number(number) => map.serialize_entry("N", &format_args!("{number}"))?,
+        }
+        map.end()
+    }
+}
+
+impl From<Parameter<'_>> for AttributeValue {
+    fn from(parameter: Parameter<'_>) -> Self {
+        match parameter {
+            Parameter::Text(text) => Self::S(text.to_owned()),
+            Parameter::Number(number) => Self::N(number.to_string()),
+        }
+    }
+}
+
+/// The body of a request that executes a statement with each of these parameters.
 ///
 /// # Errors
-/// When a parameter is neither text nor number.
-pub(super) fn write_statements(statements: &[BatchStatementRequest]) -> Result<Vec<u8>, Error> {
+/// None that is known.
+pub(super) fn write_statements<'a, const N: usize>(
+    statement: &str,
+    parameters: impl Iterator<Item = [Parameter<'a>; N]>,
+) -> Result<Vec<u8>, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Body<'a> {
@@ -89,12 +119,14 @@ pub(super) fn write_statements(statements: &[BatchStatementRequest]) -> Result<V
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Statement<'a> {
-        statement: &'a str,
-        parameters: Vec<Attribute<'a>>,
+        /// Written as JSON once, and not for each.
+        statement: &'a RawValue,
+        parameters: Vec<Parameter<'a>>,
     }
-    let statements = statements.iter().map(|statement| Statement {
-        statement: statement.statement(),
-        parameters: statement.parameters().iter().map(Attribute).collect(),
+    let statement = &*to_raw_value(statement)?;
+    let statements = parameters.map(|parameters| Statement {
+        statement,
+        parameters: parameters.into(),
     });
     serde_json::to_vec(&Body {
         statements: statements.collect(),
@@ -289,23 +321,16 @@ mod tests {
 
     #[test]
     fn statements_go_with_their_parameters_and_come_back_each_with_its_error() {
-        let statement = |parameter| {
-            BatchStatementRequest::builder()
-                .statement(r#"INSERT INTO "t" VALUE {'k': ?}"#)
-                .parameters(parameter)
-                .build()
-                .expect("has a statement")
-        };
-        let texts = [AttributeValue::S("a\"b".into()), AttributeValue::N("7".into())].map(statement);
-        let body = write_statements(&texts).expect("are texts and numbers");
+        let insert = r#"INSERT INTO "t" VALUE {'k': ?, 'n': ?}"#;
+        let parameters =
+            [("a\"b", 7), ("c", i64::MIN)].map(|(text, number)| [Parameter::Text(text), Parameter::Number(number)]);
+        let body = write_statements(insert, parameters.into_iter()).expect("is JSON");
         let body: serde_json::Value = serde_json::from_slice(&body).expect("is JSON");
-        let insert = r#"INSERT INTO "t" VALUE {'k': ?}"#;
         let expected = serde_json::json!({"Statements": [
-            {"Statement": insert, "Parameters": [{"S": "a\"b"}]},
-            {"Statement": insert, "Parameters": [{"N": "7"}]},
+            {"Statement": insert, "Parameters": [{"S": "a\"b"}, {"N": "7"}]},
+            {"Statement": insert, "Parameters": [{"S": "c"}, {"N": "-9223372036854775808"}]},
         ]});
         assert_eq!(body, expected);
-        assert!(write_statements(&[statement(AttributeValue::Bool(true))]).is_err());
 
         let body = br#"{"Responses": [{"TableName": "t"}, {"Error": {"Code": "DuplicateItem", "Message": "m"}}]}"#;
         let outcomes = read_outcomes(body).expect("is in its form");

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,9 +27,9 @@ pub struct PredictionRecord {
     /// The caller's id, or the message's.
     pub prediction_id: String,
     /// The model that made it: two models may score the same event.
-    pub model_name: String,
+    pub model_name: Arc<str>,
     /// The version of that model.
-    pub model_version: String,
+    pub model_version: Arc<str>,
     /// The prediction, as JSON.
     pub prediction: String,
     /// When, in milliseconds since the Unix epoch.

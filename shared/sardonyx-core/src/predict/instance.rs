@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use serde_json::{Map, Value as Json};
 
 use crate::encode::{Column, MissingReason, Source};
@@ -12,7 +14,7 @@ pub struct Instance {
     /// The id that the prediction gets.
     pub id: String,
     /// Where the instance stands in the request, for error messages, such as `instances[3]`.
-    pub path: String,
+    pub path: Cow<'static, str>,
     /// The fields.
     pub fields: Map<String, Json>,
 }
@@ -20,7 +22,7 @@ pub struct Instance {
 /// An instance whose fields have their types.
 pub(crate) struct ParsedInstance {
     pub(crate) id: String,
-    path: String,
+    path: Cow<'static, str>,
     /// One for each feature view of the manifest.
     pub(crate) entities: Vec<EntityKey>,
     /// One for each request-time column, in order.

@@ -250,7 +250,7 @@ impl ResultStore for InMemoryResultStore {
                     source: "told to fail".into(),
                 });
             }
-            let key = (record.prediction_id.clone(), record.model_name.clone());
+            let key = (record.prediction_id.clone(), record.model_name.to_string());
             if stored.contains_key(&key) {
                 return Ok(Recorded::AlreadyThere);
             }

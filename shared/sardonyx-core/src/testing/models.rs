@@ -75,7 +75,7 @@ pub(super) fn rows(name: &str, width: usize) -> TensorSpec {
 pub fn instances(fields: &[Json]) -> Vec<Instance> {
     let instance = |(index, fields): (usize, &Json)| Instance {
         id: format!("id-{index}"),
-        path: format!("instances[{index}]"),
+        path: format!("instances[{index}]").into(),
         fields: fields.as_object().expect("is an object").clone(),
     };
     fields.iter().enumerate().map(instance).collect()

@@ -55,7 +55,7 @@ fn parse(body: &[u8], max_instances: usize, request_id: &str) -> Result<Vec<Inst
         match instance {
             Json::Object(fields) => Ok(Instance {
                 id: format!("{request_id}-{index}"),
-                path,
+                path: path.into(),
                 fields,
             }),
             other => Err(InvalidInput::unexpected(path, "an object", &other).into()),

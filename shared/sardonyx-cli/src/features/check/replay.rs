@@ -226,7 +226,7 @@ impl Replay {
         let text = Json::Object(fields).to_string();
         Ok(Instance {
             id: number.to_string(),
-            path: row.place.clone(),
+            path: row.place.clone().into(),
             fields: serde_json::from_str(&text)?,
         })
     }
