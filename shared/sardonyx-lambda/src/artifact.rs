@@ -39,7 +39,10 @@ pub async fn fetch_artifact(
         Err(error) => return Err(error),
     }
     let manifest = fetch_manifest(models, name, version).await?;
-    let prepare = async { Ok(prepare(&manifest).await) };
+    let prepare = async {
+        prepare(&manifest).await;
+        Ok(())
+    };
     let (file, ()) = tokio::try_join!(fetch_file(models, &manifest), prepare)?;
     Ok(ModelArtifact {
         file: ModelFile::Named(file),

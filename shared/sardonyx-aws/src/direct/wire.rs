@@ -179,13 +179,13 @@ pub(super) fn read_answer(body: &[u8]) -> Result<BatchGetItemOutput, Error> {
     #[serde(rename_all = "PascalCase")]
     struct Answer {
         // An answer without it would look like one without rows.
-        responses: HashMap<String, Vec<HashMap<String, Value>>>,
+        responses: HashMap<String, Vec<Item>>,
         #[serde(default)]
         unprocessed_keys: HashMap<String, Unprocessed>,
     }
     let answer: Answer = serde_json::from_slice(body)?;
     let responses = answer.responses.into_iter();
-    let responses = responses.map(|(table, items)| (table, items.into_iter().map(attributes).collect()));
+    let responses = responses.map(|(table, items)| (table, items.into_iter().map(|item| item.0).collect()));
     let unprocessed = answer.unprocessed_keys.into_iter();
     let unprocessed = unprocessed.map(|(table, keys)| Ok((table, keys.into_keys()?)));
     Ok(BatchGetItemOutput::builder()
@@ -194,14 +194,35 @@ pub(super) fn read_answer(body: &[u8]) -> Result<BatchGetItemOutput, Error> {
         .build())
 }
 
-fn attributes(item: HashMap<String, Value>) -> HashMap<String, AttributeValue> {
-    item.into_iter().map(|(name, value)| (name, value.0)).collect()
+/// Attributes by name.
+struct Item(HashMap<String, AttributeValue>);
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemVisitor;
+        impl<'de> Visitor<'de> for ItemVisitor {
+            type Value = Item;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("attributes")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Item, M::Error> {
+                let mut item = HashMap::new();
+                while let Some((name, Value(value))) = map.next_entry()? {
+                    item.insert(name, value);
+                }
+                Ok(Item(item))
+            }
+        }
+        deserializer.deserialize_map(ItemVisitor)
+    }
 }
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Unprocessed {
-    keys: Vec<HashMap<String, Value>>,
+    keys: Vec<Item>,
     projection_expression: Option<String>,
     expression_attribute_names: Option<HashMap<String, String>>,
 }
@@ -209,7 +230,7 @@ struct Unprocessed {
 impl Unprocessed {
     fn into_keys(self) -> Result<KeysAndAttributes, Error> {
         KeysAndAttributes::builder()
-            .set_keys(Some(self.keys.into_iter().map(attributes).collect()))
+            .set_keys(Some(self.keys.into_iter().map(|item| item.0).collect()))
             .set_projection_expression(self.projection_expression)
             .set_expression_attribute_names(self.expression_attribute_names)
             .build()
@@ -244,7 +265,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
             Kind::N => AttributeValue::N(map.next_value()?),
             Kind::B => AttributeValue::B(map.next_value::<Base64>()?.0),
             Kind::Bool => AttributeValue::Bool(map.next_value()?),
-            Kind::M => AttributeValue::M(attributes(map.next_value()?)),
+            Kind::M => AttributeValue::M(map.next_value::<Item>()?.0),
             Kind::Other => {
                 map.next_value::<IgnoredAny>()?;
                 AttributeValue::Null(true)

@@ -29,48 +29,76 @@ pub(crate) struct ParsedInstance {
     pub(crate) values: Vec<Stored>,
 }
 
+/// The fields that an instance may have, and what each is for.
+pub(crate) struct FieldNames {
+    /// In order, each once; the others are places among them.
+    names: Vec<String>,
+    /// Of each view's join keys.
+    keys: Vec<Vec<usize>>,
+    /// Of the request-time columns.
+    columns: Vec<usize>,
+}
+
+impl FieldNames {
+    pub(crate) fn new(manifest: &Manifest, columns: &[Column]) -> Self {
+        let keys = || manifest.feature_views.iter().map(|view| &view.join_keys);
+        let columns = || request_columns(columns);
+        let of_keys = keys().flatten().map(|key| &key.name);
+        let mut names: Vec<_> = of_keys.chain(columns().map(|column| &column.name)).cloned().collect();
+        names.sort_unstable();
+        names.dedup();
+        let place = |name: &String| names.binary_search(name).expect("it is one of them");
+        Self {
+            keys: keys()
+                .map(|keys| keys.iter().map(|key| place(&key.name)).collect())
+                .collect(),
+            columns: columns().map(|column| place(&column.name)).collect(),
+            names,
+        }
+    }
+}
+
+fn request_columns(columns: &[Column]) -> impl Iterator<Item = &Column> {
+    columns.iter().filter(|column| column.source == Source::Request)
+}
+
 impl ParsedInstance {
-    /// `taken` are the names of fields that were there, too, and are read already.
+    /// `names` are those of the manifest and the columns; `taken` are of fields that were there, too, and are read already.
     pub(crate) fn parse(
         instance: Instance,
+        names: &FieldNames,
         manifest: &Manifest,
         columns: &[Column],
         taken: &[&str],
     ) -> Result<Self, InvalidInput> {
         let Instance { id, path, fields } = instance;
-        let request_columns = || columns.iter().filter(|column| column.source == Source::Request);
-        for name in fields.keys() {
-            let is_known = request_columns().any(|column| column.name == *name)
-                || manifest
-                    .feature_views
-                    .iter()
-                    .flat_map(|view| &view.join_keys)
-                    .any(|key| key.name == *name);
-            if !is_known {
-                return Err(unknown_field(&path, name, manifest, request_columns(), taken));
+        let mut given = vec![None; names.names.len()];
+        for (name, json) in fields {
+            match names.names.binary_search(&name) {
+                Ok(place) => given[place] = Some(json),
+                Err(_) => return Err(unknown_field(&path, &name, &names.names, taken)),
             }
         }
 
-        let entities = manifest
-            .feature_views
-            .iter()
-            .map(|view| {
-                let key = view.join_keys.iter().map(|key| {
-                    let field = || format!("{path}.{}", key.name);
-                    let expected = key.key_type.expectation();
-                    match fields.get(&key.name) {
-                        None => Err(InvalidInput::new(field(), format!("is missing; give {expected}"))),
-                        Some(json) => KeyValue::from_json(json, key.key_type)
-                            .ok_or_else(|| InvalidInput::unexpected(field(), expected, json)),
-                    }
-                });
-                key.collect::<Result<_, _>>().map(EntityKey)
-            })
-            .collect::<Result<_, _>>()?;
+        let views = manifest.feature_views.iter().zip(&names.keys);
+        let entities = views.map(|(view, places)| {
+            let key = view.join_keys.iter().zip(places).map(|(key, place)| {
+                let field = || format!("{path}.{}", key.name);
+                let expected = key.key_type.expectation();
+                match &given[*place] {
+                    None => Err(InvalidInput::new(field(), format!("is missing; give {expected}"))),
+                    Some(json) => KeyValue::from_json(json, key.key_type)
+                        .ok_or_else(|| InvalidInput::unexpected(field(), expected, json)),
+                }
+            });
+            key.collect::<Result<_, _>>().map(EntityKey)
+        });
+        let entities = entities.collect::<Result<_, _>>()?;
 
-        let values = request_columns()
-            .map(|column| {
-                let json = fields.get(&column.name);
+        let values = request_columns(columns)
+            .zip(&names.columns)
+            .map(|(column, place)| {
+                let json = given[*place].as_ref();
                 let value = column.read(json).ok_or(MissingReason::OutOfRange);
                 value
                     .and_then(|value| column.check_request(&value).map(|()| value))
@@ -125,21 +153,9 @@ fn invalid_request_value(path: &str, column: &Column, json: Option<&Json>) -> In
     }
 }
 
-fn unknown_field<'a>(
-    path: &str,
-    name: &str,
-    manifest: &Manifest,
-    columns: impl Iterator<Item = &'a Column>,
-    taken: &[&'a str],
-) -> InvalidInput {
-    let mut known: Vec<_> = manifest
-        .feature_views
-        .iter()
-        .flat_map(|view| &view.join_keys)
-        .map(|key| key.name.as_str())
-        .chain(columns.map(|column| column.name.as_str()))
-        .chain(taken.iter().copied())
-        .collect();
+fn unknown_field(path: &str, name: &str, names: &[String], taken: &[&str]) -> InvalidInput {
+    let names = names.iter().map(String::as_str);
+    let mut known: Vec<_> = names.chain(taken.iter().copied()).collect();
     known.sort_unstable();
     known.dedup();
     let problem = format!(

@@ -130,8 +130,8 @@ impl<P: Postprocess> UseCase for Predictor<P> {
         instances: Vec<Instance>,
         context: PredictContext<'_>,
     ) -> Result<Vec<PredictionResult<P::Output>>, PredictError> {
-        let (manifest, encoder) = (self.served.manifest(), self.served.encoder());
-        let parse = |instance| ParsedInstance::parse(instance, manifest, encoder.columns(), &[]);
+        let encoder = self.served.encoder();
+        let parse = |instance| self.served.parse(instance, &[]);
         let Gathered {
             mut slots,
             instances,

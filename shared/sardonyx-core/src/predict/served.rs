@@ -1,10 +1,10 @@
-use std::borrow::Borrow;
+use std::borrow::BorrowMut;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::instance::ParsedInstance;
+use super::instance::{FieldNames, ParsedInstance};
 use super::{Instance, PredictContext, PredictionResult, Stage};
 use crate::encode::{Batch, Column, Defaulted, FeatureEncoder, Source};
 use crate::entity::EntityKey;
@@ -19,6 +19,7 @@ use crate::tensor::Tensor;
 pub struct ServedModel {
     manifest: Arc<Manifest>,
     encoder: FeatureEncoder,
+    fields: FieldNames,
     store: Arc<dyn OnlineStore>,
     model: Arc<dyn Model>,
 }
@@ -47,6 +48,7 @@ impl ServedModel {
     pub fn new(manifest: Arc<Manifest>, store: Arc<dyn OnlineStore>, model: Arc<dyn Model>) -> Self {
         let encoder = FeatureEncoder::new(&manifest);
         Self {
+            fields: FieldNames::new(&manifest, encoder.columns()),
             manifest,
             encoder,
             store,
@@ -72,6 +74,14 @@ impl ServedModel {
         unless_panicking(|| self.model.infer(inputs)).unwrap_or_else(|panic| Err(ModelError::Failed(panic)))
     }
 
+    /// Gives the fields of an instance their types. `taken` are the names of those that were there, too, and are read already.
+    ///
+    /// # Errors
+    /// Names the field and what is expected there.
+    pub(crate) fn parse(&self, instance: Instance, taken: &[&str]) -> Result<ParsedInstance, InvalidInput> {
+        ParsedInstance::parse(instance, &self.fields, &self.manifest, self.encoder.columns(), taken)
+    }
+
     pub(crate) fn encoder(&self) -> &FeatureEncoder {
         &self.encoder
     }
@@ -80,7 +90,7 @@ impl ServedModel {
     ///
     /// # Errors
     /// When the features cannot be read.
-    pub(crate) async fn gather<T: Borrow<ParsedInstance>, O>(
+    pub(crate) async fn gather<T: BorrowMut<ParsedInstance>, O>(
         &self,
         instances: Vec<Instance>,
         context: PredictContext<'_>,
@@ -95,7 +105,7 @@ impl ServedModel {
             }
         }
         (context.stage_done)(Stage::Parse);
-        let views = self.fetch(&parsed, context.fetch_timeout).await?;
+        let views = self.fetch(&mut parsed, context.fetch_timeout).await?;
         (context.stage_done)(Stage::Features);
         let snapshots = self.manifest.feature_views.iter().zip(&views);
         let snapshots = snapshots.filter_map(|(view, rows)| Some((view.name.clone(), rows.snapshot.clone()?)));
@@ -107,16 +117,17 @@ impl ServedModel {
         })
     }
 
-    async fn fetch<T: Borrow<ParsedInstance>>(
+    /// Takes the entities out of the instances.
+    async fn fetch<T: BorrowMut<ParsedInstance>>(
         &self,
-        instances: &[(usize, T)],
+        instances: &mut [(usize, T)],
         timeout: Duration,
     ) -> Result<Vec<ViewRows>, PredictError> {
         let entities: Vec<Vec<EntityKey>> = (0..self.manifest.feature_views.len())
             .map(|view| {
                 instances
-                    .iter()
-                    .map(|(_, instance)| instance.borrow().entities[view].clone())
+                    .iter_mut()
+                    .map(|(_, instance)| EntityKey(std::mem::take(&mut instance.borrow_mut().entities[view].0)))
                     .collect()
             })
             .collect();

@@ -1,4 +1,4 @@
-use std::borrow::Borrow;
+use std::borrow::{Borrow, BorrowMut};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -92,6 +92,12 @@ impl Borrow<ParsedInstance> for RankInstance {
     }
 }
 
+impl BorrowMut<ParsedInstance> for RankInstance {
+    fn borrow_mut(&mut self) -> &mut ParsedInstance {
+        &mut self.instance
+    }
+}
+
 impl<S: ScoreOffers> Ranker<S> {
     /// Puts the parts together. The model and the catalogue have been loaded with the same manifest.
     ///
@@ -128,9 +134,7 @@ impl<S: ScoreOffers> Ranker<S> {
 
     fn parse(&self, mut instance: Instance) -> Result<RankInstance, InvalidInput> {
         let request = RankRequest::take(&mut instance.fields, &instance.path, self.catalogue.schema())?;
-        let columns = self.served.encoder().columns();
-        let taken = [K_FIELD, FILTERS_FIELD];
-        let instance = ParsedInstance::parse(instance, self.served.manifest(), columns, &taken)?;
+        let instance = self.served.parse(instance, &[K_FIELD, FILTERS_FIELD])?;
         Ok(RankInstance { instance, request })
     }
 
