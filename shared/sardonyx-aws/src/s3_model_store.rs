@@ -43,6 +43,10 @@ impl ModelStore for S3ModelStore {
         self.objects.get(&object_key(name, version, file)).await
     }
 
+    async fn find(&self, name: &str, version: &str, file: &str) -> Result<Option<Bytes>, StoreError> {
+        self.objects.find(&object_key(name, version, file)).await
+    }
+
     async fn fetch_hashed(&self, name: &str, version: &str, file: &str) -> Result<Hashed, StoreError> {
         self.objects.get_hashed(&object_key(name, version, file)).await
     }

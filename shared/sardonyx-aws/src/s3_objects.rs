@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use sardonyx_core::hashed::Hashed;
@@ -11,11 +12,13 @@ use sardonyx_core::ports::{Cause, Published, StoreError};
 
 use crate::body::Body;
 use crate::clients::unavailable;
-use crate::direct::DirectCalls;
+use crate::direct::{DirectCalls, Refused};
 use crate::lazy_client::LazyClient;
 
 /// What S3 says when there is no such object; to a HEAD request it says the last.
 const NOT_THERE: [&str; 3] = ["NoSuchKey", "NoSuchBucket", "NotFound"];
+/// What it says then to who may not list the bucket.
+const ACCESS_DENIED: &str = "AccessDenied";
 
 /// The objects of a bucket.
 #[derive(Clone, Debug)]
@@ -49,6 +52,27 @@ impl S3Objects {
         self.get_with(key, Body::collect_hashed).await
     }
 
+    /// The bytes of an object that need not be there. What may not be read counts as not there.
+    pub(crate) async fn find(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        if let Some(direct) = &self.direct {
+            match direct.get_object(&self.bucket, key).await {
+                Ok(body) => {
+                    if let Ok(bytes) = body.collect().await {
+                        return Ok(Some(bytes));
+                    }
+                }
+                // The client would be told the same, and is slow to make.
+                Err(error) if matches!(Refused::status_of(&error), Some(403 | 404)) => return Ok(None),
+                Err(_) => {}
+            }
+        }
+        match self.send_get(key).await {
+            Ok(body) => self.collected(key, body.collect().await).map(Some),
+            Err(error) if is_not_there(&error) || error.code() == Some(ACCESS_DENIED) => Ok(None),
+            Err(error) => Err(self.error(key, error)),
+        }
+    }
+
     async fn get_with<T>(&self, key: &str, collect: impl AsyncFn(Body) -> Result<T, Cause>) -> Result<T, StoreError> {
         if let Some(direct) = &self.direct
             && let Ok(body) = direct.get_object(&self.bucket, key).await
@@ -56,11 +80,20 @@ impl S3Objects {
         {
             return Ok(collected);
         }
-        let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
-        let object = object.map_err(|error| self.error(key, error))?;
-        let length = object.content_length.and_then(|length| usize::try_from(length).ok());
-        let pieces = object.body;
-        let collected = collect(Body { pieces, length }).await;
+        let body = self.send_get(key).await.map_err(|error| self.error(key, error))?;
+        self.collected(key, collect(body).await)
+    }
+
+    /// Asks the client for an object.
+    async fn send_get(&self, key: &str) -> Result<Body, SdkError<GetObjectError>> {
+        let object = self.client.get_object().bucket(&self.bucket).key(key).send().await?;
+        Ok(Body {
+            length: object.content_length.and_then(|length| usize::try_from(length).ok()),
+            pieces: object.body,
+        })
+    }
+
+    fn collected<T>(&self, key: &str, collected: Result<T, Cause>) -> Result<T, StoreError> {
         collected.map_err(|error| unavailable(self.describe(key), error))
     }
 
@@ -115,11 +148,15 @@ impl S3Objects {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        match error.code() {
-            Some(code) if NOT_THERE.contains(&code) => StoreError::NotFound {
+        if is_not_there(&error) {
+            return StoreError::NotFound {
                 what: self.describe(key),
-            },
-            _ => unavailable(self.describe(key), error),
+            };
         }
+        unavailable(self.describe(key), error)
     }
+}
+
+fn is_not_there(error: &impl ProvideErrorMetadata) -> bool {
+    error.code().is_some_and(|code| NOT_THERE.contains(&code))
 }

@@ -63,7 +63,7 @@ pub enum ArtifactError {
         source: ManifestError,
     },
     /// A bundle ends too soon.
-    #[error("the bundle of model {name} version {version} is cut off; publish the version again")]
+    #[error("the bundle of model {name} version {version} is cut off; delete it, and publish the version again")]
     CutOff {
         /// The model's name.
         name: String,
@@ -82,31 +82,36 @@ pub enum ArtifactError {
     },
 }
 
+/// How the names of bundles begin; the rest is the version of the packed form in them.
+pub const BUNDLE_PREFIX: &str = "bundle-";
+
 /// Puts a manifest and a packed model into one file.
 pub fn bundle(manifest: &[u8], packed: &[u8]) -> Vec<u8> {
     [&(manifest.len() as u64).to_le_bytes(), manifest, packed].concat()
 }
 
-/// Fetches the manifest and the packed model of one version, which are in the file `bundle`.
+/// Fetches the manifest and the packed model of one version, if there is a file `bundle` with both.
 ///
 /// # Errors
 /// When it cannot be read, or is not this model's.
-pub async fn fetch_bundle(
+pub async fn find_bundle(
     store: &dyn ModelStore,
     name: &str,
     version: &str,
     bundle: &str,
-) -> Result<ModelArtifact, ArtifactError> {
-    let file = store.fetch(name, version, bundle).await;
-    let file = file.map_err(|source| store_error(name, version, source))?;
+) -> Result<Option<ModelArtifact>, ArtifactError> {
+    let file = store.find(name, version, bundle).await;
+    let Some(file) = file.map_err(|source| store_error(name, version, source))? else {
+        return Ok(None);
+    };
     let (manifest, packed) = unbundle(&file).ok_or_else(|| ArtifactError::CutOff {
         name: name.into(),
         version: version.into(),
     })?;
-    Ok(ModelArtifact {
+    Ok(Some(ModelArtifact {
         manifest: read_manifest(name, version, manifest)?,
         file: ModelFile::Packed(file.slice_ref(packed)),
-    })
+    }))
 }
 
 /// The manifest in a bundle, and the packed model; `None` where the bundle is cut off before it.

@@ -1,4 +1,4 @@
-use sardonyx_core::artifact::{ArtifactError, ModelArtifact, ModelFile, fetch_bundle, fetch_file, fetch_manifest};
+use sardonyx_core::artifact::{ArtifactError, ModelArtifact, ModelFile, fetch_file, fetch_manifest, find_bundle};
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{ModelStore, OnlineStore};
 
@@ -25,19 +25,11 @@ pub async fn fetch_artifact(
             tracing::warn!(error = chain(&error), "the feature store does not answer yet");
         }
     };
-    match fetch_bundle(models, name, version, bundle).await {
-        Ok(artifact) => {
-            prepare(&artifact.manifest).await;
-            return Ok(artifact);
-        }
-        Err(error @ ArtifactError::Store { .. }) => {
-            tracing::warn!(
-                error = chain(&error),
-                "a slower start without {bundle}; publish the version again with this build"
-            );
-        }
-        Err(error) => return Err(error),
+    if let Some(artifact) = find_bundle(models, name, version, bundle).await? {
+        prepare(&artifact.manifest).await;
+        return Ok(artifact);
     }
+    tracing::warn!("a slower start, since there is no {bundle}; publish the version again with this build");
     let manifest = fetch_manifest(models, name, version).await?;
     let prepare = async {
         prepare(&manifest).await;

@@ -20,7 +20,7 @@ pub(crate) fn check_file<'a>(model: &str, manifest: &Manifest, file: &'a ModelFi
     };
     let artifact = match file {
         ModelFile::Packed(bytes) if is_packed(bytes) => return Ok(bytes),
-        ModelFile::Packed(_) => return Err(corrupt("it is not a packed model".into())),
+        ModelFile::Packed(_) => return Err(corrupt("what is in the bundle is not a packed model".into())),
         ModelFile::Named(artifact) => artifact,
     };
     let expected = &manifest.artifact;

@@ -32,8 +32,8 @@ impl OnnxModel {
         Self::compile(model, graph, &inputs, &outputs)
     }
 
-    /// Loads the file of a manifest: checks that it is the very one, or for a packed one its checksum, that the graph is as the manifest
-    /// says, and that the golden rows come out right, in one batch and alone.
+    /// Loads the file of a manifest: checks that it is the very one, or for one from a bundle its checksum, that the graph is as the
+    /// manifest says, and that the golden rows come out right, in one batch and alone.
     ///
     /// The inputs and outputs are the manifest's, in its order.
     ///

@@ -99,7 +99,7 @@ fn a_packed_file_is_checked_by_its_own_sum_and_against_the_manifest() {
     };
     assert_eq!(load(packed.clone(), |_| {}).expect("loads").outputs().len(), 2);
     let error = |file, change| load(file, change).err().expect("is refused").to_string();
-    assert!(error(artifact.bytes().to_vec(), |_| {}).ends_with("it is not a packed model"));
+    assert!(error(artifact.bytes().to_vec(), |_| {}).ends_with("what is in the bundle is not a packed model"));
     let mut damaged = packed.clone();
     *damaged.last_mut().expect("is not empty") ^= 1;
     assert!(error(damaged, |_| {}).ends_with("the file is damaged"));

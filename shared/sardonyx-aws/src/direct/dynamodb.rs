@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::signer::hash;
 use super::wire::{self, Parameter};
-use super::{Call, DirectCalls, refused};
+use super::{Call, DirectCalls, Refused};
 
 /// How long calls wait at the most for the connection that is being opened.
 const OPENING: Duration = Duration::from_millis(300);
@@ -88,7 +88,11 @@ impl DirectCalls {
         let answer = ByteStream::new(response.into_body()).collect().await?;
         match status {
             200 => Ok(answer.into_bytes()),
-            status => Err(refused("DynamoDB", status)),
+            status => Err(Refused {
+                service: "DynamoDB",
+                status,
+            }
+            .into()),
         }
     }
 }

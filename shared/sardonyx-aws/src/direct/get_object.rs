@@ -2,7 +2,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use sardonyx_core::ports::Cause;
 
-use super::{Call, DirectCalls, refused};
+use super::{Call, DirectCalls, Refused};
 use crate::body::Body;
 
 /// Stands for the hash of a body that is not signed, since there is none.
@@ -31,8 +31,11 @@ impl DirectCalls {
             payload_hash: UNSIGNED,
         };
         let response = self.send(call, SdkBody::empty()).await?;
-        if response.status().as_u16() != 200 {
-            return Err(refused("S3", response.status().as_u16()));
+        let status = response.status().as_u16();
+        if status != 200 {
+            // Read to its end, so that the connection can be used again.
+            ByteStream::new(response.into_body()).collect().await?;
+            return Err(Refused { service: "S3", status }.into());
         }
         let length = response.headers().get("content-length");
         let length = length.and_then(|length| length.parse().ok());
@@ -116,6 +119,6 @@ mod tests {
             assert!(answer.is_err() && asked.is_empty(), "{bucket} {key}");
         }
         let (answer, _) = get(404, "b", "k").await;
-        assert!(answer.is_err());
+        assert_eq!(Refused::status_of(&answer.expect_err("is not there")), Some(404));
     }
 }

@@ -98,8 +98,19 @@ impl DirectCalls {
     }
 }
 
-fn refused(service: &str, status: u16) -> Cause {
-    format!("{service} answers with the status {status}").into()
+/// A service answers, but not with what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{service} answers with the status {status}")]
+pub(crate) struct Refused {
+    service: &'static str,
+    status: u16,
+}
+
+impl Refused {
+    /// The status of an answer, where there was one.
+    pub(crate) fn status_of(error: &Cause) -> Option<u16> {
+        error.downcast_ref().map(|refused: &Self| refused.status)
+    }
 }
 
 impl fmt::Debug for DirectCalls {

@@ -50,6 +50,11 @@ fn contradictions_are_named_by_their_place() {
             "manifest: artifact.file must be",
         ),
         (
+            "/artifact/file".into(),
+            json!("bundle-1"),
+            "manifest: artifact.file must not be",
+        ),
+        (
             "/artifact/sha256".into(),
             json!("ABC"),
             "manifest: artifact.sha256 must be 64",

@@ -11,6 +11,7 @@ use super::{
     CATALOGUE_SOURCE, FeatureSpec, FeatureView, InputSpec, Layout, MANIFEST_VERSION, Manifest, MissingPolicy,
     OutputRole, REQUEST_SOURCE, StoredFeature,
 };
+use crate::artifact::{BUNDLE_PREFIX, MANIFEST_FILE};
 use crate::encode::is_representable;
 use crate::tensor::Datatype;
 use crate::value::{FeatureValue, ValueType};
@@ -86,6 +87,11 @@ pub(super) fn validate(manifest: &Manifest) -> Check {
         is_file_name(&manifest.artifact.file),
         || "artifact.file".into(),
         || "must be the name of a file beside the manifest".into(),
+    )?;
+    require(
+        manifest.artifact.file != MANIFEST_FILE && !manifest.artifact.file.starts_with(BUNDLE_PREFIX),
+        || "artifact.file".into(),
+        || format!("must not be the manifest, nor begin with {BUNDLE_PREFIX}, as what is published beside it"),
     )?;
     require(
         manifest.artifact.sha256.len() == 64

@@ -13,6 +13,12 @@ pub trait ModelStore: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     async fn fetch(&self, name: &str, version: &str, file: &str) -> Result<Bytes, StoreError>;
 
+    /// The bytes of a file that need not be there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn find(&self, name: &str, version: &str, file: &str) -> Result<Option<Bytes>, StoreError>;
+
     /// The bytes of one file of one version with their hash, which a store may compute while they come.
     ///
     /// # Errors

@@ -45,6 +45,8 @@ pub async fn model_store(store: &dyn ModelStore) {
     assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
     let missing = store.fetch_hashed("conformance", "1", "model.onnx").await;
     assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
+    let missing = store.find("conformance", "1", "model.onnx").await;
+    assert_eq!(missing.expect("answers"), None);
 
     let publish = |version, bytes: Bytes| store.publish("conformance", version, "model.onnx", bytes);
     assert_eq!(publish("1", model.clone()).await.expect("publishes"), Published::New);
@@ -61,6 +63,8 @@ pub async fn model_store(store: &dyn ModelStore) {
     for (version, expected) in [("1", model), ("2", Bytes::new())] {
         let fetched = store.fetch("conformance", version, "model.onnx").await;
         assert_eq!(fetched.expect("is there"), expected);
+        let found = store.find("conformance", version, "model.onnx").await;
+        assert_eq!(found.expect("answers").expect("is there"), expected);
         let hashed = store.fetch_hashed("conformance", version, "model.onnx").await;
         let hashed = hashed.expect("is there");
         assert_eq!(hashed.sha256(), Hashed::new(expected.clone()).sha256());

@@ -44,6 +44,10 @@ impl ModelStore for InMemoryModelStore {
             })
     }
 
+    async fn find(&self, name: &str, version: &str, file: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.fetch(name, version, file).await.ok())
+    }
+
     async fn publish(&self, name: &str, version: &str, file: &str, bytes: Bytes) -> Result<Published, StoreError> {
         let key = (name.to_owned(), version.to_owned(), file.to_owned());
         let mut files = lock(&self.files);

@@ -10,14 +10,8 @@ use crate::operators::attribute;
 
 /// More elements than a model makes of a constant that fits into a function: half a gigabyte of floats.
 ///
-/// The fuzzers watch each comparison of each element, which makes a hang of what takes a second or two elsewhere.
-pub(crate) const MAX_ELEMENTS: f64 = if cfg!(fuzzing) {
-    MAX_ELEMENTS_OF_ONE
-} else {
-    (1 << 27) as f64
-};
-/// More elements than a model repeats one value or counts up to: any mask of a transformer has fewer.
-pub(crate) const MAX_ELEMENTS_OF_ONE: f64 = (1 << 24) as f64;
+/// The fuzzers watch each comparison of each element, which makes a hang of what takes some seconds elsewhere.
+pub(crate) const MAX_ELEMENTS: f64 = (1 << if cfg!(fuzzing) { 24 } else { 27 }) as f64;
 /// More than any window of a convolution or a pooling has elements, and than anything else that attributes count.
 const MAX_WINDOW: f64 = (1 << 20) as f64;
 /// More than is put around what a window goes over.

@@ -20,7 +20,7 @@ use serde_json::Value as Json;
 use tract_onnx::pb::{ModelProto, NodeProto};
 
 pub(crate) use decode::Weights;
-pub(crate) use limits::{MAX_ELEMENTS, MAX_ELEMENTS_OF_ONE};
+pub(crate) use limits::MAX_ELEMENTS;
 pub(crate) use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration, datatype, width};
 use wire::LeftOut;
 

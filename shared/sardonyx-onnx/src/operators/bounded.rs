@@ -8,45 +8,44 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::tracts;
-use crate::graph::{MAX_ELEMENTS, MAX_ELEMENTS_OF_ONE};
+use crate::graph::MAX_ELEMENTS;
 
-/// The operators, which of their inputs say how large something becomes, and the most elements that it may have.
-const OPERATORS: [(&str, &[usize], f64); 14] = [
-    ("BlackmanWindow", &[0], MAX_ELEMENTS_OF_ONE),
-    ("ConstantOfShape", &[0], MAX_ELEMENTS_OF_ONE),
-    ("DFT", &[1], MAX_ELEMENTS),
-    ("Expand", &[1], MAX_ELEMENTS),
-    ("HammingWindow", &[0], MAX_ELEMENTS_OF_ONE),
-    ("HannWindow", &[0], MAX_ELEMENTS_OF_ONE),
-    ("MelWeightMatrix", &[0, 1], MAX_ELEMENTS_OF_ONE),
-    ("OneHot", &[1], MAX_ELEMENTS),
-    ("Pad", &[1], MAX_ELEMENTS),
-    ("Range", &[0, 1, 2], MAX_ELEMENTS_OF_ONE),
-    ("Resize", &[2, 3], MAX_ELEMENTS),
-    ("STFT", &[1, 3], MAX_ELEMENTS),
-    ("Tile", &[1], MAX_ELEMENTS),
-    ("TopK", &[1], MAX_ELEMENTS),
+/// The operators, and which of their inputs say how large something becomes.
+const OPERATORS: [(&str, &[usize]); 14] = [
+    ("BlackmanWindow", &[0]),
+    ("ConstantOfShape", &[0]),
+    ("DFT", &[1]),
+    ("Expand", &[1]),
+    ("HammingWindow", &[0]),
+    ("HannWindow", &[0]),
+    ("MelWeightMatrix", &[0, 1]),
+    ("OneHot", &[1]),
+    ("Pad", &[1]),
+    ("Range", &[0, 1, 2]),
+    ("Resize", &[2, 3]),
+    ("STFT", &[1, 3]),
+    ("Tile", &[1]),
+    ("TopK", &[1]),
 ];
 
 /// Puts them into tract's registry, in the place of tract's own.
 pub(super) fn register(onnx: &mut Onnx) {
-    for (operator, ..) in OPERATORS {
+    for (operator, _) in OPERATORS {
         onnx.op_register.insert(operator, parse);
     }
 }
 
 fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
     let (operator, closures) = tracts::read(context, node)?;
-    let bounds = OPERATORS.iter().find(|(name, ..)| *name == node.op_type);
-    let operator = match (bounds, tracts::as_expansion(&*operator)) {
-        (Some(&(_, sizes, most)), Some(tracts)) => expand(Bounded {
+    let sizes = OPERATORS.iter().find(|(name, _)| *name == node.op_type);
+    let bounded = |tracts| {
+        expand(Bounded {
             node: node.name.clone(),
-            sizes,
-            most,
+            sizes: sizes.map_or(&[], |(_, sizes)| sizes),
             tracts,
-        }),
-        _ => operator,
+        })
     };
+    let operator = tracts::as_expansion(&*operator).map_or(operator, bounded);
     Ok((operator, closures))
 }
 
@@ -56,8 +55,6 @@ struct Bounded {
     node: String,
     /// Which of its inputs are sizes.
     sizes: &'static [usize],
-    /// How many elements it may have.
-    most: f64,
     tracts: Box<dyn Expansion>,
 }
 
@@ -81,7 +78,7 @@ impl Bounded {
     }
 
     fn check_count(&self, count: f64) -> TractResult<()> {
-        check_elements(&self.node, &self.name(), count, self.most)
+        check_elements(&self.node, &self.name(), count, MAX_ELEMENTS)
     }
 }
 

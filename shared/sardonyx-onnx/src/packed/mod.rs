@@ -109,10 +109,14 @@ fn field<const N: usize>(header: &[u8], start: usize) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
+    use sardonyx_core::artifact::BUNDLE_PREFIX;
+
     use super::*;
 
     #[test]
     fn a_bundle_is_named_by_the_version_of_the_form_in_it() {
-        assert_eq!(BUNDLE, format!("bundle-{VERSION}"));
+        assert_eq!(BUNDLE, format!("{BUNDLE_PREFIX}{VERSION}"));
+        // The functions' permissions are for one digit.
+        const { assert!(VERSION < 10) };
     }
 }
