@@ -160,3 +160,65 @@ impl S3Objects {
 fn is_not_there(error: &impl ProvideErrorMetadata) -> bool {
     error.code().is_some_and(|code| NOT_THERE.contains(&code))
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    /// Answers everything with one status and body.
+    #[derive(Debug, Clone)]
+    struct Answering(u16, &'static str);
+
+    impl HttpConnector for Answering {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let status = self.0.try_into().expect("is a status");
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(self.1))))
+        }
+    }
+
+    fn client(answering: Answering) -> Client {
+        let connector = SharedHttpConnector::new(answering);
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::for_tests())
+            .http_client(http_client_fn(move |_, _| connector.clone()));
+        Client::from_conf(config.build())
+    }
+
+    const DENIED: &str = "<Error><Code>AccessDenied</Code></Error>";
+    const NO_SUCH_KEY: &str = "<Error><Code>NoSuchKey</Code></Error>";
+
+    #[tokio::test]
+    async fn an_object_that_need_not_be_there_may_be_hidden_too() {
+        for (answering, expected) in [
+            (Answering(200, "bytes"), Some("bytes")),
+            (Answering(404, NO_SUCH_KEY), None),
+            (Answering(403, DENIED), None),
+        ] {
+            let found = S3Objects::new(client(answering.clone()), "b").find("k").await;
+            assert_eq!(found.expect("answers").as_deref(), expected.map(str::as_bytes));
+            // The client is not made for it.
+            let none = LazyClient::new(|| -> Client { panic!("the direct call is enough") });
+            let direct = Arc::new(DirectCalls::on(SharedHttpConnector::new(answering)));
+            let found = S3Objects::new(none, "b")
+                .with_direct_calls(Some(direct))
+                .find("k")
+                .await;
+            assert_eq!(found.expect("answers").as_deref(), expected.map(str::as_bytes));
+        }
+        // Of one that has to be there, neither is the last word, and both are errors in the end.
+        let denied = S3Objects::new(client(Answering(403, DENIED)), "b").get("k").await;
+        assert!(matches!(denied, Err(StoreError::Unavailable { .. })), "{denied:?}");
+        let direct = Arc::new(DirectCalls::on(SharedHttpConnector::new(Answering(403, DENIED))));
+        let objects = S3Objects::new(client(Answering(200, "bytes")), "b").with_direct_calls(Some(direct));
+        assert_eq!(objects.get("k").await.expect("is there"), "bytes");
+    }
+}
