@@ -148,11 +148,12 @@ impl DynamoDbOnlineStore {
         due: &[&FeatureView],
         deadline: Deadline,
     ) -> Result<Vec<ViewRows>, StoreError> {
-        let keys: Vec<Vec<Option<String>>> = reads
+        let of_entities: Vec<Vec<Option<String>>> = reads
             .iter()
             .zip(layouts)
             .map(|(read, layout)| read.entities.iter().map(|entity| layout.key(entity)).collect())
             .collect();
+        let keys: Vec<Distinct<'_>> = of_entities.iter().map(|keys| Distinct::new(keys)).collect();
         let records: Vec<String> = due.iter().map(|view| record_key(view)).collect();
 
         let mut tables = BTreeMap::new();
@@ -163,7 +164,7 @@ impl DynamoDbOnlineStore {
                 .entry(table)
                 .or_insert_with(|| TableRead::new(layout.key_attribute()))
                 .add(layout);
-            wanted.extend(keys.iter().flatten().map(|key| (table, key.as_str())));
+            wanted.extend(keys.distinct.iter().map(|key| (table, *key)));
         }
         if !records.is_empty() {
             tables.entry(&self.table).or_insert_with(|| TableRead::new(ENTITY_KEY));
@@ -187,21 +188,17 @@ impl DynamoDbOnlineStore {
 
         let rows = layouts.iter().zip(&keys).map(|(layout, keys)| {
             let table = layout.table(&self.table);
-            let mut rows: HashMap<&str, _> = HashMap::with_capacity(keys.len());
-            let row = |key: &str| {
-                let row = items.get(&(table, key)).map(|item| layout.row(item).map(Arc::new));
+            let row = |key: &&str| {
+                let row = items.get(&(table, *key)).map(|item| layout.row(item).map(Arc::new));
                 row.transpose().map_err(|problem| MalformedRow {
                     view: layout.view().name.clone(),
                     problem,
                 })
             };
-            let rows = keys.iter().map(|key| match key {
-                None => Ok(None),
-                // An entity that is asked for often is read once.
-                Some(key) => rows.entry(key.as_str()).or_insert_with(|| row(key)).clone(),
-            });
+            let rows: Vec<_> = keys.distinct.iter().map(row).collect();
+            let of_entity = |place: &Option<usize>| place.map_or(Ok(None), |place| rows[place].clone());
             ViewRows {
-                rows: rows.collect(),
+                rows: keys.places.iter().map(of_entity).collect(),
                 snapshot: layout.snapshot().cloned(),
             }
         });
@@ -228,6 +225,30 @@ impl DynamoDbOnlineStore {
             calls.push(self.read(request, deadline));
         }
         Ok(try_join_all(calls).await?.into_iter().flatten().collect())
+    }
+}
+
+/// The keys of a view's entities, of which one that is asked for often is read once.
+struct Distinct<'a> {
+    /// Each once.
+    distinct: Vec<&'a str>,
+    /// Of each entity, among these; `None` where there is no key.
+    places: Vec<Option<usize>>,
+}
+
+impl<'a> Distinct<'a> {
+    fn new(keys: &'a [Option<String>]) -> Self {
+        let mut distinct = Vec::with_capacity(keys.len());
+        let mut known = HashMap::with_capacity(keys.len());
+        let place = |key: &'a Option<String>| {
+            let key = key.as_deref()?;
+            Some(*known.entry(key).or_insert_with(|| {
+                distinct.push(key);
+                distinct.len() - 1
+            }))
+        };
+        let places = keys.iter().map(place).collect();
+        Self { distinct, places }
     }
 }
 

@@ -47,7 +47,9 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The partition key of an entity's row.
 pub(crate) fn entity_key(view: &FeatureView, snapshot: Option<&SnapshotId>, entity: &EntityKey) -> String {
-    let mut key = view.name.clone();
+    // As long as most keys are.
+    let mut key = String::with_capacity(view.name.len() + 64);
+    key.push_str(&view.name);
     if let Some(snapshot) = snapshot {
         key.push('@');
         key.push_str(snapshot.as_str());
@@ -61,6 +63,7 @@ pub(crate) fn entity_key(view: &FeatureView, snapshot: Option<&SnapshotId>, enti
                     write!(key, "%{byte:02x}").expect("writing to a string does not fail");
                 }
             }
+            KeyValue::String(text) if !text.contains(['#', '%']) => key.push_str(text),
             KeyValue::String(text) => {
                 for character in text.chars() {
                     match character {

@@ -83,6 +83,16 @@ pub(crate) enum Parameter<'a> {
     Number(i64),
 }
 
+impl Parameter<'_> {
+    /// About how long it is in JSON, which puts a backslash before each quote.
+    fn length(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len() + text.len() / 4 + 16,
+            Self::Number(_) => 32,
+        }
+    }
+}
+
 impl Serialize for Parameter<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
@@ -113,24 +123,29 @@ pub(super) fn write_statements<'a, const N: usize>(
 ) -> Result<Vec<u8>, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Body<'a> {
-        statements: Vec<Statement<'a>>,
+    struct Body<'a, const N: usize> {
+        statements: Vec<Statement<'a, N>>,
     }
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Statement<'a> {
+    struct Statement<'a, const N: usize> {
         /// Written as JSON once, and not for each.
         statement: &'a RawValue,
-        parameters: Vec<Parameter<'a>>,
+        #[serde(serialize_with = "in_order")]
+        parameters: [Parameter<'a>; N],
+    }
+    fn in_order<S: Serializer>(parameters: &[Parameter<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(parameters)
     }
     let statement = &*to_raw_value(statement)?;
-    let statements = parameters.map(|parameters| Statement {
-        statement,
-        parameters: parameters.into(),
-    });
-    serde_json::to_vec(&Body {
-        statements: statements.collect(),
-    })
+    let statements: Vec<_> = parameters
+        .map(|parameters| Statement { statement, parameters })
+        .collect();
+    let texts = statements.iter().flat_map(|statement| &statement.parameters);
+    let length: usize = texts.map(Parameter::length).sum();
+    let mut body = Vec::with_capacity(length + statements.len() * (statement.get().len() + 64));
+    serde_json::to_writer(&mut body, &Body { statements })?;
+    Ok(body)
 }
 
 /// What became of each statement, in order.

@@ -69,7 +69,7 @@ impl Found {
         if is_body && let Some(symbol) = symbols.find(|symbol| !self.declared.contains(symbol)) {
             // A loop keeps the size of its first turn.
             self.fail(anyhow!(
-                "the node {node:?} multiplies in a loop, where {symbol} may change"
+                "the node {node:?} multiplies in a loop or a branch, where {symbol} may change"
             ));
         }
         for axis in product.axes.iter_all_axes() {
