@@ -83,16 +83,6 @@ pub(crate) enum Parameter<'a> {
     Number(i64),
 }
 
-impl Parameter<'_> {
-    /// About how long it is in JSON, which puts a backslash before each quote.
-    fn length(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len() + text.len() / 4 + 16,
-            Self::Number(_) => 32,
-        }
-    }
-}
-
 impl Serialize for Parameter<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
@@ -141,11 +131,7 @@ pub(super) fn write_statements<'a, const N: usize>(
     let statements: Vec<_> = parameters
         .map(|parameters| Statement { statement, parameters })
         .collect();
-    let texts = statements.iter().flat_map(|statement| &statement.parameters);
-    let length: usize = texts.map(Parameter::length).sum();
-    let mut body = Vec::with_capacity(length + statements.len() * (statement.get().len() + 64));
-    serde_json::to_writer(&mut body, &Body { statements })?;
-    Ok(body)
+    serde_json::to_vec(&Body { statements })
 }
 
 /// What became of each statement, in order.
