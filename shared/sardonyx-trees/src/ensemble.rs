@@ -1,11 +1,12 @@
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Scalar;
 use super::canonicalise::Column;
 use super::encode::Encoder;
 use super::instruction_set::InstructionSet;
 use super::lockstep::{LANES, Nodes, are_deep};
-use super::ranked::{Ranked, Single};
+use super::ranked::{Ranked, RowByRow};
 use super::scalar::Key;
 
 /// A tree in the node list of its ensemble.
@@ -50,8 +51,37 @@ pub struct Ensemble<T: Scalar> {
     instruction_set: InstructionSet,
     /// Made when the first batch comes that is large enough; `None` where it would not pay.
     ranked: OnceLock<Option<Box<Ranked<T>>>>,
-    /// Like `ranked`, for rows that come alone or in small batches.
-    single: OnceLock<Option<Box<Single<T>>>>,
+    /// Like `ranked`, for rows that come alone or in small batches. Made when there have been enough of them.
+    row_by_row: OnceLock<Option<Box<RowByRow<T>>>>,
+    walks_before: Countdown,
+}
+
+/// How many rows are walked before there is a [`RowByRow`], which takes about as long to make as it saves then: a function that has just started
+/// had better answer.
+const WALKS_BEFORE_ROW_BY_ROW: usize = 500;
+
+/// Trees of more nodes, in the mean, go row by row for longer.
+const LARGE_TREE: usize = 256;
+
+/// How often something is still to be done.
+#[derive(Debug)]
+struct Countdown(AtomicUsize);
+
+impl Clone for Countdown {
+    fn clone(&self) -> Self {
+        Self(AtomicUsize::new(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+impl Countdown {
+    /// Whether it is still to be done; then it is done so often now. Of threads that ask at the same time some may not count.
+    fn is_left(&self, times: usize) -> bool {
+        let left = self.0.load(Ordering::Relaxed);
+        if left > 0 {
+            self.0.store(left.saturating_sub(times), Ordering::Relaxed);
+        }
+        left > 0
+    }
 }
 
 /// What a target of a row has so far.
@@ -92,11 +122,13 @@ impl<T: Scalar> Ensemble<T> {
             targets,
             instruction_set: InstructionSet::detect(),
             ranked: OnceLock::new(),
-            single: OnceLock::new(),
+            row_by_row: OnceLock::new(),
+            walks_before: Countdown(AtomicUsize::new(WALKS_BEFORE_ROW_BY_ROW)),
         }
     }
 
-    /// The same trees, evaluated with the instructions of this set, which this CPU must have: see [`InstructionSet::is_available`].
+    /// The same trees, evaluated with the instructions of this set, which this CPU must have (see [`InstructionSet::is_available`]), in their
+    /// form for many rows from the first one on.
     #[must_use]
     pub fn with_instruction_set(mut self, instruction_set: InstructionSet) -> Self {
         self.instruction_set = if instruction_set.is_available() {
@@ -105,7 +137,8 @@ impl<T: Scalar> Ensemble<T> {
             InstructionSet::Portable
         };
         self.ranked = OnceLock::new();
-        self.single = OnceLock::new();
+        self.row_by_row = OnceLock::new();
+        self.walks_before = Countdown(AtomicUsize::new(0));
         self
     }
 
@@ -127,6 +160,12 @@ impl<T: Scalar> Ensemble<T> {
     /// How many trees there are.
     pub fn trees(&self) -> usize {
         self.trees.len()
+    }
+
+    /// The target that all trees give to, where leaves have one weight each and there is only one.
+    pub(super) fn only_target(&self) -> Option<usize> {
+        let mut given = (0..self.targets).filter(|target| self.given[*target]);
+        given.next().filter(|_| given.next().is_none())
     }
 
     pub(super) fn every_leaf_gives_to(&self, wanted: u32) -> bool {
@@ -155,11 +194,11 @@ impl<T: Scalar> Ensemble<T> {
         }
         if let Some(ranked) = self.ranked(count) {
             ranked.sum(self.instruction_set, rows, width, scores);
-        } else if let Some(single) = self.single(count) {
+        } else if let Some(row_by_row) = self.row_by_row(count) {
             let mut sums = vec![T::ZERO; self.targets];
             for (row, scores) in rows.chunks_exact(width).zip(scores.chunks_exact_mut(self.targets)) {
                 sums.fill(T::ZERO);
-                single.sum(self.instruction_set, row, &mut sums);
+                row_by_row.sum(self.instruction_set, row, &mut sums);
                 for (score, sum) in scores.iter_mut().zip(&sums) {
                     score.value = *sum;
                 }
@@ -220,7 +259,14 @@ impl<T: Scalar> Ensemble<T> {
     }
 
     fn ranked(&self, rows: usize) -> Option<&Ranked<T>> {
-        if rows < self.instruction_set.least_ranked_rows() {
+        // A program takes the longer the more branches a tree has; row by row, the deeper it is.
+        let is_large = self.nodes.len() > LARGE_TREE * self.trees.len();
+        let times = if is_large && self.instruction_set.has_row_kernels() {
+            2
+        } else {
+            1
+        };
+        if rows < times * self.instruction_set.least_ranked_rows() {
             return None;
         }
         let ranked = self
@@ -229,12 +275,12 @@ impl<T: Scalar> Ensemble<T> {
         ranked.as_deref()
     }
 
-    fn single(&self, rows: usize) -> Option<&Single<T>> {
-        if rows >= self.instruction_set.least_ranked_rows() || !self.instruction_set.has_single_rows() {
+    fn row_by_row(&self, rows: usize) -> Option<&RowByRow<T>> {
+        if !self.instruction_set.has_row_kernels() || self.walks_before.is_left(rows) {
             return None;
         }
-        let single = self.single.get_or_init(|| Single::new(self).map(Box::new));
-        single.as_deref()
+        let row_by_row = self.row_by_row.get_or_init(|| RowByRow::new(self).map(Box::new));
+        row_by_row.as_deref()
     }
 
     fn count_rows(&self, rows: &[T], width: usize) -> usize {

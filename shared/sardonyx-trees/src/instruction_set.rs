@@ -92,8 +92,8 @@ impl InstructionSet {
         }
     }
 
-    /// Whether all tests of a tree can be made at once, which takes a register of 64 bytes.
-    pub(crate) fn has_single_rows(self) -> bool {
+    /// Whether many tests of a row can be made at once, which takes registers of 64 bytes.
+    pub(crate) fn has_row_kernels(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => true,

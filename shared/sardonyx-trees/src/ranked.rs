@@ -5,9 +5,11 @@
 //! each branch, the leaf numbers of its two sides are blended by whether the ranks are at most the branch's. The result at the root is
 //! the number of each row's leaf. There are no jumps and no addresses that depend on data.
 
+mod blocks;
 mod compile;
 mod lanes;
 mod quantise;
+mod row;
 mod run;
 mod single;
 
@@ -25,14 +27,14 @@ use super::instruction_set::InstructionSet;
 use compile::Program;
 use lanes::ROWS;
 use quantise::Quantiser;
-pub(super) use single::Single;
+pub(super) use row::RowByRow;
 
 /// How many sets of 64 rows an instruction of a program is applied to, so that reading it costs little.
 const SETS: usize = 4;
 
 /// An ensemble whose leaves have one weight each, as programs.
 #[derive(Clone, Debug)]
-pub(super) struct Ranked<T> {
+pub(super) struct Ranked<T: Scalar> {
     quantiser: Quantiser<T>,
     programs: Vec<Program<T>>,
     /// The most places that any program needs.

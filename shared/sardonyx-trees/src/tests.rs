@@ -4,7 +4,7 @@ mod forests;
 
 use forests::{Random, grown, naive_sums, random_ensemble};
 
-use super::ranked::Single;
+use super::ranked::RowByRow;
 use super::{Aggregate, Classifier, Ensemble, EnsembleAttributes, InstructionSet, NodeMode, PostTransform, Regressor};
 
 const MODES: [NodeMode; 6] = NodeMode::BRANCHES;
@@ -105,23 +105,48 @@ fn trees_of_every_size_are_evaluated_alike() {
                     "{leaves} leaves, chain {is_chain}, {name}, rows alone"
                 );
             }
-            let single = Single::new(&Ensemble::new(&attributes, 1).expect("a good ensemble"));
-            assert_eq!(
-                single.is_some(),
-                leaves <= if is_chain { 33 } else { 64 },
-                "{leaves} leaves, chain {is_chain}"
-            );
-            for (row, expected) in rows.chunks(5).zip(&expected) {
-                let mut sums = [0.0];
-                if let Some(single) = &single {
-                    single.sum(InstructionSet::Portable, row, &mut sums);
+            let ensemble = Ensemble::new(&attributes, 1).expect("a good ensemble");
+            let forms = RowByRow::all(&ensemble);
+            let names: Vec<_> = forms.iter().map(|(name, _)| *name).collect();
+            let is_small = leaves <= if is_chain { 33 } else { 64 };
+            let expected_names = if is_small {
+                &["single", "blocks"][..]
+            } else {
+                &["blocks"]
+            };
+            assert_eq!(names, expected_names, "{leaves} leaves, chain {is_chain}");
+            for (name, form) in forms {
+                for set in InstructionSet::ALL.iter().filter(|set| set.is_available()) {
+                    let mut sums = vec![0.0; expected.len()];
+                    for (row, sum) in rows.chunks(5).zip(&mut sums) {
+                        form.sum(*set, row, std::slice::from_mut(sum));
+                    }
                     assert_eq!(
-                        sums[0].to_bits(),
-                        expected.to_bits(),
-                        "{leaves} leaves, chain {is_chain}"
+                        bits(&sums),
+                        bits(&expected),
+                        "{leaves} leaves, chain {is_chain}, {name}, {}",
+                        set.name()
                     );
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn rows_alone_give_the_same_before_and_after_there_have_been_many() {
+    let mut random = Random(6);
+    for leaves in [3, 70] {
+        let trees = if leaves > 64 { 4 } else { 300 };
+        let attributes = grown(&mut random, leaves, false, 4, scaled(trees, 3) as i64);
+        let ensemble = Ensemble::new(&attributes, 1).expect("a good ensemble");
+        let regressor =
+            Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None).expect("a good regressor");
+        let rows: Vec<f32> = (0..5 * 4).map(|_| random.below(210) as f32 / 10.0 - 0.5).collect();
+        let expected: Vec<f32> = rows.chunks(4).flat_map(|row| naive_sums(&attributes, row, 1)).collect();
+        for round in 0..scaled(150, 2) {
+            let found: Vec<f32> = rows.chunks(4).flat_map(|row| regressor.predict(row, 4)).collect();
+            assert_eq!(bits(&found), bits(&expected), "{leaves} leaves, round {round}");
         }
     }
 }
@@ -273,6 +298,14 @@ fn agree(ensemble: &Ensemble<f32>, rows: &[f32]) {
             .collect();
         assert_eq!(bits(&alone), found[..ALONE * targets], "{}", set.name());
         assert_eq!(expected.get_or_insert_with(|| found.clone()), &found, "{}", set.name());
+    }
+    for (name, form) in RowByRow::all(ensemble) {
+        let mut sums = vec![0.0; ALONE * ensemble.targets()];
+        for (row, sums) in rows.chunks(3).zip(sums.chunks_mut(ensemble.targets())) {
+            form.sum(InstructionSet::Portable, row, sums);
+        }
+        let expected = expected.as_ref().expect("there is an instruction set");
+        assert_eq!(bits(&sums), expected[..sums.len()], "{name}");
     }
 }
 

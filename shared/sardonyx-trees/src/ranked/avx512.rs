@@ -3,9 +3,11 @@
 
 use std::arch::x86_64::*;
 
+use super::blocks::Block;
 use super::lanes::{Bytes, FourTimes, Lanes, MOST_LEVELS, ROWS};
+use super::row::{RowKernel, Sums};
 use super::run::{Task, Workspace, sum as run};
-use super::single::{Branches, COLUMNS, Conditions, Single};
+use super::single::{Branches, COLUMNS, Conditions};
 use crate::Scalar;
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
@@ -18,15 +20,15 @@ fn with_avx512<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     run::<Avx512, T>(task, workspace);
 }
 
-/// [`Single::sum`] with AVX-512.
-pub(super) fn sum_row<T: Scalar>(trees: &Single<T>, row: &[T], sums: &mut [T]) {
+/// A row with AVX-512.
+pub(super) fn sum_row<T: Scalar>(kernel: &impl RowKernel<T>, row: &[T], sums: &mut impl Sums<T>) {
     // SAFETY: as in `sum`.
-    unsafe { row_with_avx512(trees, row, sums) }
+    unsafe { row_with_avx512(kernel, row, sums) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,popcnt,bmi1")]
-fn row_with_avx512<T: Scalar>(trees: &Single<T>, row: &[T], sums: &mut [T]) {
-    trees.sum_with::<Avx512>(row, sums);
+fn row_with_avx512<T: Scalar>(kernel: &impl RowKernel<T>, row: &[T], sums: &mut impl Sums<T>) {
+    kernel.sum_with::<Avx512>(row, sums);
 }
 
 /// Numbers in registers, from the register `first` on.
@@ -170,6 +172,25 @@ impl Lanes for Avx512 {
             leaves
         };
         leaves.trailing_zeros() as usize
+    }
+
+    #[inline(always)]
+    fn exit(block: &Block, ranks: &[u8; COLUMNS]) -> usize {
+        // SAFETY: this is inlined into the functions above alone; there are 16 columns, limits and exits, and twice 64 ranks.
+        let reached = unsafe {
+            let columns = _mm512_castsi128_si512(_mm_loadu_si128(block.columns.as_ptr().cast()));
+            let first = _mm512_loadu_si512(ranks.as_ptr().cast());
+            let second = _mm512_loadu_si512(ranks.as_ptr().add(64).cast());
+            let limits = _mm_loadu_si128(block.limits.as_ptr().cast());
+            let picked = _mm512_castsi512_si128(_mm512_permutex2var_epi8(first, columns, second));
+            let bits = _mm256_set1_epi16(_mm_cmple_epu8_mask(picked, limits) as i16);
+            let above = _mm256_loadu_si256(block.above.as_ptr().cast());
+            let holding = _mm256_loadu_si256(block.holding.as_ptr().cast());
+            // (bits ^ holding) & above
+            let wrong = _mm256_ternarylogic_epi32::<0x28>(bits, holding, above);
+            _mm256_testn_epi16_mask(wrong, wrong)
+        };
+        reached.trailing_zeros() as usize
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! What the programs need of an instruction set.
 
+use super::blocks::{Block, exit};
 use super::single::{Branches, COLUMNS, Conditions, reached, test};
 use crate::Scalar;
 
@@ -84,6 +85,12 @@ pub(super) trait Lanes {
     #[inline(always)]
     fn reached(bits: u32, conditions: &Conditions) -> usize {
         reached(bits, conditions)
+    }
+
+    /// The first exit of a block whose conditions a row's ranks fulfil.
+    #[inline(always)]
+    fn exit(block: &Block, ranks: &[u8; COLUMNS]) -> usize {
+        exit(block, ranks)
     }
 
     /// How many of the thresholds, which have so many levels, each value is greater than. `None` where [`Lanes::count_below`] is as good.

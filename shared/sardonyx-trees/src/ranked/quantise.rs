@@ -10,10 +10,10 @@ use crate::lockstep::{Link, with_nodes};
 const MISSING: u8 = u8::MAX;
 
 #[derive(Clone, Debug)]
-pub(super) struct Quantiser<T> {
+pub(super) struct Quantiser<T: Scalar> {
     features: Vec<Feature<T>>,
-    /// By column; column 0 has none.
-    keys: Vec<Vec<T>>,
+    /// Of the thresholds, by column; column 0 has none.
+    keys: Vec<Vec<T::Key>>,
 }
 
 /// A feature and the columns that are made of it.
@@ -87,8 +87,8 @@ impl<T: Scalar> Quantiser<T> {
             if of_feature.len() > usize::from(MISSING) {
                 return None;
             }
-            let of_feature: Vec<T> = of_feature.into_iter().map(T::from_key).collect();
-            if of_feature.iter().any(|threshold| threshold.is_nan()) {
+            let numbers: Vec<T> = of_feature.iter().copied().map(T::from_key).collect();
+            if numbers.iter().any(|threshold| threshold.is_nan()) {
                 // No number is below negative infinity, so that a test of that has no rank.
                 return None;
             }
@@ -97,8 +97,8 @@ impl<T: Scalar> Quantiser<T> {
             }
             Some(Feature {
                 feature: feature as usize,
-                thresholds: Box::new(thresholds(&of_feature)),
-                search: has_search.then(|| Box::new(search(&of_feature))),
+                thresholds: Box::new(thresholds(&numbers)),
+                search: has_search.then(|| Box::new(search(&numbers))),
                 columns,
             })
         });
@@ -115,9 +115,7 @@ impl<T: Scalar> Quantiser<T> {
 
     /// The rank up to which the test of a node holds.
     pub(super) fn rank(&self, column: usize, key: T::Key) -> Option<u8> {
-        let rank = self.keys[column]
-            .binary_search_by_key(&key, |threshold| threshold.key())
-            .ok()?;
+        let rank = self.keys[column].binary_search(&key).ok()?;
         u8::try_from(rank).ok()
     }
 

@@ -11,7 +11,7 @@ use crate::ensemble::Score;
 type Sets = [Bytes; SETS];
 
 /// What is to be computed: up to `SETS * ROWS` rows through all programs.
-pub(super) struct Task<'a, T> {
+pub(super) struct Task<'a, T: Scalar> {
     pub(super) quantiser: &'a Quantiser<T>,
     pub(super) programs: &'a [Program<T>],
     pub(super) rows: &'a [T],

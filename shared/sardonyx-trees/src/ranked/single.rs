@@ -5,9 +5,9 @@
 
 use super::lanes::Lanes;
 use super::quantise::Quantiser;
+use super::row::{RowKernel, Sums};
 use crate::Scalar;
 use crate::ensemble::{Ensemble, Leaves};
-use crate::instruction_set::InstructionSet;
 use crate::lockstep::{Link, Node, with_nodes};
 
 /// How many columns a row may have.
@@ -45,7 +45,7 @@ struct Side<T> {
 
 /// An ensemble of small trees whose leaves have one weight each.
 #[derive(Clone, Debug)]
-pub(crate) struct Single<T> {
+pub(super) struct Single<T: Scalar> {
     quantiser: Quantiser<T>,
     /// What is read of each tree: beside each other, since a row takes as long as its cache lines.
     headers: Vec<Header>,
@@ -68,7 +68,7 @@ struct Tree<T> {
 
 impl<T: Scalar> Single<T> {
     /// `None` where a tree or a row is too large.
-    pub(crate) fn new(ensemble: &Ensemble<T>) -> Option<Self> {
+    pub(super) fn new(ensemble: &Ensemble<T>) -> Option<Self> {
         if matches!(ensemble.leaves, Leaves::Many { .. })
             || ensemble.columns.len() >= COLUMNS
             || super::compile::largest_tree(ensemble) >= 2 * BRANCHES
@@ -86,18 +86,11 @@ impl<T: Scalar> Single<T> {
             quantiser,
         })
     }
+}
 
-    /// Adds the row's leaves in the order of the trees to `sums`, one for each target.
-    pub(crate) fn sum(&self, instruction_set: InstructionSet, row: &[T], sums: &mut [T]) {
-        match instruction_set {
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => super::avx512::sum_row(self, row, sums),
-            _ => self.sum_with::<super::portable::Portable>(row, sums),
-        }
-    }
-
+impl<T: Scalar> RowKernel<T> for Single<T> {
     #[inline(always)]
-    pub(super) fn sum_with<L: Lanes>(&self, row: &[T], sums: &mut [T]) {
+    fn sum_with<L: Lanes>(&self, row: &[T], sums: &mut impl Sums<T>) {
         let mut ranks = [0; COLUMNS];
         self.quantiser.quantise_row::<L>(row, &mut ranks);
         for (header, tree) in self.headers.iter().zip(&self.trees) {
@@ -105,7 +98,7 @@ impl<T: Scalar> Single<T> {
             let fails = usize::from(bits & 1 == 0);
             let side = &tree.sides[fails];
             let leaf = L::reached((bits >> header.first_branches[fails]) as u32, &side.conditions);
-            sums[header.target as usize] += side.weights[leaf % LEAVES];
+            sums.add(header.target, side.weights[leaf % LEAVES]);
         }
     }
 }
