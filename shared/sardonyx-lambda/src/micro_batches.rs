@@ -167,7 +167,7 @@ mod tests {
 
     use async_trait::async_trait;
     use futures_util::future::join_all;
-    use sardonyx_core::predict::{Prediction, ServedModel};
+    use sardonyx_core::predict::{Fields, Prediction, ServedModel};
     use sardonyx_core::testing::InMemoryOnlineStore;
     use sardonyx_core::testing::models::{SumModel, context, manifest};
 
@@ -216,7 +216,7 @@ mod tests {
                 output: (),
                 defaulted: BTreeMap::new(),
                 stale: BTreeMap::new(),
-                snapshots: BTreeMap::new(),
+                snapshots: Arc::default(),
             };
             Ok(instances.into_iter().map(|instance| Ok(prediction(instance))).collect())
         }
@@ -226,7 +226,7 @@ mod tests {
         let instance = |id: &&str| Instance {
             id: (*id).to_owned(),
             path: "instance".into(),
-            fields: serde_json::Map::new(),
+            fields: Fields::default(),
         };
         ids.iter().map(instance).collect()
     }

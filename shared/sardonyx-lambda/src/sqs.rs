@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use sardonyx_core::error::{ErrorKind, InvalidInput, PredictError};
 use sardonyx_core::ports::{PredictionRecord, Recorded, ResultStore, StoreError};
-use sardonyx_core::predict::{Instance, Prediction, UseCase};
+use sardonyx_core::predict::{Fields, Instance, Prediction, UseCase};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
 use crate::event::{BatchResponse, SqsMessage};
 use crate::service::{EventError, Invocation, Service, now_ms};
@@ -22,7 +21,7 @@ const LONGEST_ID_BYTES: usize = 2048;
 struct Message {
     #[serde(default)]
     id: Option<String>,
-    instance: Map<String, Json>,
+    instance: Fields,
 }
 
 /// Scores a batch. Whatever is not recorded in the end is reported as failed, so that the queue delivers it again.

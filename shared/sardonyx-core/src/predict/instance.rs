@@ -1,7 +1,8 @@
 use std::borrow::Cow;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
+use super::Fields;
 use crate::encode::{Column, MissingReason, Source};
 use crate::entity::{EntityKey, KeyValue};
 use crate::error::{InvalidInput, PredictError};
@@ -16,7 +17,7 @@ pub struct Instance {
     /// Where the instance stands in the request, for error messages, such as `instances[3]`.
     pub path: Cow<'static, str>,
     /// The fields.
-    pub fields: Map<String, Json>,
+    pub fields: Fields,
 }
 
 /// An instance whose fields have their types.
@@ -73,11 +74,17 @@ impl ParsedInstance {
     ) -> Result<Self, InvalidInput> {
         let Instance { id, path, fields } = instance;
         let mut given = vec![None; names.names.len()];
-        for (name, json) in fields {
-            match names.names.binary_search(&name) {
+        let mut unknown = None;
+        fields.into_each(
+            |name, json| match names.names.binary_search_by(|known| known.as_str().cmp(name)) {
                 Ok(place) => given[place] = Some(json),
-                Err(_) => return Err(unknown_field(&path, &name, &names.names, taken)),
-            }
+                Err(_) => {
+                    unknown.get_or_insert_with(|| unknown_field(&path, name, &names.names, taken));
+                }
+            },
+        );
+        if let Some(error) = unknown {
+            return Err(error);
         }
 
         let views = manifest.feature_views.iter().zip(&names.keys);

@@ -1,5 +1,6 @@
 //! The use cases: instances in, typed predictions out.
 
+mod fields;
 mod instance;
 mod predictor;
 mod served;
@@ -9,11 +10,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
 
+pub use fields::Fields;
 pub use instance::Instance;
 pub(crate) use instance::ParsedInstance;
 pub use predictor::{Postprocess, Predictor};
@@ -80,8 +83,12 @@ pub struct Prediction<O> {
     /// The feature views whose rows were older than the model wants, with their age in seconds; a catalogue, too.
     pub stale: BTreeMap<String, u64>,
     /// The snapshots of the feature views from which the rows are; without those views that have none.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub snapshots: BTreeMap<String, SnapshotId>,
+    #[serde(skip_serializing_if = "is_empty")]
+    pub snapshots: Arc<BTreeMap<String, SnapshotId>>,
+}
+
+fn is_empty(snapshots: &BTreeMap<String, SnapshotId>) -> bool {
+    snapshots.is_empty()
 }
 
 /// What became of one instance.

@@ -79,7 +79,7 @@ impl<P: Postprocess> Predictor<P> {
         &self,
         inputs: Vec<Tensor>,
         assembled: Vec<Assembled>,
-        snapshots: &BTreeMap<String, SnapshotId>,
+        snapshots: &Arc<BTreeMap<String, SnapshotId>>,
     ) -> Vec<(usize, PredictionResult<P::Output>)> {
         if assembled.is_empty() {
             return vec![];
@@ -108,7 +108,7 @@ impl<P: Postprocess> Predictor<P> {
                     output,
                     defaulted,
                     stale,
-                    snapshots: snapshots.clone(),
+                    snapshots: Arc::clone(snapshots),
                 }),
             )
         });

@@ -33,7 +33,7 @@ pub(crate) struct Gathered<T, O> {
     /// The rows of each view of the manifest, one for each valid instance.
     pub(crate) views: Vec<ViewRows>,
     /// The snapshots that the rows are from, of the views that have some.
-    pub(crate) snapshots: BTreeMap<String, SnapshotId>,
+    pub(crate) snapshots: Arc<BTreeMap<String, SnapshotId>>,
 }
 
 /// The stored rows for one instance that are there and not expired, one for each view of the manifest.
@@ -112,7 +112,7 @@ impl ServedModel {
         Ok(Gathered {
             slots,
             instances: parsed,
-            snapshots: snapshots.collect(),
+            snapshots: Arc::new(snapshots.collect()),
             views,
         })
     }

@@ -358,7 +358,7 @@ fn the_stages_are_observed_in_order() {
 fn a_prediction_says_which_snapshots_it_used() {
     let fixture = Fixture::new();
     let prediction = fixture.predict(instance(json!({}))).expect("is predicted");
-    assert_eq!(prediction.snapshots, BTreeMap::new());
+    assert_eq!(*prediction.snapshots, BTreeMap::new());
     let json = serde_json::to_value(&prediction).expect("is JSON");
     assert_eq!(json.get("snapshots"), None);
 

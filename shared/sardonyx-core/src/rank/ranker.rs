@@ -144,7 +144,7 @@ impl<S: ScoreOffers> Ranker<S> {
         published: &PublishedCatalogue,
         rank_instance: RankInstance,
         live: LiveRows<'_>,
-        snapshots: BTreeMap<String, SnapshotId>,
+        snapshots: Arc<BTreeMap<String, SnapshotId>>,
         now_ms: i64,
     ) -> Result<Prediction<Ranking>, PredictError> {
         let RankInstance { instance, mut request } = rank_instance;
@@ -303,7 +303,7 @@ impl<S: ScoreOffers> UseCase for Ranker<S> {
         let catalogue = self.catalogue.get();
         for (index, (slot, instance)) in instances.into_iter().enumerate() {
             let live = self.served.live_rows(&views, index, context.now_ms);
-            let rank = |live| self.rank(&catalogue, instance, live, snapshots.clone(), context.now_ms);
+            let rank = |live| self.rank(&catalogue, instance, live, Arc::clone(&snapshots), context.now_ms);
             slots[slot] = Some(live.and_then(rank));
         }
         (context.stage_done)(Stage::Inference);

@@ -4,6 +4,7 @@ use super::catalogue::Eligibility;
 use super::schema::CatalogueSchema;
 use super::{FILTERS_FIELD, K_FIELD};
 use crate::error::InvalidInput;
+use crate::predict::Fields;
 
 /// How many offers a request gets that does not say.
 const DEFAULT_K: usize = 10;
@@ -25,11 +26,7 @@ impl RankRequest {
     ///
     /// # Errors
     /// Names the field and what is expected there.
-    pub(super) fn take(
-        fields: &mut Map<String, Json>,
-        path: &str,
-        schema: &CatalogueSchema,
-    ) -> Result<Self, InvalidInput> {
+    pub(super) fn take(fields: &mut Fields, path: &str, schema: &CatalogueSchema) -> Result<Self, InvalidInput> {
         let k = match fields.remove(K_FIELD) {
             None => DEFAULT_K,
             Some(json) => json
@@ -102,15 +99,14 @@ mod tests {
     use crate::testing::offers;
     use serde_json::json;
 
-    fn take(mut instance: Json) -> Result<RankRequest, String> {
+    fn take(instance: Json) -> Result<RankRequest, String> {
         let schema = CatalogueSchema::new(&offers::manifest()).expect("has a catalogue");
-        let fields = instance.as_object_mut().expect("is an object");
-        let request = RankRequest::take(fields, "instances[0]", &schema).map_err(|error| error.public_message())?;
-        assert_eq!(
-            *fields,
-            Map::from_iter([("user_id".to_owned(), json!(1))]),
-            "the features stay"
-        );
+        let mut fields: Fields = serde_json::from_value(instance).expect("is an object");
+        let request =
+            RankRequest::take(&mut fields, "instances[0]", &schema).map_err(|error| error.public_message())?;
+        let mut left = vec![];
+        fields.into_each(|name, value| left.push((name.to_owned(), value)));
+        assert_eq!(left, [("user_id".to_owned(), json!(1))], "the features stay");
         Ok(request)
     }
 

@@ -56,7 +56,7 @@ fn parse(body: &[u8], max_instances: usize, request_id: &str) -> Result<Vec<Inst
             Json::Object(fields) => Ok(Instance {
                 id: format!("{request_id}-{index}"),
                 path: path.into(),
-                fields,
+                fields: fields.into(),
             }),
             other => Err(InvalidInput::unexpected(path, "an object", &other).into()),
         }
