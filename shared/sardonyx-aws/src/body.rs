@@ -31,7 +31,15 @@ impl Body {
     /// # Errors
     /// When it breaks off or stalls.
     pub(crate) async fn collect(self) -> Result<Bytes, Cause> {
-        Ok(self.fill(|_| ()).await?.freeze())
+        Ok(self.collect_into(BytesMut::new()).await?.freeze())
+    }
+
+    /// All of it, behind what there is.
+    ///
+    /// # Errors
+    /// As [`Body::collect`].
+    pub(crate) async fn collect_into(self, there: BytesMut) -> Result<BytesMut, Cause> {
+        self.fill(there, |_| ()).await
     }
 
     /// All of it with its hash, of which most is computed while it comes.
@@ -48,7 +56,7 @@ impl Body {
             received.iter().for_each(|part| hashing.push(part));
             hashing.finish()
         });
-        let rest = self.fill(|filled| {
+        let rest = self.fill(BytesMut::new(), |filled| {
             if filled.len() >= PART {
                 // Nobody receives it only when the thread has panicked, which is told below.
                 let _ = parts.send(filled.split());
@@ -60,8 +68,8 @@ impl Body {
     }
 
     /// Puts each piece to its place as it comes: all of them, and a copy of them in one, would take twice the memory of a large model.
-    async fn fill(mut self, mut each: impl FnMut(&mut BytesMut)) -> Result<BytesMut, Cause> {
-        let mut filled = BytesMut::with_capacity(self.length.unwrap_or_default());
+    async fn fill(mut self, mut filled: BytesMut, mut each: impl FnMut(&mut BytesMut)) -> Result<BytesMut, Cause> {
+        filled.reserve(self.length.unwrap_or_default());
         while let Some(piece) = timeout(STALLED, self.pieces.next()).await? {
             filled.extend_from_slice(&piece?);
             each(&mut filled);

@@ -52,13 +52,15 @@ impl S3Objects {
         self.get_with(key, Body::collect_hashed).await
     }
 
-    /// The bytes of an object that need not be there. What may not be read counts as not there.
+    /// The bytes of an object that may be large, and need not be there. What may not be read counts as not there.
     pub(crate) async fn find(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        match self.get_directly(key, Body::collect).await {
-            Some(Ok(bytes)) => return Ok(Some(bytes)),
-            // The client would be told the same, and is slow to make.
-            Some(Err(error)) if matches!(Refused::status_of(&error), Some(403 | 404)) => return Ok(None),
-            _ => {}
+        if let Some(direct) = &self.direct {
+            match direct.get_large_object(&self.bucket, key).await {
+                Ok(bytes) => return Ok(Some(bytes)),
+                // The client would be told the same, and is slow to make.
+                Err(error) if matches!(Refused::status_of(&error), Some(403 | 404)) => return Ok(None),
+                Err(_) => {}
+            }
         }
         match self.send_get(key).await {
             Ok(body) => self.collected(key, body.collect().await).map(Some),
@@ -72,24 +74,14 @@ impl S3Objects {
         key: &str,
         collect: impl AsyncFn(Body) -> Result<T, Cause> + Copy,
     ) -> Result<T, StoreError> {
-        if let Some(Ok(collected)) = self.get_directly(key, collect).await {
+        if let Some(direct) = &self.direct
+            && let Ok(body) = direct.get_object(&self.bucket, key).await
+            && let Ok(collected) = collect(body).await
+        {
             return Ok(collected);
         }
         let body = self.send_get(key).await.map_err(|error| self.error(key, error))?;
         self.collected(key, collect(body).await)
-    }
-
-    /// What the direct call gives, where there is one.
-    async fn get_directly<T>(
-        &self,
-        key: &str,
-        collect: impl AsyncFn(Body) -> Result<T, Cause>,
-    ) -> Option<Result<T, Cause>> {
-        let direct = self.direct.as_ref()?;
-        Some(match direct.get_object(&self.bucket, key).await {
-            Ok(body) => collect(body).await,
-            Err(error) => Err(error),
-        })
     }
 
     /// Asks the client for an object.

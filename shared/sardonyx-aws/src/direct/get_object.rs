@@ -1,5 +1,11 @@
+use std::ops::Range;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
+use bytes::{Bytes, BytesMut};
+use futures_util::future::try_join;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use sardonyx_core::ports::Cause;
 
 use super::{Call, DirectCalls, Refused};
@@ -8,12 +14,66 @@ use crate::body::Body;
 /// Stands for the hash of a body that is not signed, since there is none.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
+/// How much of a large object a request asks for. S3 gives 85 to 90 MB/s to each, and recommends 8 or 16 MB:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-design-patterns.html>.
+const PART: usize = 8 << 20;
+
+/// How many requests for parts are on their way at the same time.
+const PARTS_AT_ONCE: usize = 8;
+
 impl DirectCalls {
     /// An object, once.
     ///
     /// # Errors
     /// When the call did not begin well, or the names are such that the SDK knows better how to make it.
     pub(crate) async fn get_object(&self, bucket: &str, key: &str) -> Result<Body, Cause> {
+        let url = self.object_url(bucket, key).await?;
+        Ok(body(self.get(&url, &[]).await?))
+    }
+
+    /// The bytes of an object that may be large, by several requests at the same time if it is. They are of the same object, or there is an error.
+    ///
+    /// # Errors
+    /// When a call did not begin well, broke off or stalled, when the object has changed meanwhile, and as [`DirectCalls::get_object`].
+    pub(crate) async fn get_large_object(&self, bucket: &str, key: &str) -> Result<Bytes, Cause> {
+        let url = self.object_url(bucket, key).await?;
+        let first = self.get(&url, &[("range", &range(0..PART))]).await?;
+        let of_header = |name| first.headers().get(name).map(str::to_owned);
+        let total = match of_header("content-range") {
+            Some(range) => range.rsplit('/').next().and_then(|total| total.parse().ok()),
+            // All of it comes at once.
+            None => Some(0),
+        };
+        let total: usize = total.ok_or("S3 does not say how long the object is")?;
+        if total <= PART {
+            return body(first).collect().await;
+        }
+        let tag = of_header("etag").ok_or("S3 does not say which version of the object it is")?;
+        // Each part is written to its place, so that nothing has to be put together.
+        let mut whole = BytesMut::with_capacity(total);
+        let mut behind = whole.split_off(PART);
+        let mut parts = Vec::with_capacity(total / PART);
+        for start in (PART..total).step_by(PART) {
+            let next = behind.split_off(PART.min(total - start));
+            parts.push((start, std::mem::replace(&mut behind, next)));
+        }
+        let parts = stream::iter(parts).map(|(start, place)| {
+            let (url, tag) = (&url, &tag);
+            async move {
+                let wanted = start..total.min(start + PART);
+                let headers = [("if-match", tag.as_str()), ("range", &range(wanted.clone()))];
+                part(self.get(url, &headers).await?, place, wanted.len()).await
+            }
+        });
+        let parts = parts.buffered(PARTS_AT_ONCE - 1).try_collect::<Vec<_>>();
+        let (mut whole, parts) = try_join(part(first, whole, PART), parts).await?;
+        for part in parts {
+            whole.unsplit(part);
+        }
+        Ok(whole.freeze())
+    }
+
+    async fn object_url(&self, bucket: &str, key: &str) -> Result<String, Cause> {
         // Access points and directory buckets are signed otherwise, and other keys would have to be encoded.
         let is_plain = |text: &str, others: &[u8]| {
             text.bytes()
@@ -22,27 +82,48 @@ impl DirectCalls {
         if !is_plain(bucket, b"-.") || bucket.ends_with("--x-s3") || !is_plain(key, b"-._/") {
             return Err("the names are not plain".into());
         }
-        let url = format!("{}/{key}", self.endpoints.bucket(bucket).await?);
+        Ok(format!("{}/{key}", self.endpoints.bucket(bucket).await?))
+    }
+
+    async fn get(&self, url: &str, headers: &[(&'static str, &str)]) -> Result<HttpResponse, Cause> {
         let call = Call {
             service: "s3",
             method: "GET",
-            url: &url,
-            headers: &[("x-amz-content-sha256", UNSIGNED)],
+            url,
+            headers: &[headers, &[("x-amz-content-sha256", UNSIGNED)]].concat(),
             payload_hash: UNSIGNED,
         };
         let response = self.send(call, SdkBody::empty()).await?;
         let status = response.status().as_u16();
-        if status != 200 {
+        if !matches!(status, 200 | 206) {
             // Read to its end, so that the connection can be used again.
             ByteStream::new(response.into_body()).collect().await?;
             return Err(Refused { service: "S3", status }.into());
         }
-        let length = response.headers().get("content-length");
-        let length = length.and_then(|length| length.parse().ok());
-        Ok(Body {
-            pieces: ByteStream::new(response.into_body()),
-            length,
-        })
+        Ok(response)
+    }
+}
+
+/// In the form of the header.
+fn range(bytes: Range<usize>) -> String {
+    format!("bytes={}-{}", bytes.start, bytes.end - 1)
+}
+
+fn body(response: HttpResponse) -> Body {
+    let length = response.headers().get("content-length");
+    Body {
+        length: length.and_then(|length| length.parse().ok()),
+        pieces: ByteStream::new(response.into_body()),
+    }
+}
+
+/// Collects a part of an object, of so many bytes, in its place.
+async fn part(response: HttpResponse, place: BytesMut, length: usize) -> Result<BytesMut, Cause> {
+    let part = body(response).collect_into(place).await?;
+    if part.len() == length {
+        Ok(part)
+    } else {
+        Err("S3 gave another part than it was asked for".into())
     }
 }
 
@@ -120,5 +201,126 @@ mod tests {
         }
         let (answer, _) = get(404, "b", "k").await;
         assert_eq!(Refused::status_of(&answer.expect_err("is not there")), Some(404));
+    }
+
+    /// An object, as S3 gives it.
+    #[derive(Debug, Clone)]
+    struct Serving {
+        object: Bytes,
+        /// Whether it is another one after the first request.
+        changes: bool,
+        /// How many bytes each part lacks.
+        lacking: usize,
+        knows_ranges: bool,
+        asked: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Serving {
+        fn new(object: impl Into<Bytes>) -> Self {
+            Self {
+                object: object.into(),
+                changes: false,
+                lacking: 0,
+                knows_ranges: true,
+                asked: Arc::default(),
+            }
+        }
+
+        /// What comes of asking for it, and the ranges that were asked for.
+        async fn get(self) -> (Result<Bytes, Cause>, Vec<String>) {
+            let calls = DirectCalls::on(SharedHttpConnector::new(self.clone()));
+            let answer = calls.get_large_object("b", "k").await;
+            let asked = std::mem::take(&mut *self.asked.lock().expect("no test panicked"));
+            (answer, asked)
+        }
+    }
+
+    impl HttpConnector for Serving {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let mut asked = self.asked.lock().expect("no test panicked");
+            let tag = if self.changes && !asked.is_empty() { "2" } else { "1" };
+            let range = request.headers().get("range").expect("asks for a part").to_owned();
+            let bounds = range.strip_prefix("bytes=").and_then(|range| range.split_once('-'));
+            let (first, last) = bounds.expect("is one of bytes");
+            let first: usize = first.parse().expect("is a number");
+            let end = self.object.len().min(last.parse::<usize>().expect("is a number") + 1);
+            asked.push(range);
+            let answer = |status: u16, body: Bytes| {
+                let mut response = HttpResponse::new(status.try_into().expect("is a status"), SdkBody::from(body));
+                response.headers_mut().insert("etag", tag);
+                response
+            };
+            let is_refused = request.headers().get("if-match").is_some_and(|wanted| wanted != tag);
+            let response = if is_refused {
+                answer(412, Bytes::new())
+            } else if !self.knows_ranges {
+                answer(200, self.object.clone())
+            } else if first >= end {
+                answer(416, Bytes::new())
+            } else {
+                let mut response = answer(206, self.object.slice(first..end - self.lacking));
+                let range = format!("bytes {first}-{}/{}", end - 1, self.object.len());
+                response.headers_mut().insert("content-range", range);
+                response
+            };
+            HttpConnectorFuture::ready(Ok(response))
+        }
+    }
+
+    fn object(length: usize) -> Vec<u8> {
+        (0..length).map(|index| (index % 251) as u8).collect()
+    }
+
+    #[tokio::test]
+    async fn a_large_object_is_put_together_of_its_parts() {
+        for (length, parts) in [
+            (1, 1),
+            (PART - 1, 1),
+            (PART, 1),
+            (PART + 1, 2),
+            (2 * PART, 2),
+            (2 * PART + 7, 3),
+        ] {
+            let object = object(length);
+            let (answer, asked) = Serving::new(object.clone()).get().await;
+            assert!(answer.expect("is there") == object, "{length} bytes");
+            let behind = (1..parts).map(|part| range(part * PART..length.min((part + 1) * PART)));
+            let expected: Vec<_> = std::iter::once(range(0..PART)).chain(behind).collect();
+            assert_eq!(asked, expected, "{length} bytes");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_that_comes_whole_is_taken_as_it_is() {
+        let object = object(PART + 1);
+        let serving = Serving {
+            knows_ranges: false,
+            ..Serving::new(object.clone())
+        };
+        let (answer, asked) = serving.get().await;
+        assert!(answer.expect("is there") == object);
+        assert_eq!(asked.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn parts_of_different_objects_are_never_put_together() {
+        let changing = Serving {
+            changes: true,
+            ..Serving::new(object(PART + 1))
+        };
+        let (answer, _) = changing.get().await;
+        assert_eq!(Refused::status_of(&answer.expect_err("has changed")), Some(412));
+        let cut_off = Serving {
+            lacking: 1,
+            ..Serving::new(object(PART + 9))
+        };
+        let (answer, _) = cut_off.get().await;
+        assert!(answer.expect_err("is cut off").to_string().contains("another part"));
+    }
+
+    #[tokio::test]
+    async fn an_object_without_bytes_is_left_to_the_sdk() {
+        let (answer, _) = Serving::new("").get().await;
+        assert_eq!(Refused::status_of(&answer.expect_err("has no part")), Some(416));
     }
 }
