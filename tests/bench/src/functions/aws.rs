@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use dynoxide::Database;
@@ -35,16 +36,20 @@ pub(super) struct Aws {
 struct Content {
     /// By path.
     objects: HashMap<String, Vec<u8>>,
+    /// How many bytes of an object a connection gets in a second; otherwise, as many as it can take.
+    pace: Option<f64>,
     database: Database,
 }
 
 impl Aws {
-    /// Serves these objects by their keys, and what is in the database. The certificate of whoever vouches for the server goes into `folder`.
+    /// Serves these objects by their keys, at that pace (see [`Content`]), and what is in the database. The certificate of whoever vouches for the
+    /// server goes into `folder`.
     ///
     /// # Errors
     /// When the system has no port or no thread for it.
     pub(super) fn start(
         objects: HashMap<String, Vec<u8>>,
+        pace: Option<f64>,
         database: Database,
         folder: &Path,
     ) -> Result<Self, BenchError> {
@@ -57,6 +62,7 @@ impl Aws {
             objects: objects
                 .map(|(key, object)| (format!("/{BUCKET}/{key}"), object))
                 .collect(),
+            pace,
             database,
         });
         thread::Builder::new().name("aws".into()).spawn(move || {
@@ -142,7 +148,10 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, content: &Content) -> Result
                     &body,
                 )?;
             }
-            None => s3(content, &request, answers)?,
+            None => match content.pace {
+                Some(pace) => s3(content, &request, &mut Paced::new(answers, pace))?,
+                None => s3(content, &request, answers)?,
+            },
         }
     }
     Ok(())
@@ -170,6 +179,43 @@ fn s3(content: &Content, request: &Request, answers: &mut impl Write) -> io::Res
     let range = format!("bytes {first}-{last}/{}", object.len());
     let headers = [&described[..], &[("content-range", range.as_str())]].concat();
     respond(answers, "206 Partial Content", &headers, &object[first..=last])
+}
+
+/// Gives what is written on at a pace.
+struct Paced<'a, W> {
+    inner: &'a mut W,
+    /// In bytes a second.
+    pace: f64,
+    start: Instant,
+    written: usize,
+}
+
+impl<'a, W> Paced<'a, W> {
+    /// Of a record of TLS, which holds no more.
+    const PIECE: usize = 16 << 10;
+
+    fn new(inner: &'a mut W, pace: f64) -> Self {
+        Self {
+            inner,
+            pace,
+            start: Instant::now(),
+            written: 0,
+        }
+    }
+}
+
+impl<W: Write> Write for Paced<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let due = self.start + Duration::from_secs_f64(self.written as f64 / self.pace);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let written = self.inner.write(&bytes[..bytes.len().min(Self::PIECE)])?;
+        self.written += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 /// The first and the last byte of a range such as `bytes=0-99`.

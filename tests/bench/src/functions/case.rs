@@ -40,6 +40,9 @@ pub(super) struct Case {
     model: String,
     /// View to file of rows.
     rows: BTreeMap<String, String>,
+    /// How much of an object S3 gives to a connection in a second; otherwise, as much as it can take.
+    #[serde(default)]
+    s3_megabytes_per_second: Option<f64>,
     /// A file of offers, of a model that ranks them.
     #[serde(default)]
     offers: Option<String>,
@@ -128,8 +131,9 @@ impl Case {
                 requests.push(serde_json::from_str(&line?)?);
             }
         }
+        let pace = self.s3_megabytes_per_second.map(|megabytes| megabytes * 1e6);
         Ok(Deployed {
-            aws: Aws::start(objects, dynamodb.database.clone(), folder)?,
+            aws: Aws::start(objects, pace, dynamodb.database.clone(), folder)?,
             manifest,
             requests,
             landing: self.landing.clone(),
