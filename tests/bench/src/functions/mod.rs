@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::case::Suite;
+use crate::cores::leave_this_core;
 use crate::report::{Report, Row};
 use crate::{Args, BenchError, machine, write};
 use case::{Case, Deployed};
@@ -73,6 +74,8 @@ struct Bench<'a> {
 /// When a function fails, or answers something else than is expected.
 pub(crate) fn run(args: &Args) -> Result<Report, BenchError> {
     let measure = measure_of(&args.suite).ok_or("there is no such suite")?;
+    // What is to be measured is the functions.
+    leave_this_core();
     let suite = Suite::<Case>::read(&args.models, &args.suite)?;
     let packages = args.functions.as_ref();
     let packages = packages.ok_or("this suite needs functions: name the file that lists them with --functions")?;

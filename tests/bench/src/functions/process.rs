@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::runtime_api::{Answered, RuntimeApi};
 use crate::BenchError;
+use crate::cores::start_on_this_core;
 
 /// A deployment package, and how it is started.
 #[derive(Clone, Deserialize)]
@@ -94,8 +95,7 @@ impl Function {
             .stdout(output.try_clone()?)
             .stderr(output);
         let started = Instant::now();
-        let process = command
-            .spawn()
+        let process = start_on_this_core(|| command.spawn())
             .map_err(|error| format!("{} does not start: {error}", package.name))?;
         Ok(Self {
             process,
