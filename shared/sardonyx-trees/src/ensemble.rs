@@ -51,9 +51,16 @@ pub struct Ensemble<T: Scalar> {
     instruction_set: InstructionSet,
     /// Made when the first batch comes that is large enough; `None` where it would not pay.
     ranked: OnceLock<Option<Box<Ranked<T>>>>,
-    /// Like `ranked`, for rows that come alone or in small batches. Made when there have been enough of them.
+    /// For rows that come alone or in small batches. Made when there have been enough of them.
     row_by_row: OnceLock<Option<Box<RowByRow<T>>>>,
     walks_before: Countdown,
+}
+
+/// What adds the weights of leaves that have one each.
+enum SumKernel<'a, T: Scalar> {
+    Ranked(&'a Ranked<T>),
+    RowByRow(&'a RowByRow<T>),
+    Walks,
 }
 
 /// How many rows are walked before there is a [`RowByRow`], which takes about as long to make as it saves then: a function that has just started
@@ -74,13 +81,11 @@ impl Clone for Countdown {
 }
 
 impl Countdown {
-    /// Whether it is still to be done; then it is done so often now. Of threads that ask at the same time some may not count.
+    /// Whether it is still to be done; then it is done so often now.
     fn is_left(&self, times: usize) -> bool {
-        let left = self.0.load(Ordering::Relaxed);
-        if left > 0 {
-            self.0.store(left.saturating_sub(times), Ordering::Relaxed);
-        }
-        left > 0
+        let count_down = |left: usize| (left > 0).then(|| left.saturating_sub(times));
+        let counted = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count_down);
+        counted.is_ok()
     }
 }
 
@@ -192,19 +197,19 @@ impl<T: Scalar> Ensemble<T> {
                 score.is_given = *is_given;
             }
         }
-        if let Some(ranked) = self.ranked(count) {
-            ranked.sum(self.instruction_set, rows, width, scores);
-        } else if let Some(row_by_row) = self.row_by_row(count) {
-            let mut sums = vec![T::ZERO; self.targets];
-            for (row, scores) in rows.chunks_exact(width).zip(scores.chunks_exact_mut(self.targets)) {
-                sums.fill(T::ZERO);
-                row_by_row.sum(self.instruction_set, row, &mut sums);
-                for (score, sum) in scores.iter_mut().zip(&sums) {
-                    score.value = *sum;
+        match self.kernel(count) {
+            SumKernel::Ranked(ranked) => ranked.sum(self.instruction_set, rows, width, scores),
+            SumKernel::RowByRow(row_by_row) => {
+                let mut sums = vec![T::ZERO; self.targets];
+                for (row, scores) in rows.chunks_exact(width).zip(scores.chunks_exact_mut(self.targets)) {
+                    sums.fill(T::ZERO);
+                    row_by_row.sum(self.instruction_set, row, &mut sums);
+                    for (score, sum) in scores.iter_mut().zip(&sums) {
+                        score.value = *sum;
+                    }
                 }
             }
-        } else {
-            self.sum_singles(rows, width, scores);
+            SumKernel::Walks => self.sum_singles(rows, width, scores),
         }
     }
 
@@ -258,17 +263,29 @@ impl<T: Scalar> Ensemble<T> {
         }
     }
 
-    fn ranked(&self, rows: usize) -> Option<&Ranked<T>> {
+    /// The fastest for so many rows, of those that the trees have a form for.
+    fn kernel(&self, rows: usize) -> SumKernel<'_, T> {
+        let least_ranked = self.instruction_set.least_ranked_rows();
         // A program takes the longer the more branches a tree has; row by row, the deeper it is.
         let is_large = self.nodes.len() > LARGE_TREE * self.trees.len();
-        let times = if is_large && self.instruction_set.has_row_kernels() {
-            2
-        } else {
-            1
+        let are_few = rows < if is_large { 2 * least_ranked } else { least_ranked };
+        let row_by_row = || self.row_by_row(rows).map(SumKernel::RowByRow);
+        let ranked = || {
+            if rows < least_ranked {
+                None
+            } else {
+                self.ranked().map(SumKernel::Ranked)
+            }
         };
-        if rows < times * self.instruction_set.least_ranked_rows() {
-            return None;
-        }
+        let found = if are_few {
+            row_by_row().or_else(ranked)
+        } else {
+            ranked().or_else(row_by_row)
+        };
+        found.unwrap_or(SumKernel::Walks)
+    }
+
+    fn ranked(&self) -> Option<&Ranked<T>> {
         let ranked = self
             .ranked
             .get_or_init(|| Ranked::new(self, self.instruction_set).map(Box::new));

@@ -1,6 +1,8 @@
 //! Random ensembles against the plainest possible evaluation, and what cannot be an ensemble.
 
 mod forests;
+mod packed;
+mod row_by_row;
 
 use forests::{Random, grown, naive_sums, random_ensemble};
 
@@ -134,24 +136,6 @@ fn trees_of_every_size_are_evaluated_alike() {
 }
 
 #[test]
-fn rows_alone_give_the_same_before_and_after_there_have_been_many() {
-    let mut random = Random(6);
-    for leaves in [3, 70] {
-        let trees = if leaves > 64 { 4 } else { 300 };
-        let attributes = grown(&mut random, leaves, false, 4, scaled(trees, 3) as i64);
-        let ensemble = Ensemble::new(&attributes, 1).expect("a good ensemble");
-        let regressor =
-            Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None).expect("a good regressor");
-        let rows: Vec<f32> = (0..5 * 4).map(|_| random.below(210) as f32 / 10.0 - 0.5).collect();
-        let expected: Vec<f32> = rows.chunks(4).flat_map(|row| naive_sums(&attributes, row, 1)).collect();
-        for round in 0..scaled(150, 2) {
-            let found: Vec<f32> = rows.chunks(4).flat_map(|row| regressor.predict(row, 4)).collect();
-            assert_eq!(bits(&found), bits(&expected), "{leaves} leaves, round {round}");
-        }
-    }
-}
-
-#[test]
 fn a_set_of_categories_is_one_search_whatever_its_order_and_its_missing_values() {
     for (tracks, of_missing) in [(1, 1.0), (0, 2.0)] {
         let members = [7.0, -1.0, 3.0, 3.0, 0.0, f32::NEG_INFINITY, 1e30];
@@ -202,110 +186,6 @@ fn a_set_of_categories_is_one_search_whatever_its_order_and_its_missing_values()
             let many = regressor.predict(&rows.repeat(20), 1);
             assert_eq!(many, expected.repeat(20), "{name}");
         }
-    }
-}
-
-#[test]
-fn bytes_that_are_cut_off_or_changed_never_panic_and_mean_the_same_everywhere() {
-    let mut random = Random(3);
-    let attributes = random_ensemble(&mut random, 3, 3, 2, &MODES);
-    let bytes = Ensemble::new(&attributes, 2).expect("a good ensemble").to_bytes();
-    for length in (0..bytes.len()).step_by(scaled(1, 211)) {
-        assert!(Ensemble::<f32>::from_bytes(&bytes[..length]).is_err(), "{length}");
-    }
-    assert!(Ensemble::<f64>::from_bytes(&bytes).is_err());
-    let rows: Vec<f32> = (0..40 * 3).map(|_| random.input()).collect();
-    for at in (0..bytes.len()).step_by(scaled(1, 211)) {
-        for change in [1, 0x80, 0xff] {
-            let mut changed = bytes.clone();
-            changed[at] ^= change;
-            if let Ok(ensemble) = Ensemble::<f32>::from_bytes(&changed)
-                && ensemble.features() <= 3
-            {
-                agree(&ensemble, &rows);
-            }
-        }
-    }
-}
-
-#[test]
-fn bytes_with_a_column_twice_are_refused() {
-    let attributes = random_ensemble(&mut Random(3), 3, 3, 2, &MODES);
-    let bytes = Ensemble::new(&attributes, 2).expect("a good ensemble").to_bytes();
-    // They follow the format and six counts.
-    const COLUMNS: usize = 4 + 6 * 4;
-    let mut twice = bytes.clone();
-    twice.copy_within(COLUMNS..COLUMNS + 4, COLUMNS + 4);
-    assert_ne!(twice, bytes, "there are two columns");
-    let error = Ensemble::<f32>::from_bytes(&twice).expect_err("a batch would fill one of them only");
-    assert!(error.to_string().contains("two columns"), "{error}");
-}
-
-#[test]
-fn bytes_whose_branches_share_what_is_below_mean_the_same_everywhere() {
-    // Two tests of the root's sides, each with two leaves of its own.
-    let branch = |feature, value, yes| (feature, NodeMode::BranchLeq, value, yes);
-    let leaf = (0, NodeMode::Leaf, 0.0, 0);
-    let nodes = [
-        branch(0, 0.0, 1),
-        branch(1, -1.0, 3),
-        branch(2, 1.0, 5),
-        leaf,
-        leaf,
-        leaf,
-        leaf,
-    ];
-    let attributes = EnsembleAttributes {
-        nodes_treeids: vec![0; 7],
-        nodes_nodeids: (0..7).collect(),
-        nodes_featureids: nodes.map(|node| node.0).into(),
-        nodes_modes: nodes.map(|node| node.1).into(),
-        nodes_values: nodes.map(|node| node.2).into(),
-        nodes_truenodeids: nodes.map(|node| node.3).into(),
-        nodes_falsenodeids: nodes.map(|node| node.3 + i64::from(node.3 > 0)).into(),
-        weight_treeids: vec![0; 4],
-        weight_nodeids: vec![3, 4, 5, 6],
-        weight_ids: vec![0; 4],
-        weights: vec![1.0_f32, 2.0, 3.0, 4.0],
-        ..EnsembleAttributes::default()
-    };
-    let ensemble = Ensemble::new(&attributes, 1).expect("a good ensemble");
-    let mut bytes = ensemble.to_bytes();
-    // The distances of the nodes stand at their ends, behind the format, six counts, three columns and a tree.
-    const DELTA: usize = 4 + 6 * 4 + 3 * 4 + 12 + 6;
-    let (first, second) = (DELTA + 8, DELTA + 2 * 8);
-    assert_eq!((bytes[first], bytes[second]), (2, 3), "the sides of the root");
-    bytes[first] = 4;
-    let shared = Ensemble::<f32>::from_bytes(&bytes).expect("it leads to leaves");
-    let mut random = Random(5);
-    let rows: Vec<f32> = (0..70 * 3).map(|_| random.input()).collect();
-    agree(&shared, &rows);
-}
-
-/// Whether all instruction sets make the same of rows of three columns, alone and in a batch.
-fn agree(ensemble: &Ensemble<f32>, rows: &[f32]) {
-    const ALONE: usize = 12;
-    let mut expected = None;
-    for set in InstructionSet::ALL.iter().filter(|set| set.is_available()) {
-        let ensemble = ensemble.clone().with_instruction_set(*set);
-        let targets = ensemble.targets();
-        let regressor = Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None).expect("good");
-        let found = bits(&regressor.predict(rows, 3));
-        let alone: Vec<f32> = rows
-            .chunks(3)
-            .take(ALONE)
-            .flat_map(|row| regressor.predict(row, 3))
-            .collect();
-        assert_eq!(bits(&alone), found[..ALONE * targets], "{}", set.name());
-        assert_eq!(expected.get_or_insert_with(|| found.clone()), &found, "{}", set.name());
-    }
-    for (name, form) in RowByRow::all(ensemble) {
-        let mut sums = vec![0.0; ALONE * ensemble.targets()];
-        for (row, sums) in rows.chunks(3).zip(sums.chunks_mut(ensemble.targets())) {
-            form.sum(InstructionSet::Portable, row, sums);
-        }
-        let expected = expected.as_ref().expect("there is an instruction set");
-        assert_eq!(bits(&sums), expected[..sums.len()], "{name}");
     }
 }
 

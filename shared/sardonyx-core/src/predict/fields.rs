@@ -4,8 +4,8 @@ use std::ops::Range;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
-/// The fields of an instance, as they came. Their names are one text after the other, so that a field takes no memory of its own.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The fields of an instance, as they came. Their names are in one text, one after the other, so that to read a field allocates nothing for its name.
+#[derive(Clone, Debug, Default)]
 pub struct Fields {
     names: String,
     /// Where the name of each is.
@@ -17,6 +17,11 @@ const USUAL_FIELDS: usize = 16;
 const USUAL_NAMES: usize = 256;
 
 impl Fields {
+    fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
+        let fields = self.fields.iter();
+        fields.map(|(name, value)| (&self.names[name.clone()], value))
+    }
+
     /// The fields with their names. Where a name comes several times, the last one counts.
     pub(crate) fn into_each(self, mut visit: impl FnMut(&str, Json)) {
         for (name, value) in self.fields {
@@ -35,9 +40,18 @@ impl Fields {
     }
 }
 
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
 impl From<Map<String, Json>> for Fields {
     fn from(map: Map<String, Json>) -> Self {
-        let mut fields = Self::default();
+        let mut fields = Self {
+            names: String::with_capacity(USUAL_NAMES),
+            fields: Vec::with_capacity(map.len()),
+        };
         for (name, value) in map {
             let start = fields.names.len();
             fields.names += &name;
@@ -118,6 +132,8 @@ mod tests {
             Some(json!(3)),
             "the last one counts, and both are gone"
         );
+        let same: Fields = serde_json::from_str(r#"{"b": 1, "": null, "\u00e4\n": [2]}"#).expect("is an object");
+        assert_eq!(fields, same);
         let expected = [("b", json!(1)), ("", Json::Null), ("ä\n", json!([2]))];
         assert_eq!(each(fields), expected.map(|(name, value)| (name.to_owned(), value)));
     }

@@ -74,17 +74,16 @@ impl ParsedInstance {
     ) -> Result<Self, InvalidInput> {
         let Instance { id, path, fields } = instance;
         let mut given = vec![None; names.names.len()];
-        let mut unknown = None;
+        let mut unknown: Option<String> = None;
         fields.into_each(
             |name, json| match names.names.binary_search_by(|known| known.as_str().cmp(name)) {
                 Ok(place) => given[place] = Some(json),
-                Err(_) => {
-                    unknown.get_or_insert_with(|| unknown_field(&path, name, &names.names, taken));
-                }
+                Err(_) if unknown.as_deref().is_none_or(|first| name < first) => unknown = Some(name.to_owned()),
+                Err(_) => {}
             },
         );
-        if let Some(error) = unknown {
-            return Err(error);
+        if let Some(name) = unknown {
+            return Err(unknown_field(&path, &name, &names.names, taken));
         }
 
         let views = manifest.feature_views.iter().zip(&names.keys);

@@ -5,9 +5,10 @@ use std::arch::x86_64::*;
 
 use super::blocks::Block;
 use super::lanes::{Bytes, FourTimes, Lanes, MOST_LEVELS, ROWS};
-use super::row::{RowKernel, Sums};
+use super::quantise::Quantiser;
+use super::row::{self, COLUMNS, RowKernel, Sums};
 use super::run::{Task, Workspace, sum as run};
-use super::single::{Branches, COLUMNS, Conditions};
+use super::single::{Branches, Conditions};
 use crate::Scalar;
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
@@ -20,15 +21,25 @@ fn with_avx512<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     run::<Avx512, T>(task, workspace);
 }
 
-/// A row with AVX-512.
-pub(super) fn sum_row<T: Scalar>(kernel: &impl RowKernel<T>, row: &[T], sums: &mut impl Sums<T>) {
+/// [`row::sum_with`] with AVX-512.
+pub(super) fn sum_row<T: Scalar>(
+    quantiser: &Quantiser<T>,
+    kernel: &impl RowKernel<T>,
+    row: &[T],
+    sums: &mut impl Sums<T>,
+) {
     // SAFETY: as in `sum`.
-    unsafe { row_with_avx512(kernel, row, sums) }
+    unsafe { row_with_avx512(quantiser, kernel, row, sums) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,popcnt,bmi1")]
-fn row_with_avx512<T: Scalar>(kernel: &impl RowKernel<T>, row: &[T], sums: &mut impl Sums<T>) {
-    kernel.sum_with::<Avx512>(row, sums);
+fn row_with_avx512<T: Scalar>(
+    quantiser: &Quantiser<T>,
+    kernel: &impl RowKernel<T>,
+    row: &[T],
+    sums: &mut impl Sums<T>,
+) {
+    row::sum_with::<Avx512, T>(quantiser, kernel, row, sums);
 }
 
 /// Numbers in registers, from the register `first` on.

@@ -6,10 +6,9 @@
 
 use super::lanes::Lanes;
 use super::quantise::Quantiser;
-use super::row::{RowKernel, Sums};
-use super::single::COLUMNS;
+use super::row::{COLUMNS, RowKernel, Sums};
 use crate::Scalar;
-use crate::ensemble::{Ensemble, Leaves};
+use crate::ensemble::Ensemble;
 use crate::lockstep::{Link, Node, with_nodes};
 
 /// How many branches a block may have; it has one exit more.
@@ -38,10 +37,9 @@ pub(super) struct Block {
     exits: [u16; EXITS],
 }
 
-/// An ensemble whose leaves have one weight each.
+/// The trees of an ensemble whose leaves have one weight each.
 #[derive(Clone, Debug)]
-pub(super) struct Blocks<T: Scalar> {
-    quantiser: Quantiser<T>,
+pub(super) struct Blocks<T> {
     trees: Vec<Tree>,
     blocks: Vec<Block>,
     weights: Vec<T>,
@@ -55,21 +53,24 @@ struct Tree {
 }
 
 impl<T: Scalar> Blocks<T> {
-    /// `None` where a tree or a row is too large.
-    pub(super) fn new(ensemble: &Ensemble<T>) -> Option<Self> {
-        if matches!(ensemble.leaves, Leaves::Many { .. }) || ensemble.columns.len() >= COLUMNS {
-            return None;
-        }
-        let mut blocks = Self {
-            quantiser: Quantiser::new(ensemble, false)?,
-            trees: Vec::with_capacity(ensemble.trees.len()),
-            blocks: Vec::new(),
-            weights: Vec::with_capacity(ensemble.nodes.len() / 2 + ensemble.trees.len()),
+    /// `None` where a tree is too large.
+    pub(super) fn new(ensemble: &Ensemble<T>, quantiser: &Quantiser<T>) -> Option<Self> {
+        let nodes = ensemble.nodes.len();
+        let mut cutter = Cutter {
+            quantiser,
+            made: Self {
+                trees: Vec::with_capacity(ensemble.trees.len()),
+                // Four branches a block are usual: the last ones of a tree have few.
+                blocks: Vec::with_capacity(nodes / 8 + ensemble.trees.len()),
+                weights: Vec::with_capacity(nodes / 2 + ensemble.trees.len()),
+            },
+            places: Vec::new(),
+            roots: Vec::new(),
         };
         for (tree, range) in ensemble.trees.iter().zip(super::compile::nodes_of_trees(ensemble)) {
-            with_nodes!(&ensemble.nodes, nodes => blocks.add(&nodes[range], tree.target))?;
+            with_nodes!(&ensemble.nodes, nodes => cutter.add(&nodes[range], tree.target))?;
         }
-        Some(blocks)
+        Some(cutter.made)
     }
 
     /// Where a block of a tree leads a row.
@@ -78,109 +79,16 @@ impl<T: Scalar> Blocks<T> {
         let block = &self.blocks[first_block as usize + usize::from(block)];
         block.exits[L::exit(block, ranks) % EXITS]
     }
-
-    /// Adds a tree of these nodes, its root first. Pairs of nodes lie behind the nodes that lead to them.
-    fn add<L: Link>(&mut self, nodes: &[Node<T::Key, L>], target: u32) -> Option<()> {
-        let first_block = self.blocks.len();
-        self.trees.push(Tree {
-            target,
-            first_block: u32::try_from(first_block).ok()?,
-            first_weight: u32::try_from(self.weights.len()).ok()?,
-        });
-        // Of a branch, how many branches there are from it on; of a leaf, its number.
-        let mut sizes = vec![0_u32; nodes.len()];
-        for at in (0..nodes.len()).rev() {
-            if let Some(pair) = pair(nodes, at) {
-                sizes[at] = sizes[pair].saturating_add(sizes[pair + 1]).saturating_add(1);
-            }
-        }
-        let mut leaf_numbers = vec![0_u16; nodes.len()];
-        let mut leaves = 0;
-        for (at, node) in nodes.iter().enumerate() {
-            if pair(nodes, at).is_none() {
-                leaf_numbers[at] = leaves;
-                leaves = leaves.checked_add(1).filter(|count| *count < LEAF)?;
-                self.weights.push(T::from_bits(node.key));
-            }
-        }
-        // The roots of the blocks, and by the pair below it the block of each.
-        let mut roots = vec![0];
-        let mut block_of: Vec<u16> = vec![LEAF; nodes.len()];
-        let mut done = 0;
-        while done < roots.len() {
-            let root = roots[done];
-            done += 1;
-            let block = self.block(nodes, root, &sizes, |exit| match pair(nodes, exit) {
-                None => Some(leaf_numbers[exit] | LEAF),
-                Some(pair) => {
-                    if block_of[pair] == LEAF {
-                        block_of[pair] = u16::try_from(roots.len()).ok().filter(|block| *block < LEAF)?;
-                        roots.push(exit);
-                    }
-                    Some(block_of[pair])
-                }
-            })?;
-            self.blocks.push(block);
-        }
-        Some(())
-    }
-
-    /// The block whose first branch is `root`: the greatest subtrees are opened first, so that they take the fewest steps.
-    fn block<L: Link>(
-        &self,
-        nodes: &[Node<T::Key, L>],
-        root: usize,
-        sizes: &[u32],
-        mut exit: impl FnMut(usize) -> Option<u16>,
-    ) -> Option<Block> {
-        let mut block = Block {
-            columns: [0; 16],
-            limits: [u8::MAX; 16],
-            above: [0; EXITS],
-            holding: [0; EXITS],
-            exits: [LEAF; EXITS],
-        };
-        // Where each exit leads to so far.
-        let mut ends = [root; EXITS];
-        let mut count = 1;
-        let mut below = [sizes[root]; EXITS];
-        for branch in 0..BRANCHES {
-            let mut largest = 0;
-            for end in 1..count {
-                if below[end] > below[largest] {
-                    largest = end;
-                }
-            }
-            let at = ends[largest];
-            let Some(pair) = pair(nodes, at) else { break };
-            let column = nodes[at].link.column();
-            block.columns[branch] = u8::try_from(column).ok()?;
-            block.limits[branch] = self.quantiser.rank(column, nodes[at].key)?;
-            block.above[largest] |= 1 << branch;
-            block.above[count] = block.above[largest];
-            block.holding[count] = block.holding[largest];
-            block.holding[largest] |= 1 << branch;
-            (ends[largest], ends[count]) = (pair, pair + 1);
-            (below[largest], below[count]) = (sizes[pair], sizes[pair + 1]);
-            count += 1;
-        }
-        for (place, end) in block.exits.iter_mut().zip(&ends[..count]) {
-            *place = exit(*end)?;
-        }
-        Some(block)
-    }
 }
 
 impl<T: Scalar> RowKernel<T> for Blocks<T> {
     #[inline(always)]
-    fn sum_with<L: Lanes>(&self, row: &[T], sums: &mut impl Sums<T>) {
-        let mut ranks = [0; COLUMNS];
-        self.quantiser.quantise_row::<L>(row, &mut ranks);
+    fn sum_with<L: Lanes>(&self, ranks: &[u8; COLUMNS], sums: &mut impl Sums<T>) {
         let mut exits = [0; TOGETHER];
         let mut on_way = [0_u8; TOGETHER];
         for trees in self.trees.chunks(TOGETHER) {
             for (tree, exit) in trees.iter().zip(&mut exits) {
-                *exit = self.exit::<L>(tree.first_block, 0, &ranks);
+                *exit = self.exit::<L>(tree.first_block, 0, ranks);
             }
             for (tree, place) in on_way.iter_mut().enumerate() {
                 *place = tree as u8;
@@ -200,7 +108,7 @@ impl<T: Scalar> RowKernel<T> for Blocks<T> {
                 }
                 for tree in &on_way[..left] {
                     let tree = usize::from(*tree);
-                    exits[tree] = self.exit::<L>(trees[tree].first_block, exits[tree], &ranks);
+                    exits[tree] = self.exit::<L>(trees[tree].first_block, exits[tree], ranks);
                 }
             }
             for (tree, exit) in trees.iter().zip(&exits) {
@@ -208,6 +116,112 @@ impl<T: Scalar> RowKernel<T> for Blocks<T> {
                 sums.add(tree.target, self.weights[tree.first_weight as usize + leaf]);
             }
         }
+    }
+}
+
+/// Cuts trees into blocks.
+struct Cutter<'a, T: Scalar> {
+    quantiser: &'a Quantiser<T>,
+    made: Blocks<T>,
+    /// Of a tree, by node.
+    places: Vec<Place>,
+    /// The nodes that its blocks begin with.
+    roots: Vec<usize>,
+}
+
+/// What is known of a node.
+#[derive(Clone, Copy)]
+struct Place {
+    /// How many branches there are from it on.
+    branches: u32,
+    /// As an exit; [`NONE`] while no exit leads to it.
+    exit: u16,
+}
+
+/// There are fewer blocks and leaves of a tree.
+const NONE: u16 = u16::MAX;
+
+impl<T: Scalar> Cutter<'_, T> {
+    /// Adds a tree of these nodes, its root first. Pairs of nodes lie behind the nodes that lead to them.
+    fn add<L: Link>(&mut self, nodes: &[Node<T::Key, L>], target: u32) -> Option<()> {
+        self.made.trees.push(Tree {
+            target,
+            first_block: u32::try_from(self.made.blocks.len()).ok()?,
+            first_weight: u32::try_from(self.made.weights.len()).ok()?,
+        });
+        self.look_at(nodes)?;
+        self.roots.clear();
+        self.roots.push(0);
+        let mut done = 0;
+        while done < self.roots.len() {
+            let block = self.block(nodes, self.roots[done])?;
+            self.made.blocks.push(block);
+            done += 1;
+        }
+        Some(())
+    }
+
+    /// Numbers the leaves and counts branches; those on several ways are counted for each.
+    fn look_at<L: Link>(&mut self, nodes: &[Node<T::Key, L>]) -> Option<()> {
+        self.places.clear();
+        let (branches, exit) = (0, NONE);
+        self.places.resize(nodes.len(), Place { branches, exit });
+        let mut leaves = 0;
+        for (at, node) in nodes.iter().enumerate().rev() {
+            if let Some(pair) = pair(nodes, at) {
+                let [yes, no] = [pair, pair + 1].map(|side| self.places[side].branches);
+                self.places[at].branches = yes.saturating_add(no).saturating_add(1);
+            } else {
+                self.places[at].exit = LEAF | leaves;
+                self.made.weights.push(T::from_bits(node.key));
+                leaves = leaves.checked_add(1).filter(|count| LEAF | count < NONE)?;
+            }
+        }
+        Some(())
+    }
+
+    /// The block that begins with a node. Of what is left below it the largest part is taken in first, so that most rows leave it far down.
+    fn block<L: Link>(&mut self, nodes: &[Node<T::Key, L>], root: usize) -> Option<Block> {
+        let mut block = Block {
+            columns: [0; 16],
+            limits: [u8::MAX; 16],
+            above: [0; EXITS],
+            holding: [0; EXITS],
+            exits: [LEAF; EXITS],
+        };
+        // Where each exit leads to, and how many branches there are from there on.
+        let (mut ends, mut below) = ([root; EXITS], [self.places[root].branches; EXITS]);
+        let mut exits = 1;
+        for branch in 0..BRANCHES {
+            let mut largest = 0;
+            for exit in 1..exits {
+                if below[exit] > below[largest] {
+                    largest = exit;
+                }
+            }
+            let at = ends[largest];
+            let Some(pair) = pair(nodes, at) else { break };
+            let column = nodes[at].link.column();
+            block.columns[branch] = u8::try_from(column).ok()?;
+            block.limits[branch] = self.quantiser.rank(column, nodes[at].key)?;
+            block.above[largest] |= 1 << branch;
+            block.above[exits] = block.above[largest];
+            block.holding[exits] = block.holding[largest];
+            block.holding[largest] |= 1 << branch;
+            for (exit, end) in [(largest, pair), (exits, pair + 1)] {
+                (ends[exit], below[exit]) = (end, self.places[end].branches);
+            }
+            exits += 1;
+        }
+        for (exit, end) in block.exits.iter_mut().zip(&ends[..exits]) {
+            let place = &mut self.places[*end].exit;
+            if *place == NONE {
+                *place = u16::try_from(self.roots.len()).ok().filter(|block| *block < LEAF)?;
+                self.roots.push(*end);
+            }
+            *exit = *place;
+        }
+        Some(block)
     }
 }
 

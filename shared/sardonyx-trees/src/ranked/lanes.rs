@@ -1,7 +1,8 @@
 //! What the programs need of an instruction set.
 
 use super::blocks::{Block, exit};
-use super::single::{Branches, COLUMNS, Conditions, reached, test};
+use super::row::COLUMNS;
+use super::single::{Branches, Conditions, reached, test};
 use crate::Scalar;
 
 /// How many rows are one value of a program: a byte for each.

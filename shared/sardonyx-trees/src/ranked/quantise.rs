@@ -1,13 +1,16 @@
 //! Numbers as their ranks among the thresholds of a column.
 
 use super::lanes::{Bytes, Lanes, MOST_LEVELS, ROWS, Search, Thresholds, count_below};
-use super::single::COLUMNS;
+use super::row::COLUMNS;
 use crate::Scalar;
 use crate::ensemble::Ensemble;
 use crate::lockstep::{Link, with_nodes};
 
 /// The ranks of a column's thresholds are below this one, which a missing value has for which no test holds.
 const MISSING: u8 = u8::MAX;
+
+/// After how many keys of a column those that it has twice are left out.
+const SOME_KEYS: usize = 2048;
 
 #[derive(Clone, Debug)]
 pub(super) struct Quantiser<T: Scalar> {
@@ -59,7 +62,16 @@ impl<T: Scalar> Quantiser<T> {
         let mut by_column: Vec<Vec<T::Key>> = vec![Vec::new(); ensemble.columns.len() + 1];
         with_nodes!(&ensemble.nodes, nodes => {
             for node in nodes {
-                by_column[node.link.column()].push(node.key);
+                let keys = &mut by_column[node.link.column()];
+                keys.push(node.key);
+                // Most forests with too many thresholds are known by a small part of them.
+                if keys.len().is_multiple_of(SOME_KEYS) && node.link.column() != 0 {
+                    keys.sort_unstable();
+                    keys.dedup();
+                    if keys.len() > usize::from(MISSING) {
+                        return None;
+                    }
+                }
             }
         });
         by_column[0].clear();
@@ -88,8 +100,9 @@ impl<T: Scalar> Quantiser<T> {
                 return None;
             }
             let numbers: Vec<T> = of_feature.iter().copied().map(T::from_key).collect();
-            if numbers.iter().any(|threshold| threshold.is_nan()) {
-                // No number is below negative infinity, so that a test of that has no rank.
+            let is_numbers = |(number, key): (&T, &T::Key)| !number.is_nan() && number.key() == *key;
+            if !numbers.iter().zip(&of_feature).all(is_numbers) {
+                // No number is below negative infinity, and none between -0 and 0: a test of that has no rank.
                 return None;
             }
             for column in columns.into_iter().flatten() {

@@ -5,13 +5,10 @@
 
 use super::lanes::Lanes;
 use super::quantise::Quantiser;
-use super::row::{RowKernel, Sums};
+use super::row::{COLUMNS, RowKernel, Sums};
 use crate::Scalar;
-use crate::ensemble::{Ensemble, Leaves};
+use crate::ensemble::Ensemble;
 use crate::lockstep::{Link, Node, with_nodes};
-
-/// How many columns a row may have.
-pub(super) const COLUMNS: usize = 128;
 
 /// How many branches a tree may have.
 pub(super) const BRANCHES: usize = 64;
@@ -45,8 +42,7 @@ struct Side<T> {
 
 /// An ensemble of small trees whose leaves have one weight each.
 #[derive(Clone, Debug)]
-pub(super) struct Single<T: Scalar> {
-    quantiser: Quantiser<T>,
+pub(super) struct Single<T> {
     /// What is read of each tree: beside each other, since a row takes as long as its cache lines.
     headers: Vec<Header>,
     trees: Vec<Tree<T>>,
@@ -67,34 +63,25 @@ struct Tree<T> {
 }
 
 impl<T: Scalar> Single<T> {
-    /// `None` where a tree or a row is too large.
-    pub(super) fn new(ensemble: &Ensemble<T>) -> Option<Self> {
-        if matches!(ensemble.leaves, Leaves::Many { .. })
-            || ensemble.columns.len() >= COLUMNS
-            || super::compile::largest_tree(ensemble) >= 2 * BRANCHES
-        {
+    /// `None` where a tree is too large.
+    pub(super) fn new(ensemble: &Ensemble<T>, quantiser: &Quantiser<T>) -> Option<Self> {
+        if super::compile::largest_tree(ensemble) >= 2 * BRANCHES {
             return None;
         }
-        let quantiser = Quantiser::new(ensemble, false)?;
-        let trees = ensemble.trees.iter().map(
-            |tree| with_nodes!(&ensemble.nodes, nodes => read(nodes, tree.root as usize, tree.target, &quantiser)),
-        );
+        let trees = ensemble
+            .trees
+            .iter()
+            .map(|tree| with_nodes!(&ensemble.nodes, nodes => read(nodes, tree.root as usize, tree.target, quantiser)));
         let (headers, trees) = trees.collect::<Option<Vec<_>>>()?.into_iter().unzip();
-        Some(Self {
-            headers,
-            trees,
-            quantiser,
-        })
+        Some(Self { headers, trees })
     }
 }
 
 impl<T: Scalar> RowKernel<T> for Single<T> {
     #[inline(always)]
-    fn sum_with<L: Lanes>(&self, row: &[T], sums: &mut impl Sums<T>) {
-        let mut ranks = [0; COLUMNS];
-        self.quantiser.quantise_row::<L>(row, &mut ranks);
+    fn sum_with<L: Lanes>(&self, ranks: &[u8; COLUMNS], sums: &mut impl Sums<T>) {
         for (header, tree) in self.headers.iter().zip(&self.trees) {
-            let bits = L::test(&tree.branches, &ranks);
+            let bits = L::test(&tree.branches, ranks);
             let fails = usize::from(bits & 1 == 0);
             let side = &tree.sides[fails];
             let leaf = L::reached((bits >> header.first_branches[fails]) as u32, &side.conditions);

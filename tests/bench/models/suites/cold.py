@@ -4,7 +4,7 @@ import pathlib
 
 import functions
 
-# What S3 gives to a connection, in MB/s, by its guide to performance ("85-90").
+# In MB/s, for a connection: AWS's guide to S3's performance recommends one for each 85 to 90 that are wanted.
 OF_S3 = 90
 
 
