@@ -1,7 +1,7 @@
 //! A model as it is published: a manifest and the file that it names, and a bundle of both for functions to start from.
 //!
-//! A bundle is what one request fetches: the length of the manifest (u64, little-endian), the manifest, and the model in the packed form of
-//! the builds that read this bundle, which has a checksum of its own.
+//! A bundle is all that a start fetches, in one object: the length of the manifest (u64, little-endian), the manifest, and the model in the
+//! packed form of the builds that read this bundle, which has a checksum of its own.
 
 use bytes::Bytes;
 

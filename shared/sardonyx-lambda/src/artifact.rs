@@ -8,7 +8,7 @@ use crate::telemetry::chain;
 /// Fetches the model of a function, and reads from the feature store what the first request would have to wait for; what fails there is tried
 /// again by that request, and told to its caller.
 ///
-/// One request fetches all that is in the file `bundle`. Where it is not there, the version was published for other builds: then it is the
+/// The file `bundle` has all of it. Where it is not there, the version was published for other builds: then it is the
 /// manifest and the file that it names.
 ///
 /// # Errors
