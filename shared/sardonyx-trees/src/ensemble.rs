@@ -247,15 +247,16 @@ impl<T: Scalar> Ensemble<T> {
                 }
             }
         }
+        let only_target = self.only_target();
         let mut keys = Vec::new();
         let rest_scores = scores[grouped * self.targets..].chunks_exact_mut(self.targets);
         for (row, scores) in rest.chunks_exact(width).zip(rest_scores) {
             self.encoder.encode_row(row, &mut keys);
-            if let [score] = scores {
+            if let Some(target) = only_target {
                 let mut sum = T::ZERO;
                 self.nodes
                     .walk_row(&self.trees, self.is_deep, &keys, |_, leaf| sum += T::from_bits(leaf));
-                score.value = sum;
+                scores[target].value = sum;
             } else {
                 let give = |tree: &Tree, leaf| scores[tree.target as usize].value += T::from_bits(leaf);
                 self.nodes.walk_row(&self.trees, self.is_deep, &keys, give);
