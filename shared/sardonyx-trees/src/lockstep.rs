@@ -10,7 +10,7 @@ use super::scalar::Key;
 /// How many walks go on at the same time, so that the memory accesses of one hide those of the others.
 pub(super) const LANES: usize = 16;
 
-/// Trees up to this depth are walked to the end without asking whether all walks have arrived.
+/// So many steps are walked without asking whether all walks have arrived; in trees of this depth, that is to the end.
 pub(super) const UNCHECKED_DEPTH: u32 = 8;
 
 /// From this depth on, in the mean of the trees, the walks of a row wait so long for the longest that they had better not.
@@ -170,13 +170,12 @@ fn walk<K: Key, L: Link, const N: usize>(
     value: impl Fn(usize, usize) -> K,
 ) -> [K; N] {
     let step = |lane: usize, at: usize| step(nodes, at, |column| value(lane, column));
-    if depth <= UNCHECKED_DEPTH {
-        for _ in 0..depth {
-            for (lane, at) in at.iter_mut().enumerate() {
-                *at = step(lane, *at);
-            }
+    for _ in 0..depth.min(UNCHECKED_DEPTH) {
+        for (lane, at) in at.iter_mut().enumerate() {
+            *at = step(lane, *at);
         }
-    } else {
+    }
+    if depth > UNCHECKED_DEPTH {
         // Whether any walk still moves is asked at every other step: asking takes as long as a quarter of a step.
         loop {
             for (lane, at) in at.iter_mut().enumerate() {
