@@ -37,6 +37,14 @@ pub(super) struct Node<K, L> {
     pub(super) link: L,
 }
 
+impl<K, L: Link> Node<K, L> {
+    /// The first of the two nodes that this one, which is at `at`, leads to; nothing for a leaf.
+    #[inline(always)]
+    pub(super) fn pair(&self, at: usize) -> Option<usize> {
+        (self.link.column() != 0).then(|| at.wrapping_add_signed(self.link.delta()))
+    }
+}
+
 /// The column that a branch tests, and the distance to the pair of nodes that it leads to.
 pub(super) trait Link: Copy + std::fmt::Debug + Send + Sync + 'static {
     fn column(self) -> usize;

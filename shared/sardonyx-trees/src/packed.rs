@@ -330,8 +330,7 @@ fn height<K: Key, L: Link>(nodes: &[Node<K, L>], heights: &mut Vec<u32>) -> u32 
     heights.clear();
     heights.resize(nodes.len(), 0);
     for (at, node) in nodes.iter().enumerate().rev() {
-        if node.link.column() != 0 {
-            let pair = at.wrapping_add_signed(node.link.delta());
+        if let Some(pair) = node.pair(at) {
             heights[at] = heights[pair].max(heights[pair + 1]) + 1;
         }
     }

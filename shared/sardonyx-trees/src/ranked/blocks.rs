@@ -4,6 +4,7 @@
 //! further blocks, the one is taken whose conditions hold. All trees take their first step, then those that have not arrived their
 //! next: the steps do not wait for each other, so that the blocks of many trees are on their way from memory at the same time.
 
+use super::compile::{branches_from, nodes_of_trees};
 use super::lanes::Lanes;
 use super::quantise::Quantiser;
 use super::row::{COLUMNS, RowKernel, Sums};
@@ -64,10 +65,11 @@ impl<T: Scalar> Blocks<T> {
                 blocks: Vec::with_capacity(nodes / 8 + ensemble.trees.len()),
                 weights: Vec::with_capacity(nodes / 2 + ensemble.trees.len()),
             },
-            places: Vec::new(),
+            branches: Vec::new(),
+            exits: Vec::new(),
             roots: Vec::new(),
         };
-        for (tree, range) in ensemble.trees.iter().zip(super::compile::nodes_of_trees(ensemble)) {
+        for (tree, range) in ensemble.trees.iter().zip(nodes_of_trees(ensemble)) {
             with_nodes!(&ensemble.nodes, nodes => cutter.add(&nodes[range], tree.target))?;
         }
         Some(cutter.made)
@@ -123,19 +125,12 @@ impl<T: Scalar> RowKernel<T> for Blocks<T> {
 struct Cutter<'a, T: Scalar> {
     quantiser: &'a Quantiser<T>,
     made: Blocks<T>,
-    /// Of a tree, by node.
-    places: Vec<Place>,
-    /// The nodes that its blocks begin with.
+    /// How many branches of a tree there are from each node on.
+    branches: Vec<usize>,
+    /// Each node as an exit; [`NONE`] while no exit leads to it.
+    exits: Vec<u16>,
+    /// The nodes that the blocks of a tree begin with.
     roots: Vec<usize>,
-}
-
-/// What is known of a node.
-#[derive(Clone, Copy)]
-struct Place {
-    /// How many branches there are from it on.
-    branches: u32,
-    /// As an exit; [`NONE`] while no exit leads to it.
-    exit: u16,
 }
 
 /// There are fewer blocks and leaves of a tree.
@@ -149,7 +144,8 @@ impl<T: Scalar> Cutter<'_, T> {
             first_block: u32::try_from(self.made.blocks.len()).ok()?,
             first_weight: u32::try_from(self.made.weights.len()).ok()?,
         });
-        self.look_at(nodes)?;
+        self.branches = branches_from(nodes);
+        self.number_leaves(nodes)?;
         self.roots.clear();
         self.roots.push(0);
         let mut done = 0;
@@ -161,18 +157,13 @@ impl<T: Scalar> Cutter<'_, T> {
         Some(())
     }
 
-    /// Numbers the leaves and counts branches; those on several ways are counted for each.
-    fn look_at<L: Link>(&mut self, nodes: &[Node<T::Key, L>]) -> Option<()> {
-        self.places.clear();
-        let (branches, exit) = (0, NONE);
-        self.places.resize(nodes.len(), Place { branches, exit });
+    fn number_leaves<L: Link>(&mut self, nodes: &[Node<T::Key, L>]) -> Option<()> {
+        self.exits.clear();
+        self.exits.resize(nodes.len(), NONE);
         let mut leaves = 0;
-        for (at, node) in nodes.iter().enumerate().rev() {
-            if let Some(pair) = pair(nodes, at) {
-                let [yes, no] = [pair, pair + 1].map(|side| self.places[side].branches);
-                self.places[at].branches = yes.saturating_add(no).saturating_add(1);
-            } else {
-                self.places[at].exit = LEAF | leaves;
+        for (at, node) in nodes.iter().enumerate() {
+            if node.pair(at).is_none() {
+                self.exits[at] = LEAF | leaves;
                 self.made.weights.push(T::from_bits(node.key));
                 leaves = leaves.checked_add(1).filter(|count| LEAF | count < NONE)?;
             }
@@ -190,7 +181,7 @@ impl<T: Scalar> Cutter<'_, T> {
             exits: [LEAF; EXITS],
         };
         // Where each exit leads to, and how many branches there are from there on.
-        let (mut ends, mut below) = ([root; EXITS], [self.places[root].branches; EXITS]);
+        let (mut ends, mut below) = ([root; EXITS], [self.branches[root]; EXITS]);
         let mut exits = 1;
         for branch in 0..BRANCHES {
             let mut largest = 0;
@@ -200,7 +191,7 @@ impl<T: Scalar> Cutter<'_, T> {
                 }
             }
             let at = ends[largest];
-            let Some(pair) = pair(nodes, at) else { break };
+            let Some(pair) = nodes[at].pair(at) else { break };
             let column = nodes[at].link.column();
             block.columns[branch] = u8::try_from(column).ok()?;
             block.limits[branch] = self.quantiser.rank(column, nodes[at].key)?;
@@ -209,12 +200,12 @@ impl<T: Scalar> Cutter<'_, T> {
             block.holding[exits] = block.holding[largest];
             block.holding[largest] |= 1 << branch;
             for (exit, end) in [(largest, pair), (exits, pair + 1)] {
-                (ends[exit], below[exit]) = (end, self.places[end].branches);
+                (ends[exit], below[exit]) = (end, self.branches[end]);
             }
             exits += 1;
         }
         for (exit, end) in block.exits.iter_mut().zip(&ends[..exits]) {
-            let place = &mut self.places[*end].exit;
+            let place = &mut self.exits[*end];
             if *place == NONE {
                 *place = u16::try_from(self.roots.len()).ok().filter(|block| *block < LEAF)?;
                 self.roots.push(*end);
@@ -235,10 +226,4 @@ pub(super) fn exit(block: &Block, ranks: &[u8; COLUMNS]) -> usize {
     exits
         .position(|(above, holding)| bits & *above == *holding)
         .unwrap_or(0)
-}
-
-/// The first of the two nodes below a branch; nothing for a leaf.
-fn pair<K, L: Link>(nodes: &[Node<K, L>], at: usize) -> Option<usize> {
-    let link = nodes[at].link;
-    (link.column() != 0).then(|| at.wrapping_add_signed(link.delta()))
 }

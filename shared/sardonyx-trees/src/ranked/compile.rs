@@ -109,6 +109,18 @@ pub(super) fn nodes_of_trees<T: Scalar>(ensemble: &Ensemble<T>) -> impl Iterator
     starts.zip(ends).map(|(start, end)| start..end)
 }
 
+/// How many branches of a tree there are from each node on; those on several ways are counted for each.
+pub(super) fn branches_from<K, L: Link>(nodes: &[Node<K, L>]) -> Vec<usize> {
+    let mut branches = vec![0_usize; nodes.len()];
+    // Pairs lie behind the nodes that lead to them.
+    for (at, node) in nodes.iter().enumerate().rev() {
+        if let Some(pair) = node.pair(at) {
+            branches[at] = branches[pair].saturating_add(branches[pair + 1]).saturating_add(1);
+        }
+    }
+    branches
+}
+
 /// `None` where a tree does not fit the limits of a program, or is none that a layout has.
 pub(super) fn compile<T: Scalar>(
     ensemble: &Ensemble<T>,
@@ -226,7 +238,7 @@ impl<T: Scalar, L: Link> Compiler<'_, T, L> {
     ///
     /// `None` when different branches share a pair, as only a file that is made up has it.
     fn order(&mut self, root: usize) -> Option<Vec<Branch<T::Key>>> {
-        let sizes = self.sizes();
+        let sizes = branches_from(self.nodes);
         let mut order = Vec::with_capacity(self.nodes.len() / 2);
         let mut stack = Vec::with_capacity(self.nodes.len());
         stack.push((root, false));
@@ -253,26 +265,14 @@ impl<T: Scalar, L: Link> Compiler<'_, T, L> {
         Some(order)
     }
 
-    /// How many branches are below each node; those on several ways are counted for each.
-    fn sizes(&self) -> Vec<usize> {
-        let mut sizes = vec![0_usize; self.nodes.len()];
-        // Pairs lie behind the nodes that lead to them.
-        for at in (0..self.nodes.len()).rev() {
-            if let View::Branch(Branch { pair, .. }) = self.view(at) {
-                sizes[at] = sizes[pair].saturating_add(sizes[pair + 1]).saturating_add(1);
-            }
-        }
-        sizes
-    }
-
     fn view(&self, at: usize) -> View<T::Key> {
         let node = &self.nodes[at];
-        match node.link.column() {
-            0 => View::Leaf(node.key),
-            column => View::Branch(Branch {
-                column,
+        match node.pair(at) {
+            None => View::Leaf(node.key),
+            Some(pair) => View::Branch(Branch {
+                column: node.link.column(),
                 key: node.key,
-                pair: at.wrapping_add_signed(node.link.delta()),
+                pair,
             }),
         }
     }

@@ -150,14 +150,14 @@ impl<T: Scalar, L: Link> Reader<'_, T, L> {
     /// Adds the branch of a node, and gives the pair that it leads to; nothing for a leaf.
     fn branch(&mut self, at: usize) -> Option<Option<usize>> {
         let node = &self.nodes[at];
-        let column = node.link.column();
-        if column == 0 {
+        let Some(pair) = node.pair(at) else {
             return Some(None);
-        }
+        };
+        let column = node.link.column();
         *self.branches.columns.get_mut(self.count)? = u8::try_from(column).ok()?;
         self.branches.limits[self.count] = self.quantiser.rank(column, node.key)?;
         self.count += 1;
-        Some(Some(at.wrapping_add_signed(node.link.delta())))
+        Some(Some(pair))
     }
 
     fn side(&mut self, start: usize) -> Option<Side<T>> {
