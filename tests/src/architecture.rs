@@ -8,14 +8,15 @@ use serde_json::{Value as Json, json};
 use crate::models::repository;
 
 /// Each foreign world, by the beginnings of its crates' names, and the only crates that may know it. Protobuf is the form of ONNX files
-/// and of Feast's registry. The benchmarks take items as the AWS SDK gives them, and their peers are functions without Sardonyx's adapters.
-const FOREIGN_WORLDS: [(&[&str], &[&str]); 6] = [
+/// and of Feast's registry; of tract, what computes with open dimensions is a crate of its own. The benchmarks take items as the AWS SDK gives them, and their peers are functions without Sardonyx's adapters.
+const FOREIGN_WORLDS: [(&[&str], &[&str]); 7] = [
     (
         &["aws-", "aws_sdk"],
         &["sardonyx-aws", "sardonyx-bench", "sardonyx-bench-peers"],
     ),
-    (&["tract"], &["sardonyx-onnx"]),
-    (&["prost"], &["sardonyx-onnx", "sardonyx-cli"]),
+    (&["tract-data"], &["sardonyx-onnx"]),
+    (&["tract"], &["sardonyx-tract"]),
+    (&["prost"], &["sardonyx-onnx", "sardonyx-tract", "sardonyx-cli"]),
     (&["serde-saphyr"], &["sardonyx-cli"]),
     (&["parquet", "arrow", "csv"], &["sardonyx-ingest"]),
     (
@@ -25,17 +26,24 @@ const FOREIGN_WORLDS: [(&[&str], &[&str]); 6] = [
 ];
 
 /// What each crate may depend on within the workspace.
-const INTERNAL: [(&str, &[&str]); 10] = [
+const INTERNAL: [(&str, &[&str]); 11] = [
     ("sardonyx-allocator", &[]),
     ("sardonyx-core", &[]),
     ("sardonyx-aws", &["sardonyx-core"]),
     ("sardonyx-ingest", &["sardonyx-core"]),
     ("sardonyx-onnx", &["sardonyx-core", "sardonyx-trees"]),
+    ("sardonyx-tract", &["sardonyx-core", "sardonyx-onnx"]),
     ("sardonyx-lambda", &["sardonyx-allocator", "sardonyx-core"]),
     ("sardonyx-trees", &[]),
     (
         "sardonyx-cli",
-        &["sardonyx-core", "sardonyx-aws", "sardonyx-ingest", "sardonyx-onnx"],
+        &[
+            "sardonyx-core",
+            "sardonyx-aws",
+            "sardonyx-ingest",
+            "sardonyx-onnx",
+            "sardonyx-tract",
+        ],
     ),
     (
         "sardonyx-bench",
@@ -45,6 +53,7 @@ const INTERNAL: [(&str, &[&str]); 10] = [
             "sardonyx-aws",
             "sardonyx-ingest",
             "sardonyx-onnx",
+            "sardonyx-tract",
         ],
     ),
     (
@@ -148,6 +157,7 @@ fn a_broken_rule_is_found() {
         ("sardonyx-cli", "parquet"),
         ("sardonyx-ingest", "sardonyx-aws"),
         ("fraud-detection", "tract-onnx"),
+        ("sardonyx-onnx", "tract-onnx"),
         ("fraud-detection", "aws-sdk-dynamodb"),
         ("sardonyx-new", "serde"),
     ] {

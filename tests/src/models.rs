@@ -18,7 +18,7 @@ use sardonyx_core::rank::{CatalogueBuilder, Ranker};
 use sardonyx_core::testing::{InMemoryCatalogueStore, InMemoryOnlineStore, InMemoryResultStore, offers};
 use sardonyx_core::value::FeatureValue;
 use sardonyx_lambda::{Config, Service};
-use sardonyx_onnx::OnnxModel;
+use sardonyx_onnx::{LOADER, OnnxModel};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value as Json};
 
@@ -124,7 +124,7 @@ pub(crate) fn in_memory_function<U: UseCase>(
 ) -> InMemoryFunction<U> {
     let folder = format!("functions/{}", manifest.name);
     let artifact = std::fs::read(repository(&format!("{folder}/model/{}", manifest.artifact.file))).expect("is there");
-    let model = OnnxModel::load(&manifest, &ModelFile::named(artifact)).expect("loads");
+    let model = LOADER.load(&manifest, &ModelFile::named(artifact)).expect("loads");
     let store = Arc::new(InMemoryOnlineStore::default());
     for view in &manifest.feature_views {
         let rows = read_json_lines(&format!("{folder}/samples/{}.jsonl", view.name));

@@ -8,7 +8,7 @@ use sardonyx_aws::AwsClients;
 use sardonyx_core::ports::ResultStore;
 use sardonyx_core::rank::{CurrentCatalogue, Ranker};
 use sardonyx_lambda::{Config, Service, StartError, fetch_artifact, now_ms};
-use sardonyx_onnx::{BUNDLE, OnnxModel};
+use sardonyx_onnx::{BUNDLE, LOADER};
 
 fn main() -> ExitCode {
     sardonyx_lambda::run(start)
@@ -19,7 +19,7 @@ async fn start(config: Config) -> Result<Service<Ranker<OfferRanking>>, StartErr
     let features = aws.online_store(&config.feature_table);
     let models = aws.model_store(&config.artifact_bucket);
     let artifact = fetch_artifact(&config, &models, &features, BUNDLE).await?;
-    let model = OnnxModel::load(&artifact.manifest, &artifact.file)?;
+    let model = LOADER.load(&artifact.manifest, &artifact.file)?;
     let score = OfferRanking::new(&artifact.manifest)?;
     let catalogues = Arc::new(aws.catalogue_store(&config.artifact_bucket));
     let refresh_interval = config.catalogue_refresh_interval;

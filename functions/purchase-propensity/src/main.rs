@@ -8,7 +8,7 @@ use sardonyx_aws::AwsClients;
 use sardonyx_core::ports::ResultStore;
 use sardonyx_core::predict::Predictor;
 use sardonyx_lambda::{Config, Service, StartError, fetch_artifact};
-use sardonyx_onnx::{BUNDLE, OnnxModel};
+use sardonyx_onnx::{BUNDLE, LOADER};
 
 fn main() -> ExitCode {
     sardonyx_lambda::run(start)
@@ -19,7 +19,7 @@ async fn start(config: Config) -> Result<Service<Predictor<PurchasePropensity>>,
     let features = aws.online_store(&config.feature_table);
     let models = aws.model_store(&config.artifact_bucket);
     let artifact = fetch_artifact(&config, &models, &features, BUNDLE).await?;
-    let model = OnnxModel::load(&artifact.manifest, &artifact.file)?;
+    let model = LOADER.load(&artifact.manifest, &artifact.file)?;
     let postprocess = PurchasePropensity::new(&artifact.manifest)?;
     let results = config
         .result_table

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sardonyx_core::open_inference::{InferRequest, InferResponse};
 use sardonyx_core::ports::Model;
-use sardonyx_onnx::OnnxModel;
+use sardonyx_tract::LOADER;
 use serde_json::Value as Json;
 
 use crate::{CommandError, read_file};
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &InferArgs) -> Result<String, CommandError> {
 
 fn infer(name: &str, model: &[u8], request: &[u8]) -> Result<InferResponse, CommandError> {
     let request = InferRequest::from_json(request).map_err(|error| error.public_message())?;
-    let model = OnnxModel::from_bytes(model)?;
+    let model = LOADER.from_bytes(model)?;
     let tensors = request
         .tensors(model.inputs())
         .map_err(|error| error.public_message())?;

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sardonyx_core::hashed::Hashed;
+use sardonyx_tract::LOADER;
 use serde_json::json;
 
 use crate::{CommandError, read_file};
@@ -17,7 +18,7 @@ pub(crate) struct PackArgs {
 
 /// Packs an ONNX file that can be run here; what comes out answers like it to the bit. What is said is the `artifact` of its manifest.
 pub(crate) fn run(args: &PackArgs) -> Result<String, CommandError> {
-    let packed = sardonyx_onnx::pack(&read_file(&args.model)?)?;
+    let packed = LOADER.pack(&read_file(&args.model)?)?;
     std::fs::write(&args.output, &packed).map_err(|error| format!("{}: {error}", args.output.display()))?;
     let artifact = json!({"artifact": artifact(&args.output, &Hashed::new(packed))});
     Ok(serde_json::to_string_pretty(&artifact)?)
@@ -36,7 +37,6 @@ mod tests {
     use super::*;
     use sardonyx_core::artifact::ModelFile;
     use sardonyx_core::manifest::Manifest;
-    use sardonyx_onnx::OnnxModel;
     use serde_json::Value as Json;
 
     #[test]
@@ -55,7 +55,7 @@ mod tests {
         let mut manifest: Json = serde_json::from_slice(&manifest).expect("is JSON");
         manifest["artifact"] = said["artifact"].clone();
         let manifest = Manifest::from_json(manifest.to_string().as_bytes()).expect("is valid");
-        assert!(OnnxModel::load(&manifest, &ModelFile::named(packed)).is_ok());
+        assert!(LOADER.load(&manifest, &ModelFile::named(packed)).is_ok());
     }
 
     #[test]

@@ -6,7 +6,8 @@ use sardonyx_aws::AwsClients;
 use sardonyx_core::artifact::{MANIFEST_FILE, ModelArtifact, ModelFile, bundle, find_bundle};
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{ModelStore, Published, StoreError};
-use sardonyx_onnx::{BUNDLE, OnnxModel, PackError, pack};
+use sardonyx_onnx::{BUNDLE, PackError};
+use sardonyx_tract::LOADER;
 
 use crate::{CommandError, read_file};
 
@@ -24,7 +25,7 @@ pub(crate) async fn run(args: &PublishArgs) -> Result<String, CommandError> {
     let manifest_json = Bytes::from(read_file(&args.model_dir.join(MANIFEST_FILE))?);
     let manifest = Manifest::from_json(&manifest_json)?;
     let file = Bytes::from(read_file(&args.model_dir.join(&manifest.artifact.file))?);
-    OnnxModel::load(&manifest, &ModelFile::named(file.clone()))?;
+    LOADER.load(&manifest, &ModelFile::named(file.clone()))?;
     let packed = packed(&manifest, &file);
 
     let store = AwsClients::from_env().await?.model_store(&args.bucket);
@@ -44,11 +45,11 @@ pub(crate) async fn run(args: &PublishArgs) -> Result<String, CommandError> {
 
 /// The model in its packed form, which loads.
 fn packed(manifest: &Manifest, file: &Bytes) -> Result<Bytes, CommandError> {
-    let packed = match pack(file) {
+    let packed = match LOADER.pack(file) {
         Err(PackError::Packed) => file.clone(),
         packed => packed?.into(),
     };
-    OnnxModel::load(manifest, &ModelFile::Packed(packed.clone()))?;
+    LOADER.load(manifest, &ModelFile::Packed(packed.clone()))?;
     Ok(packed)
 }
 
@@ -84,7 +85,7 @@ async fn publish(
 async fn loads(store: &dyn ModelStore, manifest: &Manifest) -> bool {
     let artifact = find_bundle(store, &manifest.name, &manifest.version, BUNDLE).await;
     let is_ours =
-        |artifact: &ModelArtifact| artifact.manifest == *manifest && OnnxModel::load(manifest, &artifact.file).is_ok();
+        |artifact: &ModelArtifact| artifact.manifest == *manifest && LOADER.load(manifest, &artifact.file).is_ok();
     artifact.ok().flatten().is_some_and(|artifact| is_ours(&artifact))
 }
 

@@ -1,18 +1,16 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use sardonyx_core::artifact::ModelFile;
-use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{Model, ModelError};
 use sardonyx_core::tensor::{Tensor, TensorSpec};
 use serde_json::Value as Json;
 
 use crate::error::LoadError;
+use crate::fallback::Fallback;
 use crate::graph::{Graph, InputDeclaration, OutputDeclaration};
 use crate::inputs::Inputs;
 use crate::plan::Plan;
-use crate::{agreement, golden};
 
-/// A model from an ONNX file, or from what [`pack`](crate::pack) made of one.
+/// A model from an ONNX file, or from what [`Loader::pack`](crate::Loader::pack) made of one.
 pub struct OnnxModel {
     inputs: Inputs,
     plan: Plan,
@@ -21,53 +19,21 @@ pub struct OnnxModel {
 }
 
 impl OnnxModel {
-    /// Loads an ONNX file by what its graph declares. The first dimension of an input is the batch, unless it is fixed.
-    ///
-    /// # Errors
-    /// [`LoadError::Corrupt`], [`LoadError::Unsupported`] and [`LoadError::Compile`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LoadError> {
-        let model = "the model";
-        let graph = Graph::decode(model, bytes)?;
-        let (inputs, outputs) = (graph.inputs.clone(), graph.outputs.clone());
-        Self::compile(model, graph, &inputs, &outputs)
-    }
-
-    /// Loads the file of a manifest: checks that it is the very one, or for one from a bundle its checksum, that the graph is as the
-    /// manifest says, and that the golden rows come out right, in one batch and alone.
-    ///
-    /// The inputs and outputs are the manifest's, in its order.
-    ///
-    /// # Errors
-    /// Every [`LoadError`]; they name the model and its version.
-    pub fn load(manifest: &Manifest, file: &ModelFile) -> Result<Self, LoadError> {
-        let name = format!("{} version {}", manifest.name, manifest.version);
-        let bytes = agreement::check_file(&name, manifest, file)?;
-        let graph = Graph::decode(&name, bytes)?;
-        let inputs = agreement::inputs(&name, manifest, &graph)?;
-        let outputs = agreement::outputs(&name, manifest, &graph)?;
-        let model = Self::compile(&name, graph, &inputs, &outputs)?;
-        agreement::check_outputs(&name, manifest, &model)?;
-        golden::check(&name, manifest, &model)?;
-        Ok(model)
-    }
-
-    fn compile(
+    /// Compiles a graph for inputs and outputs in the given order; outputs may be left out.
+    pub(crate) fn compile(
         model: &str,
         graph: Graph<'_>,
         inputs: &[InputDeclaration],
         outputs: &[OutputDeclaration],
+        fallback: Option<&dyn Fallback>,
     ) -> Result<Self, LoadError> {
-        let plan = Plan::compile(graph.source, inputs, outputs).map_err(|error| LoadError::Compile {
+        let plan = Plan::compile(graph.source, inputs, outputs, fallback);
+        let plan = plan.map_err(|error| LoadError::Compile {
             model: model.to_owned(),
             source: error.into(),
         })?;
-        let swallowing = if plan.is_tracts() {
-            graph.swallowing
-        } else {
-            HashSet::new()
-        };
         Ok(Self {
-            inputs: Inputs::new(plan.inputs().to_vec(), &swallowing),
+            inputs: Inputs::new(plan.inputs.clone(), &plan.swallowing),
             plan,
             classes: graph.classes,
             vocabularies: graph.vocabularies,
@@ -96,7 +62,7 @@ impl Model for OnnxModel {
     }
 
     fn outputs(&self) -> &[TensorSpec] {
-        self.plan.outputs()
+        &self.plan.outputs
     }
 
     fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {

@@ -5,7 +5,8 @@ use sardonyx_core::hashed::Hashed;
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{Model, ModelError};
 use sardonyx_core::tensor::{Tensor, TensorData};
-use sardonyx_onnx::{LoadError, OnnxModel};
+use sardonyx_onnx::LoadError;
+use sardonyx_tract::LOADER;
 use serde_json::{Value as Json, json};
 
 fn fixture(name: &str) -> Hashed {
@@ -17,7 +18,7 @@ fn fixture(name: &str) -> Hashed {
 fn manifest(artifact: &Hashed, change: impl FnOnce(&mut Json)) -> Manifest {
     let feature =
         |index: usize| json!({"name": format!("f{index}"), "source": "request", "type": "float64", "missing": "nan"});
-    let model = OnnxModel::from_bytes(artifact.bytes()).expect("the fixture loads");
+    let model = LOADER.from_bytes(artifact.bytes()).expect("the fixture loads");
     let zeros = Tensor::new(vec![1, 5], TensorData::Fp32(vec![0.0; 5])).expect("fits");
     let outputs = model.infer(vec![zeros]).expect("runs");
     let probabilities = [outputs[1].data().number(0), outputs[1].data().number(1)];
@@ -43,7 +44,7 @@ fn manifest(artifact: &Hashed, change: impl FnOnce(&mut Json)) -> Manifest {
 
 fn load_error(change: impl FnOnce(&mut Json)) -> LoadError {
     let artifact = fixture("random-forest-binary");
-    match OnnxModel::load(&manifest(&artifact, change), &ModelFile::Named(artifact.clone())) {
+    match LOADER.load(&manifest(&artifact, change), &ModelFile::Named(artifact.clone())) {
         Ok(_) => panic!("was loaded"),
         Err(error) => error,
     }
@@ -52,13 +53,17 @@ fn load_error(change: impl FnOnce(&mut Json)) -> LoadError {
 #[test]
 fn a_manifest_that_agrees_loads() {
     let artifact = fixture("random-forest-binary");
-    let model = OnnxModel::load(&manifest(&artifact, |_| {}), &ModelFile::Named(artifact.clone())).expect("loads");
+    let model = LOADER
+        .load(&manifest(&artifact, |_| {}), &ModelFile::Named(artifact.clone()))
+        .expect("loads");
     assert_eq!(model.outputs()[1].shape, Some(vec![None, Some(2)]));
     // With the outputs in the manifest's order, or without some of them.
     let swapped = manifest(&artifact, |json| {
         json["outputs"].as_array_mut().expect("a list").reverse()
     });
-    let model = OnnxModel::load(&swapped, &ModelFile::Named(artifact.clone())).expect("loads");
+    let model = LOADER
+        .load(&swapped, &ModelFile::Named(artifact.clone()))
+        .expect("loads");
     assert_eq!(model.outputs()[0].name, "probabilities");
     let fewer = manifest(&artifact, |json| {
         json["outputs"].as_array_mut().expect("a list").remove(0);
@@ -68,7 +73,8 @@ fn a_manifest_that_agrees_loads() {
             .remove("label");
     });
     assert_eq!(
-        OnnxModel::load(&fewer, &ModelFile::Named(artifact.clone()))
+        LOADER
+            .load(&fewer, &ModelFile::Named(artifact.clone()))
             .expect("loads")
             .outputs()
             .len(),
@@ -93,9 +99,9 @@ fn an_artifact_that_is_not_the_manifests_is_corrupt() {
 #[test]
 fn a_packed_file_is_checked_by_its_own_sum_and_against_the_manifest() {
     let artifact = fixture("random-forest-binary");
-    let packed = sardonyx_onnx::pack(artifact.bytes()).expect("packs");
+    let packed = LOADER.pack(artifact.bytes()).expect("packs");
     let load = |file: Vec<u8>, change: fn(&mut Json)| {
-        OnnxModel::load(&manifest(&artifact, change), &ModelFile::Packed(file.into()))
+        LOADER.load(&manifest(&artifact, change), &ModelFile::Packed(file.into()))
     };
     assert_eq!(load(packed.clone(), |_| {}).expect("loads").outputs().len(), 2);
     let error = |file, change| load(file, change).err().expect("is refused").to_string();
@@ -180,7 +186,7 @@ fn golden_rows_that_do_not_come_out_name_row_output_and_values() {
 #[test]
 fn bytes_that_are_no_model_are_corrupt() {
     for bytes in [&b""[..], b"not a model", &[0xff; 100], &[0; 64], b"\x08\x08"] {
-        let error = OnnxModel::from_bytes(bytes).err().expect("refused");
+        let error = LOADER.from_bytes(bytes).err().expect("refused");
         assert!(matches!(error, LoadError::Corrupt { .. }), "{error}");
     }
 }
@@ -197,7 +203,7 @@ fn a_file_that_is_cut_off_anywhere_is_refused() {
         let bytes = file.bytes();
         for length in (0..bytes.len()).step_by((bytes.len() / 200).max(1)) {
             assert!(
-                OnnxModel::from_bytes(&bytes[..length]).is_err(),
+                LOADER.from_bytes(&bytes[..length]).is_err(),
                 "{name} cut to {length} bytes"
             );
         }
@@ -206,7 +212,7 @@ fn a_file_that_is_cut_off_anywhere_is_refused() {
 
 #[test]
 fn inputs_that_do_not_fit_say_what_would() {
-    let model = OnnxModel::from_bytes(fixture("two-inputs").bytes()).expect("loads");
+    let model = LOADER.from_bytes(fixture("two-inputs").bytes()).expect("loads");
     let tensor = |rows: usize, columns: usize| {
         Tensor::new(vec![rows, columns], TensorData::Fp32(vec![0.0; rows * columns])).expect("fits")
     };

@@ -3,6 +3,7 @@
 //! Each measurement is a process of its own, as a cold start is. It begins with the library open and the file in memory, and ends with the first
 //! answer.
 
+use sardonyx_tract::LOADER;
 use std::fs;
 use std::io::Write;
 use std::process::Command;
@@ -50,7 +51,7 @@ pub(crate) fn measure(suite: &Suite, case: &Case, args: &Args) -> Result<Vec<Row
         .filter(|name| *name == BASELINE || name.contains(&args.subject))
         .collect();
     if subjects.contains(&PACKED) {
-        let packed = sardonyx_onnx::pack(&case::read(&suite.path(&case.model))?)?;
+        let packed = LOADER.pack(&case::read(&suite.path(&case.model))?)?;
         fs::write(suite.packed(case), packed)?;
     }
     let mut probes: Vec<Vec<Probe>> = subjects.iter().map(|_| vec![]).collect();

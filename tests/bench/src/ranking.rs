@@ -23,7 +23,7 @@ use sardonyx_core::tensor::Tensor;
 use sardonyx_core::testing::conformance::block_on;
 use sardonyx_core::testing::{InMemoryCatalogueStore, InMemoryOnlineStore, models, offers};
 use sardonyx_core::value::FeatureValue;
-use sardonyx_onnx::OnnxModel;
+use sardonyx_onnx::{LOADER, OnnxModel};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
@@ -116,7 +116,7 @@ impl Prepared {
     fn new(case: &Case, folder: &Path) -> Result<Self, BenchError> {
         let manifest = Manifest::from_json(&std::fs::read(case.model.join("manifest.json"))?)?;
         let artifact = std::fs::read(case.model.join(&manifest.artifact.file))?;
-        let model = Arc::new(OnnxModel::load(&manifest, &ModelFile::named(artifact))?);
+        let model = Arc::new(LOADER.load(&manifest, &ModelFile::named(artifact))?);
         let lines = BufReader::new(File::open(folder.join(&case.offers))?)
             .lines()
             .take(case.size);

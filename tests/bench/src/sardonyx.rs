@@ -3,6 +3,7 @@
 use sardonyx_core::ports::Model;
 use sardonyx_core::tensor::Tensor;
 use sardonyx_onnx::OnnxModel;
+use sardonyx_tract::LOADER;
 
 use crate::BenchError;
 use crate::answer::Answer;
@@ -20,7 +21,7 @@ impl Sardonyx {
     /// When the model cannot be loaded.
     pub(crate) fn load(bytes: &[u8]) -> Result<Self, BenchError> {
         Ok(Self {
-            model: OnnxModel::from_bytes(bytes)?,
+            model: LOADER.from_bytes(bytes)?,
             inputs: vec![],
             outputs: vec![],
         })

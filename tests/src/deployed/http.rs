@@ -5,7 +5,7 @@ use sardonyx_core::artifact::ModelFile;
 use sardonyx_core::ports::Model;
 use sardonyx_core::snapshots::upsert;
 use sardonyx_core::tensor::{Tensor, TensorData};
-use sardonyx_onnx::OnnxModel;
+use sardonyx_onnx::LOADER;
 use serde_json::{Value as Json, json};
 
 use crate::local_aws::LocalAws;
@@ -105,7 +105,7 @@ async fn raw_inference_gives_every_output_of_the_model() {
     for name in ["fraud-detection", "purchase-propensity"] {
         let manifest = manifest(name);
         let artifact = std::fs::read(repository(&format!("functions/{name}/model/model.onnx"))).expect("is there");
-        let model = OnnxModel::load(&manifest, &ModelFile::named(artifact)).expect("loads");
+        let model = LOADER.load(&manifest, &ModelFile::named(artifact)).expect("loads");
         let width = manifest.inputs[0].features.len();
         let mut values: Vec<f32> = (0..2 * width).map(|index| index as f32 / 7.0).collect();
         let mut data = json!(values);

@@ -3,14 +3,14 @@
 use half::f16;
 use sardonyx_core::ports::Model;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData, TensorSpec};
-use sardonyx_onnx::OnnxModel;
+use sardonyx_tract::LOADER;
 
 /// Inputs with more elements say nothing that smaller ones do not.
 const MOST_ELEMENTS: usize = 1 << 12;
 
 /// Loads a model, and when that goes well, asks it for one row and for three.
 pub fn load_and_infer(file: &[u8]) {
-    let Ok(model) = OnnxModel::from_bytes(file) else {
+    let Ok(model) = LOADER.from_bytes(file) else {
         return;
     };
     for rows in [1, 3] {

@@ -3,8 +3,8 @@
 use fastrand::Rng;
 use libfuzzer_sys::fuzzer_mutate;
 use prost::Message;
-use tract_onnx::pb::tensor_shape_proto::dimension::Value as Size;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, type_proto};
+use sardonyx_onnx::proto::tensor_shape_proto::dimension::Value as Size;
+use sardonyx_onnx::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, type_proto};
 
 use crate::header;
 

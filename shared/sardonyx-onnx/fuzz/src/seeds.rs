@@ -1,5 +1,6 @@
 //! Writes the seeds of the targets `protobuf` and `packed`: `seeds MODELS OUTPUT`, folders both.
 
+use sardonyx_tract::LOADER;
 use std::path::{Path, PathBuf};
 
 // The coverage counters that the compiler puts everywhere are libFuzzer's.
@@ -31,7 +32,7 @@ fn write(model: &Path, output: &Path) -> std::io::Result<()> {
     if bytes.len() < MOST_BYTES {
         std::fs::write(output.join("protobuf").join(name), &bytes)?;
         // A model that is refused is no seed.
-        if let Ok(file) = sardonyx_onnx::pack(&bytes) {
+        if let Ok(file) = LOADER.pack(&bytes) {
             std::fs::write(output.join("packed").join(name), file)?;
         }
     }

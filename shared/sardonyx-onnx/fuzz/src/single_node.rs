@@ -2,10 +2,10 @@
 
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use prost::Message;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
+use sardonyx_onnx::proto::attribute_proto::AttributeType;
+use sardonyx_onnx::proto::tensor_proto::DataType;
+use sardonyx_onnx::proto::tensor_shape_proto::{Dimension, dimension};
+use sardonyx_onnx::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto, type_proto,
 };

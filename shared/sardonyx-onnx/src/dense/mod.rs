@@ -18,7 +18,7 @@ use dots::Dots;
 
 /// `X W + b` in single precision, perhaps with a ReLU after it.
 #[derive(Clone, Debug)]
-pub(crate) struct Dense {
+pub struct Dense {
     features: usize,
     has_relu: bool,
     level: Level,

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use tract_onnx::pb::tensor_proto::DataLocation;
-use tract_onnx::pb::{GraphProto, TensorProto};
+use crate::proto::tensor_proto::DataLocation;
+use crate::proto::{GraphProto, TensorProto, datatype, width};
 
-use super::{Weights, limits, signature};
+use super::{Weights, limits};
 
 /// Says what is wrong with the graph of a model that imports the operator sets of these domains.
 pub(super) fn check(graph: &GraphProto, weights: &Weights<'_>, operator_sets: &[String]) -> Result<(), String> {
@@ -81,7 +81,7 @@ fn check_tensor(tensor: &TensorProto, raw_data: &[u8]) -> Result<(), String> {
     if tensor.data_location == Some(DataLocation::External as i32) {
         return problem("is in another file; save the model with its data inside".into());
     }
-    let Some(datatype) = signature::datatype(tensor.data_type) else {
+    let Some(datatype) = datatype(tensor.data_type) else {
         return problem(format!("has elements of the unknown type {}", tensor.data_type));
     };
     let elements = tensor.dims.iter().try_fold(1usize, |product, &dimension| {
@@ -93,10 +93,10 @@ fn check_tensor(tensor: &TensorProto, raw_data: &[u8]) -> Result<(), String> {
         return problem(format!("has the impossible shape {:?}", tensor.dims));
     };
     if raw_data.is_empty() {
-        // tract checks the typed lists itself.
+        // Whoever makes a tensor of a typed list checks it.
         return Ok(());
     }
-    let Some(width) = signature::width(datatype) else {
+    let Some(width) = width(datatype) else {
         return problem("holds strings as raw data".into());
     };
     if elements.checked_mul(width) != Some(raw_data.len()) {

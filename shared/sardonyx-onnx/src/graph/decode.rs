@@ -4,9 +4,9 @@
 //!
 //! <https://protobuf.dev/programming-guides/encoding/>, <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>
 
+use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint};
 use prost::{DecodeError, Message};
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
 use crate::trees::NodeMode;
 
@@ -30,7 +30,7 @@ const LARGE: usize = 1 << 16;
 
 /// The raw data of initializers that is not in their messages.
 #[derive(Debug, Default)]
-pub(crate) struct Weights<'a> {
+pub struct Weights<'a> {
     /// One for each initializer of the graph, in order; empty where it is in the message.
     raw: Vec<&'a [u8]>,
 }
@@ -47,12 +47,16 @@ impl<'a> Weights<'a> {
         }
     }
 
+    /// All of them, with the places of their initializers in the graph.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &'a [u8])> {
+        let raw = self.raw.iter().copied().enumerate();
+        raw.filter(|(_, raw)| !raw.is_empty())
+    }
+
     /// Puts all of them into their messages, for whoever has only those.
     pub(crate) fn restore(self, graph: &mut GraphProto) {
-        for (tensor, raw) in graph.initializer.iter_mut().zip(self.raw) {
-            if !raw.is_empty() {
-                tensor.raw_data = raw.to_vec();
-            }
+        for (index, raw) in self.iter() {
+            graph.initializer[index].raw_data = raw.to_vec();
         }
     }
 }

@@ -4,13 +4,12 @@
 
 use std::collections::HashMap;
 
+use crate::proto::tensor_shape_proto::{Dimension, dimension};
+use crate::proto::type_proto::{Tensor, Value};
+use crate::proto::{GraphProto, NodeProto, TensorShapeProto, TypeProto, ValueInfoProto};
 use serde_json::Value as Json;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::type_proto::{Tensor, Value};
-use tract_onnx::pb::{GraphProto, NodeProto, TensorShapeProto, TypeProto};
 
 use super::keys;
-use super::wire::LeftOut;
 use crate::operators::ML_DOMAIN;
 
 pub(super) fn is_dict_vectorizer(node: &NodeProto) -> bool {
@@ -31,28 +30,39 @@ pub(super) fn problem(graph: &GraphProto, node: &NodeProto) -> Option<String> {
 }
 
 /// Declares a tensor in the place of each dictionary.
-pub(super) fn declare(graph: &mut GraphProto, left_out: &LeftOut) {
+pub(super) fn declare(graph: &mut GraphProto) {
     for node in graph.node.iter().filter(|node| is_dict_vectorizer(node)) {
         let (Some(vocabulary), Some(name)) = (vocabulary(node), node.input.first()) else {
             continue;
         };
-        let inputs = graph.input.iter_mut();
-        for input in inputs.filter(|input| input.name == *name && left_out.value_type(name) != 0) {
+        for input in graph.input.iter_mut().filter(|input| input.name == *name) {
+            let elem_type = value_type(input);
+            if elem_type == 0 {
+                continue;
+            }
             let columns = dimension::Value::DimValue(vocabulary.len() as i64);
-            let dimensions = [None, Some(columns)].map(|value| Dimension {
-                value,
-                ..Default::default()
-            });
+            let dimensions = [None, Some(columns)].map(|value| Dimension { value });
             input.r#type = Some(TypeProto {
                 value: Some(Value::TensorType(Tensor {
-                    elem_type: left_out.value_type(name),
+                    elem_type,
                     shape: Some(TensorShapeProto {
                         dim: dimensions.to_vec(),
                     }),
                 })),
-                ..Default::default()
             });
         }
+    }
+}
+
+/// The element type of the values of an input that is a dictionary, 0 where it is none.
+fn value_type(input: &ValueInfoProto) -> i32 {
+    let value = |kind: Option<&TypeProto>| kind.and_then(|kind| kind.value.clone());
+    let Some(Value::MapType(map)) = value(input.r#type.as_ref()) else {
+        return 0;
+    };
+    match value(map.value_type.as_deref()) {
+        Some(Value::TensorType(tensor)) => tensor.elem_type,
+        _ => 0,
     }
 }
 

@@ -2,16 +2,15 @@
 //!
 //! A graph can always be written that takes forever; this is about files that are damaged, or made up.
 
-use tract_onnx::pb::tensor_shape_proto::dimension;
-use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
+use crate::proto::tensor_shape_proto::dimension;
+use crate::proto::{AttributeProto, GraphProto, NodeProto};
 
 use super::signature::tensor_type;
-use crate::operators::attribute;
 
 /// More elements than a model makes of a constant that fits into a function: half a gigabyte of floats.
 ///
 /// The fuzzers watch each comparison of each element, which makes a hang of what takes some seconds elsewhere.
-pub(crate) const MAX_ELEMENTS: f64 = (1 << if cfg!(fuzzing) { 24 } else { 27 }) as f64;
+pub const MAX_ELEMENTS: f64 = (1 << if cfg!(fuzzing) { 24 } else { 27 }) as f64;
 /// More than any window of a convolution or a pooling has elements, and than anything else that attributes count.
 const MAX_WINDOW: f64 = (1 << 20) as f64;
 /// More than is put around what a window goes over.
@@ -85,7 +84,7 @@ fn check_pooling(node: &NodeProto) -> Result<(), String> {
     if !matches!(node.op_type.as_str(), "AveragePool" | "LpPool" | "MaxPool") {
         return Ok(());
     }
-    let numbers = |name: &str| attribute(node, name).map_or(&[][..], |attribute| &attribute.ints);
+    let numbers = |name: &str| node.attribute(name).map_or(&[][..], |attribute| &attribute.ints);
     let (windows, pads) = (numbers("kernel_shape"), numbers("pads"));
     if pads
         .iter()

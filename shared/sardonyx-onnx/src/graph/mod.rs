@@ -1,34 +1,29 @@
-//! The protobuf of a model, checked and brought into a form that tract takes.
+//! The protobuf of a model, checked and brought into a form that is simpler to compile.
 
 mod check;
 mod decode;
 mod dictionaries;
 mod limits;
-mod nans;
 mod sequences;
 mod signature;
 mod support;
 mod versions;
-mod wire;
-mod wrong;
 mod zip_maps;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use prost::Message;
+use crate::proto::{ModelProto, NodeProto};
 use serde_json::Value as Json;
-use tract_onnx::pb::{ModelProto, NodeProto};
 
-pub(crate) use decode::Weights;
-pub(crate) use limits::MAX_ELEMENTS;
-pub(crate) use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration, datatype, width};
-use wire::LeftOut;
+pub use decode::Weights;
+pub use limits::MAX_ELEMENTS;
+pub use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration};
 
 use crate::error::LoadError;
-use crate::operators::attribute;
+use crate::fallback::Fallback;
 use crate::packed;
 
-/// A model that tract can parse.
+/// A model that can be compiled.
 pub(crate) struct Graph<'a> {
     pub(crate) source: Source<'a>,
     pub(crate) inputs: Vec<InputDeclaration>,
@@ -37,22 +32,21 @@ pub(crate) struct Graph<'a> {
     pub(crate) classes: HashMap<String, Vec<Json>>,
     /// For each input that was a dictionary, the key of each column.
     pub(crate) vocabularies: HashMap<String, Vec<Json>>,
-    /// The inputs in which a NaN would be swallowed, if tract runs the graph.
-    pub(crate) swallowing: HashSet<String>,
 }
 
 /// What a graph is compiled from.
-pub(crate) struct Source<'a> {
-    pub(crate) proto: ModelProto,
+pub struct Source<'a> {
+    /// The model; operators that only tell how inputs and outputs are to be read are out of it.
+    pub proto: ModelProto,
     /// What of the initializers is not in `proto`.
-    pub(crate) weights: Weights<'a>,
+    pub weights: Weights<'a>,
     /// The trees that attributes of a packed model point at.
     pub(crate) trees: &'a [u8],
 }
 
 impl<'a> Graph<'a> {
     /// Decodes and checks an ONNX file, or a packed one; `model` names it in errors.
-    pub(crate) fn decode(model: &str, bytes: &'a [u8]) -> Result<Self, LoadError> {
+    pub(crate) fn decode(model: &str, bytes: &'a [u8], fallback: Option<&dyn Fallback>) -> Result<Self, LoadError> {
         let corrupt = |problem: String| LoadError::Corrupt {
             model: model.to_owned(),
             problem,
@@ -66,14 +60,14 @@ impl<'a> Graph<'a> {
         } else {
             (bytes, &[][..])
         };
-        let (mut proto, weights, left_out) = decode(model, bytes)?;
+        let (mut proto, weights) = decode(model, bytes)?;
         let operator_sets: Vec<String> = proto.opset_import.iter().map(|set| set.domain.clone()).collect();
         let graph = proto
             .graph
             .as_mut()
             .ok_or_else(|| corrupt("it is not an ONNX file: there is no graph".into()))?;
         check::check(graph, &weights, &operator_sets).map_err(corrupt)?;
-        let mut unsupported = support::unsupported(graph, &left_out);
+        let mut unsupported = support::unsupported(graph, &proto.functions, fallback);
         unsupported.extend(versions::unknown(&proto.opset_import, graph));
         if !unsupported.is_empty() {
             return Err(LoadError::Unsupported {
@@ -84,7 +78,6 @@ impl<'a> Graph<'a> {
         let classes = zip_maps::find(graph);
         let vocabularies = dictionaries::replace(graph);
         sequences::replace(graph);
-        let swallowing = nans::unacceptable(graph);
         let inputs = signature::inputs(graph).map_err(corrupt)?;
         let outputs = signature::outputs(graph);
         Ok(Self {
@@ -93,31 +86,27 @@ impl<'a> Graph<'a> {
             outputs,
             classes,
             vocabularies,
-            swallowing,
         })
     }
 }
 
-/// The protobuf of an ONNX file, in which dictionaries are declared as the tensors that stand for them, its large weights, and what tract's
-/// messages leave out.
-pub(crate) fn decode<'a>(model: &str, bytes: &'a [u8]) -> Result<(ModelProto, Weights<'a>, LeftOut), LoadError> {
-    let corrupt = |error: prost::DecodeError| LoadError::Corrupt {
+/// The protobuf of an ONNX file, in which dictionaries are declared as the tensors that stand for them, and its large weights.
+pub(crate) fn decode<'a>(model: &str, bytes: &'a [u8]) -> Result<(ModelProto, Weights<'a>), LoadError> {
+    let (mut proto, weights) = decode::model(bytes).map_err(|error| LoadError::Corrupt {
         model: model.to_owned(),
         problem: "it is not an ONNX file".into(),
         source: Some(error.into()),
-    };
-    let (mut proto, weights) = decode::model(bytes).map_err(corrupt)?;
-    let left_out = LeftOut::decode(bytes).map_err(corrupt)?;
+    })?;
     if let Some(graph) = &mut proto.graph {
-        dictionaries::declare(graph, &left_out);
+        dictionaries::declare(graph);
     }
-    Ok((proto, weights, left_out))
+    Ok((proto, weights))
 }
 
 /// The list of keys that one of two attributes gives. `None` where none or both do.
 fn keys(node: &NodeProto, integers: &str, texts: &str) -> Option<Vec<Json>> {
-    let integers = attribute(node, integers).map_or(&[][..], |attribute| &attribute.ints);
-    let texts = attribute(node, texts).map_or(&[][..], |attribute| &attribute.strings);
+    let integers = node.attribute(integers).map_or(&[][..], |attribute| &attribute.ints);
+    let texts = node.attribute(texts).map_or(&[][..], |attribute| &attribute.strings);
     match (integers.is_empty(), texts.is_empty()) {
         (false, true) => Some(integers.iter().copied().map(Json::from).collect()),
         (true, false) => {

@@ -1,6 +1,6 @@
 //! Classifiers of several targets end in a sequence of tensors, one for each target. Here each of them is an output of its own.
 
-use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto};
+use crate::proto::{GraphProto, NodeProto, ValueInfoProto};
 
 pub(super) fn is_construction(node: &NodeProto) -> bool {
     matches!(node.domain.as_str(), "" | "ai.onnx") && node.op_type == "SequenceConstruct"

@@ -1,16 +1,17 @@
 //! The inputs and outputs that a graph declares.
 
+use crate::proto::tensor_shape_proto::dimension;
+use crate::proto::type_proto::Value;
+use crate::proto::{GraphProto, ValueInfoProto, datatype};
 use sardonyx_core::tensor::{Datatype, TensorSpec};
-use tract_onnx::pb::tensor_shape_proto::dimension;
-use tract_onnx::pb::type_proto::Value;
-use tract_onnx::pb::{GraphProto, ValueInfoProto};
 
 /// The name of the dimension that is the batch.
-pub(crate) const BATCH: &str = "batch";
+pub const BATCH: &str = "batch";
 
 /// A dimension of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Dimension {
+pub enum Dimension {
+    /// The same in each call.
     Fixed(usize),
     /// Chosen by each call; all dimensions of the same name must agree.
     Named(String),
@@ -18,20 +19,24 @@ pub(crate) enum Dimension {
 
 /// An input as the graph declares it.
 #[derive(Clone, Debug)]
-pub(crate) struct InputDeclaration {
-    pub(crate) name: String,
-    pub(crate) datatype: Datatype,
+pub struct InputDeclaration {
+    /// Its name.
+    pub name: String,
+    /// The type of its elements.
+    pub datatype: Datatype,
     /// `None` when not even the number of dimensions is declared.
-    pub(crate) shape: Option<Vec<Dimension>>,
+    pub shape: Option<Vec<Dimension>>,
 }
 
 /// An output as the graph declares it. What the compiled model says counts more.
 #[derive(Clone, Debug)]
-pub(crate) struct OutputDeclaration {
-    pub(crate) name: String,
+pub struct OutputDeclaration {
+    /// Its name.
+    pub name: String,
     /// `None` for sequences and maps.
-    pub(crate) datatype: Option<Datatype>,
-    pub(crate) shape: Option<Vec<Option<usize>>>,
+    pub datatype: Option<Datatype>,
+    /// The sizes of its dimensions, as far as they are fixed.
+    pub shape: Option<Vec<Option<usize>>>,
 }
 
 impl InputDeclaration {
@@ -107,41 +112,9 @@ fn input_dimension(input: &str, axis: usize, value: Option<&dimension::Value>) -
     }
 }
 
-pub(super) fn tensor_type(value: &ValueInfoProto) -> Option<&tract_onnx::pb::type_proto::Tensor> {
+pub(super) fn tensor_type(value: &ValueInfoProto) -> Option<&crate::proto::type_proto::Tensor> {
     match value.r#type.as_ref()?.value.as_ref()? {
         Value::TensorType(tensor) if tensor.elem_type != 0 => Some(tensor),
         _ => None,
     }
-}
-
-/// The datatype of a `TensorProto.DataType`.
-pub(crate) fn datatype(element_type: i32) -> Option<Datatype> {
-    use tract_onnx::pb::tensor_proto::DataType;
-    Some(match DataType::try_from(element_type).ok()? {
-        DataType::Bool => Datatype::Bool,
-        DataType::Uint8 => Datatype::Uint8,
-        DataType::Uint16 => Datatype::Uint16,
-        DataType::Uint32 => Datatype::Uint32,
-        DataType::Uint64 => Datatype::Uint64,
-        DataType::Int8 => Datatype::Int8,
-        DataType::Int16 => Datatype::Int16,
-        DataType::Int32 => Datatype::Int32,
-        DataType::Int64 => Datatype::Int64,
-        DataType::Float16 => Datatype::Fp16,
-        DataType::Float => Datatype::Fp32,
-        DataType::Double => Datatype::Fp64,
-        DataType::String => Datatype::Bytes,
-        _ => return None,
-    })
-}
-
-/// The bytes of an element; strings have no fixed number of them.
-pub(crate) fn width(datatype: Datatype) -> Option<usize> {
-    Some(match datatype {
-        Datatype::Bool | Datatype::Uint8 | Datatype::Int8 => 1,
-        Datatype::Uint16 | Datatype::Int16 | Datatype::Fp16 => 2,
-        Datatype::Uint32 | Datatype::Int32 | Datatype::Fp32 => 4,
-        Datatype::Uint64 | Datatype::Int64 | Datatype::Fp64 => 8,
-        Datatype::Bytes => return None,
-    })
 }

@@ -1,6 +1,6 @@
 //! The versions of operator sets that are known.
 
-use tract_onnx::pb::{GraphProto, NodeProto, OperatorSetIdProto};
+use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
 
 use super::support;
 use crate::error::UnsupportedOperator;

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
+use crate::proto::{GraphProto, NodeProto};
 use serde_json::Value as Json;
-use tract_onnx::pb::{GraphProto, NodeProto};
 
 use super::keys;
 use crate::operators::ML_DOMAIN;

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_data::internal::{TDim, TVec, ToDim};
 
 use super::operator::{Fact, Kernel, Operator};
 use crate::operators::Context;
@@ -16,12 +17,12 @@ use crate::operators::Context;
 #[derive(Debug)]
 struct ArrayFeatureExtractor;
 
-pub(super) fn parse(_context: &Context, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, _node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(ArrayFeatureExtractor))
 }
 
 impl Operator for ArrayFeatureExtractor {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let [x, positions] = inputs else {
             bail!("ArrayFeatureExtractor takes two inputs, not {}", inputs.len())
         };
@@ -39,13 +40,13 @@ impl Operator for ArrayFeatureExtractor {
         Ok(vec![Fact::new(x.datatype, shape)])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for ArrayFeatureExtractor {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let [x, positions] = inputs else {
             bail!("ArrayFeatureExtractor takes two inputs")
         };
@@ -61,7 +62,7 @@ impl Kernel for ArrayFeatureExtractor {
                     .filter(|position| *position < columns)
                     .ok_or_else(|| anyhow!("ArrayFeatureExtractor takes column {position}, but there are {columns}"))
             })
-            .collect::<TractResult<Vec<_>>>()?;
+            .collect::<Result<Vec<_>>>()?;
         let mut shape = x.shape()[..x.shape().len() - 1].to_vec();
         if shape.is_empty() {
             shape.push(1);

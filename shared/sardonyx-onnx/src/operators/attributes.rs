@@ -2,72 +2,51 @@
 
 use std::str::FromStr;
 
-use tract_onnx::pb::{AttributeProto, NodeProto};
-use tract_onnx::prelude::tract_itertools::Itertools;
-use tract_onnx::tract_hir::internal::*;
-
-use crate::operators::Context;
+use crate::proto::{NodeProto, TensorProto};
+use anyhow::Result;
+use sardonyx_core::tensor::{Tensor, TensorData};
 
 /// A text attribute that is one of a few names.
-pub(super) fn parse_or_default<T>(node: &NodeProto, name: &str) -> TractResult<T>
+pub(super) fn parse_or_default<T>(node: &NodeProto, name: &str) -> Result<T>
 where
     T: FromStr<Err = String> + Default,
 {
-    match node.get_attr_opt::<&str>(name)? {
+    match node.optional::<&str>(name)? {
         None => Ok(T::default()),
-        Some(text) => text.parse().or_else(|problem: String| node.bail_attr(name, &problem)),
+        Some(text) => text.parse().or_else(|problem: String| node.refuse(name, &problem)),
     }
 }
 
-/// The attribute of this name, whatever its type.
-pub(crate) fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
-    node.attribute.iter().find(|attribute| attribute.name == name)
+pub(super) fn integers(node: &NodeProto, name: &str) -> Result<Vec<i64>> {
+    Ok(node.optional::<&[i64]>(name)?.unwrap_or_default().to_vec())
 }
 
-pub(super) fn integers(node: &NodeProto, name: &str) -> TractResult<Vec<i64>> {
-    Ok(node.get_attr_opt_slice::<i64>(name)?.unwrap_or_default().to_vec())
+pub(super) fn texts(node: &NodeProto, name: &str) -> Result<Vec<String>> {
+    Ok(node.optional::<Vec<String>>(name)?.unwrap_or_default())
 }
 
-pub(super) fn texts(node: &NodeProto, name: &str) -> TractResult<Vec<String>> {
-    let texts = node
-        .get_attr_opt_tvec::<String>(name)
-        .with_context(|| format!("the attribute {name} of {}", node.op_type))?;
-    Ok(texts.map(|texts| texts.into_iter().collect_vec()).unwrap_or_default())
-}
-
-pub(super) fn floats(node: &NodeProto, name: &str) -> TractResult<Vec<f32>> {
-    Ok(node.get_attr_opt_slice::<f32>(name)?.unwrap_or_default().to_vec())
-}
-
-/// The version of this operator set that the model imports.
-pub(super) fn operator_set_version(context: &Context, domain: &str) -> i64 {
-    let mut sets = context.model.opset_import.iter();
-    sets.find(|set| set.domain == domain).map_or(1, |set| set.version)
+pub(super) fn floats(node: &NodeProto, name: &str) -> Result<Vec<f32>> {
+    Ok(node.optional::<&[f32]>(name)?.unwrap_or_default().to_vec())
 }
 
 /// Numbers that ONNX gives either as `name`, in single precision, or as `{name}_as_tensor`.
-pub(super) fn floats_or_tensor(context: &Context, node: &NodeProto, name: &str) -> TractResult<NumberList> {
+pub(super) fn floats_or_tensor(node: &NodeProto, name: &str) -> Result<NumberList> {
     let tensor_name = format!("{name}_as_tensor");
     let floats = floats(node, name)?;
     let tensor = node
-        .get_attr_opt::<&tract_onnx::pb::TensorProto>(&tensor_name)?
-        .map(|proto| context.load_tensor(proto))
+        .optional::<&TensorProto>(&tensor_name)?
+        .map(TensorProto::to_tensor)
         .transpose()?
-        .filter(|tensor| tensor.len() > 0);
+        .filter(|tensor| !tensor.data().is_empty());
     let Some(tensor) = tensor else {
         return Ok(NumberList::Single(floats));
     };
-    node.expect_attr(
+    node.expect(
         &tensor_name,
         floats.is_empty(),
         "to be alone: the list of floats is there too",
     )?;
-    let view = tensor.try_as_plain_ram()?;
-    match tensor.datum_type() {
-        DatumType::F32 => Ok(NumberList::Single(view.as_slice::<f32>()?.to_vec())),
-        DatumType::F64 => Ok(NumberList::Double(view.as_slice::<f64>()?.to_vec())),
-        other => node.bail_attr(&tensor_name, &format!("has elements of type {other:?}")),
-    }
+    NumberList::of_tensor(node, &tensor_name, tensor)
 }
 
 /// Numbers in the precision in which the model gives them.
@@ -78,6 +57,18 @@ pub(super) enum NumberList {
 }
 
 impl NumberList {
+    /// The elements of a tensor that is an attribute.
+    pub(super) fn of_tensor(node: &NodeProto, name: &str, tensor: Tensor) -> Result<Self> {
+        match tensor.into_data() {
+            TensorData::Fp32(values) => Ok(Self::Single(values)),
+            TensorData::Fp64(values) => Ok(Self::Double(values)),
+            other => node.refuse(
+                name,
+                format_args!("has elements of the type {}, not FP32 or FP64", other.datatype()),
+            ),
+        }
+    }
+
     pub(super) fn into_double(self) -> Vec<f64> {
         match self {
             Self::Single(values) => values.into_iter().map(f64::from).collect(),

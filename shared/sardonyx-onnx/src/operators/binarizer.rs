@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
 
 use super::operator::{Fact, Kernel, Operator, single};
 use super::rows::check_is_number;
@@ -21,25 +21,25 @@ struct Binarizer {
     threshold: f32,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    let threshold = node.get_attr_opt("threshold")?.unwrap_or(0.0);
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let threshold = node.optional("threshold")?.unwrap_or(0.0);
     Ok(Arc::new(Binarizer { threshold }))
 }
 
 impl Operator for Binarizer {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("Binarizer", inputs)?;
         check_is_number("Binarizer", input)?;
         Ok(vec![Fact::new(input.datatype, input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for Binarizer {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("Binarizer", inputs)?;
         let threshold = f64::from(self.threshold);
         let is_nan = match input.data() {

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::{integers, texts};
 use super::keys::{Duplicates, Keys};
@@ -30,11 +30,11 @@ struct CategoryMapper {
     text_of_integer: Values,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let texts = texts(node, "cats_strings")?;
     let integers = integers(node, "cats_int64s")?;
-    node.expect_attr("cats_strings", !texts.is_empty(), "at least one category")?;
-    node.expect_attr(
+    node.expect("cats_strings", !texts.is_empty(), "at least one category")?;
+    node.expect(
         "cats_int64s",
         integers.len() == texts.len(),
         "as many categories as in cats_strings",
@@ -48,14 +48,11 @@ pub(super) fn mapper(
     node: &NodeProto,
     mut texts: Vec<String>,
     mut integers: Vec<i64>,
-) -> TractResult<Arc<dyn Operator>> {
+) -> Result<Arc<dyn Operator>> {
     let text_keys = Keys::texts(&texts, Duplicates::Last);
     let integer_keys = Keys::integers(&integers, Duplicates::Last);
-    texts.push(
-        node.get_attr_opt("default_string")?
-            .unwrap_or_else(|| "_Unused".to_owned()),
-    );
-    integers.push(node.get_attr_opt("default_int64")?.unwrap_or(-1));
+    texts.push(node.optional("default_string")?.unwrap_or_else(|| "_Unused".to_owned()));
+    integers.push(node.optional("default_int64")?.unwrap_or(-1));
     Ok(Arc::new(CategoryMapper {
         operator,
         texts: text_keys,
@@ -66,7 +63,7 @@ pub(super) fn mapper(
 }
 
 impl CategoryMapper {
-    fn table(&self, input: Datatype) -> TractResult<(&Keys, &Values)> {
+    fn table(&self, input: Datatype) -> Result<(&Keys, &Values)> {
         match input {
             Datatype::Bytes => Ok((&self.texts, &self.integer_of_text)),
             Datatype::Int64 => Ok((&self.integers, &self.text_of_integer)),
@@ -76,19 +73,19 @@ impl CategoryMapper {
 }
 
 impl Operator for CategoryMapper {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single(self.operator, inputs)?;
         let (_, values) = self.table(input.datatype)?;
         Ok(vec![Fact::new(values.datatype(), input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for CategoryMapper {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single(self.operator, inputs)?;
         let (keys, values) = self.table(input.datatype())?;
         let data: TensorData = values.pick(&keys.positions(input.data())?);

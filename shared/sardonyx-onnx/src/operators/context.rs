@@ -1,29 +1,35 @@
-use std::ops::Deref;
+use anyhow::{Context as _, Result};
+use sardonyx_core::tensor::Tensor;
+use tract_data::prelude::SymbolScope;
 
-use tract_onnx::model::ParsingContext;
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TractErrorContext, TractResult};
-
-use super::attributes::attribute;
+use super::DEFAULT_DOMAIN;
+use crate::proto::{NodeProto, OperatorSetIdProto};
 
 /// The attribute that stands for those that list the trees of a node, in a packed model: where its trees are, and how many bytes.
 pub(crate) const PACKED_TREES: &str = "sardonyx_trees";
 
 /// What operators may know of the model while they read their attributes.
-pub(crate) struct Context<'a> {
-    parsing: &'a ParsingContext<'a>,
-    /// The trees of all nodes of a packed model.
-    trees: &'a [u8],
+pub struct Context<'a> {
+    /// The operator sets that the model imports.
+    pub operator_sets: &'a [OperatorSetIdProto],
+    /// Where the names of open dimensions are from.
+    pub symbols: &'a SymbolScope,
+    /// The trees of all nodes of a packed model, where they are not in the nodes.
+    pub trees: &'a [u8],
+    /// The constant of a name, if there is one.
+    pub constant: &'a dyn Fn(&str) -> Result<Option<Tensor>>,
 }
 
-impl<'a> Context<'a> {
-    pub(crate) fn new(parsing: &'a ParsingContext<'a>, trees: &'a [u8]) -> Self {
-        Self { parsing, trees }
+impl Context<'_> {
+    /// The version of an operator set that the model imports; the oldest for one that it does not.
+    pub(super) fn version(&self, domain: &str) -> i64 {
+        let is_it = |set: &&OperatorSetIdProto| with_name(&set.domain) == domain;
+        self.operator_sets.iter().find(is_it).map_or(1, |set| set.version)
     }
 
     /// The trees of a node in their flat form, where the model is packed.
-    pub(super) fn packed_trees<'b>(&'b self, node: &'b NodeProto) -> TractResult<Option<&'b [u8]>> {
-        let Some(packed) = attribute(node, PACKED_TREES) else {
+    pub(super) fn packed_trees<'b>(&'b self, node: &'b NodeProto) -> Result<Option<&'b [u8]>> {
+        let Some(packed) = node.attribute(PACKED_TREES) else {
             return Ok(None);
         };
         if !packed.s.is_empty() {
@@ -43,10 +49,7 @@ pub(crate) fn packed_trees_at<'a>(place: &[i64], trees: &'a [u8]) -> Option<&'a 
     trees.get(start..start.checked_add(usize::try_from(len).ok()?)?)
 }
 
-impl<'a> Deref for Context<'a> {
-    type Target = ParsingContext<'a>;
-
-    fn deref(&self) -> &Self::Target {
-        self.parsing
-    }
+/// The name of an operator set; none means `ai.onnx`.
+pub(super) fn with_name(domain: &str) -> &str {
+    if domain.is_empty() { DEFAULT_DOMAIN } else { domain }
 }

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_data::internal::ToDim;
 
 use super::attributes::integers;
 use super::operator::{Fact, Kernel, Operator};
@@ -27,9 +28,9 @@ struct FeatureVectorizer {
 /// More columns than any table has; what comes out is allocated for every row.
 const MOST_COLUMNS: usize = 1 << 24;
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let dimensions = integers(node, "inputdimensions")?;
-    node.expect_attr("inputdimensions", !dimensions.is_empty(), "one number for each input")?;
+    node.expect("inputdimensions", !dimensions.is_empty(), "one number for each input")?;
     let dimensions: Option<Vec<usize>> = dimensions.iter().map(|size| usize::try_from(*size).ok()).collect();
     let columns = |dimensions: &Vec<usize>| {
         dimensions
@@ -39,12 +40,12 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
     };
     match dimensions.as_ref().and_then(columns).zip(dimensions) {
         Some((columns, dimensions)) => Ok(Arc::new(FeatureVectorizer { dimensions, columns })),
-        None => node.bail_attr("inputdimensions", "numbers of columns"),
+        None => node.refuse("inputdimensions", "numbers of columns"),
     }
 }
 
 impl Operator for FeatureVectorizer {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         ensure!(
             inputs.len() == self.dimensions.len(),
             "FeatureVectorizer has {} inputdimensions, but {} inputs",
@@ -62,13 +63,13 @@ impl Operator for FeatureVectorizer {
         Ok(vec![Fact::new(Datatype::Fp32, [rows, self.columns.to_dim()])])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for FeatureVectorizer {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let rows = |input: &Tensor| if input.shape().len() == 1 { 1 } else { input.rows() };
         let count = inputs.first().map_or(0, |input| rows(input));
         let mut out = vec![0.0; count * self.columns];

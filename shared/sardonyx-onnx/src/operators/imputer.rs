@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{DimLike, TractResult, bail, ensure};
+use tract_data::internal::DimLike;
 
 use super::attributes::{floats, integers};
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
@@ -25,26 +26,26 @@ enum Imputer {
     Integers { replaced: i64, imputed: Vec<i64> },
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let imputed_floats = floats(node, "imputed_value_floats")?;
     let imputed_integers = integers(node, "imputed_value_int64s")?;
     Ok(Arc::new(
         match (imputed_floats.is_empty(), imputed_integers.is_empty()) {
             (false, true) => Imputer::Floats {
-                replaced: node.get_attr_opt("replaced_value_float")?.unwrap_or(0.0),
+                replaced: node.optional("replaced_value_float")?.unwrap_or(0.0),
                 imputed: imputed_floats,
             },
             (true, false) => Imputer::Integers {
-                replaced: node.get_attr_opt("replaced_value_int64")?.unwrap_or(0),
+                replaced: node.optional("replaced_value_int64")?.unwrap_or(0),
                 imputed: imputed_integers,
             },
-            _ => return node.bail("needs exactly one of imputed_value_floats and imputed_value_int64s"),
+            _ => return node.fail("needs exactly one of imputed_value_floats and imputed_value_int64s"),
         },
     ))
 }
 
 impl Operator for Imputer {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("Imputer", inputs)?;
         check_is_number("Imputer", input)?;
         ensure!(
@@ -64,13 +65,13 @@ impl Operator for Imputer {
         Ok(vec![Fact::new(input.datatype, input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for Imputer {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("Imputer", inputs)?;
         let columns = input.shape().last().copied().unwrap_or(1);
         self.check_columns(columns)?;
@@ -101,7 +102,7 @@ impl Kernel for Imputer {
 }
 
 impl Imputer {
-    fn check_columns(&self, columns: usize) -> TractResult<()> {
+    fn check_columns(&self, columns: usize) -> Result<()> {
         let imputed = match self {
             Self::Floats { imputed, .. } => imputed.len(),
             Self::Integers { imputed, .. } => imputed.len(),

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
 
 use super::operator::{Fact, Kernel, Operator, single};
 use crate::operators::Context;
@@ -16,24 +16,24 @@ use crate::operators::Context;
 #[derive(Debug)]
 struct IsNan;
 
-pub(super) fn parse(_context: &Context, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, _node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(IsNan))
 }
 
 impl Operator for IsNan {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("IsNaN", inputs)?;
         ensure!(input.datatype.is_float(), "IsNaN does not take {}", input.datatype);
         Ok(vec![Fact::new(Datatype::Bool, input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for IsNan {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("IsNaN", inputs)?;
         let data = match input.data() {
             TensorData::Fp16(values) => values.iter().map(|value| value.is_nan()).collect(),

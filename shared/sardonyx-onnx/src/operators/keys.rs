@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use anyhow::{Result, bail};
 use foldhash::fast::RandomState;
 use sardonyx_core::tensor::{Datatype, TensorData};
-use tract_onnx::tract_hir::internal::{TractResult, bail};
 
 /// A table from keys of one type to their positions, built once. What is looked up comes from callers and is never added, so that
 /// nobody can make the table slow; the hash can be a fast one.
@@ -80,7 +80,7 @@ impl Keys {
     ///
     /// # Errors
     /// When the elements are not of the type of the keys.
-    pub(super) fn positions(&self, data: &TensorData) -> TractResult<Vec<usize>> {
+    pub(super) fn positions(&self, data: &TensorData) -> Result<Vec<usize>> {
         let missing = self.len;
         Ok(match (&self.table, data) {
             (Table::Integers(table), TensorData::Int64(values)) => positions(table, values, missing, i64::clone),

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use sardonyx_core::tensor::{Datatype, Tensor};
-use tract_onnx::pb::{NodeProto, TensorProto};
-use tract_onnx::tract_hir::internal::*;
+use crate::proto::{NodeProto, TensorProto};
+use anyhow::{Result, bail, ensure};
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
-use super::attributes::{floats, integers, operator_set_version, texts};
+use super::attributes::{floats, integers, texts};
 use super::category_mapper;
 use super::keys::{Duplicates, Keys};
 use super::operator::{Fact, Kernel, Operator, single};
@@ -27,11 +27,11 @@ struct LabelEncoder {
     values: Values,
 }
 
-pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    let version = operator_set_version(context, super::ML_DOMAIN);
+pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let version = context.version(super::ML_DOMAIN);
     if version < 2 {
         let classes = texts(node, "classes_strings")?;
-        node.expect_attr("classes_strings", !classes.is_empty(), "at least one class")?;
+        node.expect("classes_strings", !classes.is_empty(), "at least one class")?;
         let positions = (0..classes.len() as i64).collect();
         return category_mapper::mapper("LabelEncoder", node, classes, positions);
     }
@@ -56,7 +56,7 @@ pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn 
 }
 
 /// The list that ONNX gives as one of `{name}_strings`, `{name}_int64s`, `{name}_floats` and `{name}_tensor`.
-fn list(context: &Context, node: &NodeProto, name: &str) -> TractResult<Values> {
+fn list(context: &Context, node: &NodeProto, name: &str) -> Result<Values> {
     let mut lists = vec![
         Values::Texts(texts(node, &format!("{name}_strings"))?),
         Values::Integers(integers(node, &format!("{name}_int64s"))?),
@@ -72,17 +72,17 @@ fn list(context: &Context, node: &NodeProto, name: &str) -> TractResult<Values> 
 }
 
 /// Appends the default to the values.
-fn with_default(context: &Context, node: &NodeProto, mut values: Values) -> TractResult<Values> {
+fn with_default(context: &Context, node: &NodeProto, mut values: Values) -> Result<Values> {
     let default = tensor(context, node, "default_tensor")?;
     if let Some(default) = &default {
-        node.expect_attr("default_tensor", default.len() == 1, "one element")?;
+        node.expect("default_tensor", default.len() == 1, "one element")?;
     }
     match (&mut values, default) {
         (Values::Texts(values), None) => {
-            values.push(node.get_attr_opt("default_string")?.unwrap_or_else(|| "_Unused".into()));
+            values.push(node.optional("default_string")?.unwrap_or_else(|| "_Unused".into()));
         }
-        (Values::Integers(values), None) => values.push(node.get_attr_opt("default_int64")?.unwrap_or(-1)),
-        (Values::Singles(values), None) => values.push(node.get_attr_opt("default_float")?.unwrap_or(-0.0)),
+        (Values::Integers(values), None) => values.push(node.optional("default_int64")?.unwrap_or(-1)),
+        (Values::Singles(values), None) => values.push(node.optional("default_float")?.unwrap_or(-0.0)),
         // No attribute gives these a default but `default_tensor`.
         (Values::Doubles(values), None) => values.push(-0.0),
         (Values::Shorts(values), None) => values.push(-1),
@@ -101,28 +101,26 @@ fn with_default(context: &Context, node: &NodeProto, mut values: Values) -> Trac
 }
 
 /// The elements of a tensor attribute.
-fn tensor(context: &Context, node: &NodeProto, name: &str) -> TractResult<Option<Values>> {
-    let Some(proto) = node.get_attr_opt::<&TensorProto>(name)? else {
+fn tensor(_context: &Context, node: &NodeProto, name: &str) -> Result<Option<Values>> {
+    let Some(proto) = node.optional::<&TensorProto>(name)? else {
         return Ok(None);
     };
     // Old exporters leave an empty message here, which is of no type.
     if proto.data_type == 0 {
         return Ok(None);
     }
-    let tensor = context.load_tensor(proto)?;
-    let elements = tensor.try_as_plain_ram()?;
-    Ok(Some(match tensor.datum_type() {
-        DatumType::I64 => Values::Integers(elements.as_slice::<i64>()?.to_vec()),
-        DatumType::I16 => Values::Shorts(elements.as_slice::<i16>()?.to_vec()),
-        DatumType::F32 => Values::Singles(elements.as_slice::<f32>()?.to_vec()),
-        DatumType::F64 => Values::Doubles(elements.as_slice::<f64>()?.to_vec()),
-        DatumType::String => Values::Texts(elements.as_slice::<String>()?.to_vec()),
-        other => bail!("LabelEncoder takes no {name} of {other:?}"),
+    Ok(Some(match proto.to_tensor()?.into_data() {
+        TensorData::Int64(values) => Values::Integers(values),
+        TensorData::Int16(values) => Values::Shorts(values),
+        TensorData::Fp32(values) => Values::Singles(values),
+        TensorData::Fp64(values) => Values::Doubles(values),
+        TensorData::Bytes(values) => Values::Texts(values),
+        other => bail!("LabelEncoder takes no {name} of {}", other.datatype()),
     }))
 }
 
 impl Operator for LabelEncoder {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("LabelEncoder", inputs)?;
         let keys: Datatype = self.keys.datatype();
         ensure!(
@@ -133,7 +131,7 @@ impl Operator for LabelEncoder {
         Ok(vec![Fact::new(self.values.datatype(), input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 
@@ -143,7 +141,7 @@ impl Operator for LabelEncoder {
 }
 
 impl Kernel for LabelEncoder {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("LabelEncoder", inputs)?;
         let data = self.values.pick(&self.keys.positions(input.data())?);
         Ok(vec![Tensor::new(input.shape().to_vec(), data)?])

@@ -1,8 +1,8 @@
 //! What classifiers answer with.
 
+use crate::proto::NodeProto;
+use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::TractResult;
 
 use super::attributes::{integers, texts};
 
@@ -15,14 +15,14 @@ pub(super) enum Labels {
 
 impl Labels {
     /// Reads `classlabels_strings`, or else the attribute of this name, which the operators do not agree on.
-    pub(super) fn read(node: &NodeProto, integers_name: &str) -> TractResult<Self> {
+    pub(super) fn read(node: &NodeProto, integers_name: &str) -> Result<Self> {
         let integers = integers(node, integers_name)?;
         let texts = texts(node, "classlabels_strings")?;
         match (integers.is_empty(), texts.is_empty()) {
-            (true, true) => node.bail(&format!("needs one of {integers_name} and classlabels_strings")),
+            (true, true) => node.fail(format!("needs one of {integers_name} and classlabels_strings")),
             (false, true) => Ok(Self::Integers(integers)),
             (true, false) => Ok(Self::Texts(texts)),
-            (false, false) => node.bail(&format!("has both {integers_name} and classlabels_strings")),
+            (false, false) => node.fail(format!("has both {integers_name} and classlabels_strings")),
         }
     }
 

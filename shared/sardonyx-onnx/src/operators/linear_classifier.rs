@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{ToDim, TractResult};
+use tract_data::internal::ToDim;
 
 use super::attributes::{floats, parse_or_default};
 use super::labels::{Labels, greatest};
@@ -32,19 +33,19 @@ struct LinearClassifier {
     post_transform: PostTransform,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let intercepts = floats(node, "intercepts")?;
-    node.expect_attr("intercepts", !intercepts.is_empty(), "one number for each score")?;
+    node.expect("intercepts", !intercepts.is_empty(), "one number for each score")?;
     let post_transform = parse_or_default(node, "post_transform")?;
     let Some(scores) = Dense::new(&floats(node, "coefficients")?, intercepts) else {
-        return node.bail_attr("coefficients", "one for each feature and intercept");
+        return node.refuse("coefficients", "one for each feature and intercept");
     };
     let labels = Labels::read(node, "classlabels_ints")?;
     let is_single = scores.outputs() == 1;
     if labels.len() != scores.outputs().max(2) {
-        return node.bail("needs as many labels as intercepts, or two labels for one intercept");
+        return node.fail("needs as many labels as intercepts, or two labels for one intercept");
     }
-    node.expect_attr(
+    node.expect(
         "post_transform",
         !(is_single && post_transform == PostTransform::Probit),
         "another than PROBIT for a single score: half of ONNX Runtime's answer would be unset",
@@ -58,7 +59,7 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
 }
 
 impl Operator for LinearClassifier {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let rows = check_rows("LinearClassifier", inputs, self.scores.features())?;
         Ok(vec![
             Fact::new(self.labels.datatype(), [rows.clone()]),
@@ -66,13 +67,13 @@ impl Operator for LinearClassifier {
         ])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for LinearClassifier {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let rows = Rows::read("LinearClassifier", inputs, self.scores.features())?;
         let mut scores = self.scores.multiply(&rows.values);
         let labels = if self.is_single {

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{ToDim, TractResult};
+use tract_data::internal::ToDim;
 
 use super::attributes::{floats, parse_or_default};
 use super::operator::{Fact, Kernel, Operator};
@@ -27,22 +28,22 @@ struct LinearRegressor {
     post_transform: PostTransform,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    let targets = node.get_attr_opt::<i64>("targets")?.unwrap_or(1);
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let targets = node.optional::<i64>("targets")?.unwrap_or(1);
     let coefficients = floats(node, "coefficients")?;
     let targets = usize::try_from(targets)
         .ok()
         .filter(|targets| (1..=coefficients.len()).contains(targets));
     let Some(targets) = targets else {
-        return node.bail_attr("targets", "at least one, and no more than there are coefficients");
+        return node.refuse("targets", "at least one, and no more than there are coefficients");
     };
     let mut intercepts = floats(node, "intercepts")?;
     if intercepts.is_empty() {
         intercepts = vec![0.0; targets];
     }
-    node.expect_attr("intercepts", intercepts.len() == targets, "one number for each target")?;
+    node.expect("intercepts", intercepts.len() == targets, "one number for each target")?;
     let Some(targets) = Dense::new(&coefficients, intercepts) else {
-        return node.bail_attr("coefficients", "one for each feature and target");
+        return node.refuse("coefficients", "one for each feature and target");
     };
     Ok(Arc::new(LinearRegressor {
         targets,
@@ -51,18 +52,18 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
 }
 
 impl Operator for LinearRegressor {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let rows = check_rows("LinearRegressor", inputs, self.targets.features())?;
         Ok(vec![Fact::new(Datatype::Fp32, [rows, self.targets.outputs().to_dim()])])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for LinearRegressor {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let rows = Rows::read("LinearRegressor", inputs, self.targets.features())?;
         let mut values = self.targets.multiply(&rows.values);
         apply(self.post_transform, &mut values, self.targets.outputs());

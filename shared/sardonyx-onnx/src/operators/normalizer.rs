@@ -1,9 +1,9 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TractResult, bail};
 
 use super::attributes::parse_or_default;
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
@@ -45,26 +45,26 @@ impl FromStr for Norm {
     }
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let norm = parse_or_default(node, "norm")?;
     Ok(Arc::new(Normalizer { norm }))
 }
 
 impl Operator for Normalizer {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("Normalizer", inputs)?;
         check_is_number("Normalizer", input)?;
         rows_and_columns("Normalizer", input)?;
         Ok(vec![Fact::new(Datatype::Fp32, input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for Normalizer {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("Normalizer", inputs)?;
         let columns = input.shape().last().copied().unwrap_or(1).max(1);
         let normalized = match input.data() {

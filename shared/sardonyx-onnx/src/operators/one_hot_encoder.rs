@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_data::internal::ToDim;
 
 use super::attributes::{integers, texts};
 use super::keys::{Duplicates, Keys};
@@ -25,7 +26,7 @@ struct OneHotEncoder {
     zeros: bool,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let integers = integers(node, "cats_int64s")?;
     let texts = texts(node, "cats_strings")?;
     let categories = match (integers.is_empty(), texts.is_empty()) {
@@ -36,12 +37,12 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
     };
     Ok(Arc::new(OneHotEncoder {
         categories,
-        zeros: node.get_attr_opt::<i64>("zeros")?.unwrap_or(1) != 0,
+        zeros: node.optional::<i64>("zeros")?.unwrap_or(1) != 0,
     }))
 }
 
 impl Operator for OneHotEncoder {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("OneHotEncoder", inputs)?;
         let is_text = input.datatype == Datatype::Bytes;
         ensure!(
@@ -55,13 +56,13 @@ impl Operator for OneHotEncoder {
         Ok(vec![Fact::new(Datatype::Fp32, shape)])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for OneHotEncoder {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("OneHotEncoder", inputs)?;
         let positions = match input.data() {
             data @ (TensorData::Bytes(_) | TensorData::Int64(_)) => self.categories.positions(data)?,
@@ -90,7 +91,7 @@ impl Kernel for OneHotEncoder {
 }
 
 impl OneHotEncoder {
-    fn of_integers(&self, values: impl Iterator<Item = i64>) -> TractResult<Vec<usize>> {
+    fn of_integers(&self, values: impl Iterator<Item = i64>) -> Result<Vec<usize>> {
         self.categories.positions(&TensorData::Int64(values.collect()))
     }
 }
@@ -154,7 +155,7 @@ mod tests {
         let both = parse_error(&integers().with("cats_strings", vec!["a"]));
         assert!(both.contains("not both"), "{both}");
         let broken = parse_error(&node("ai.onnx.ml", "OneHotEncoder").with("cats_strings", vec![&[0xff_u8][..]]));
-        assert!(broken.contains("utf-8"), "{broken}");
+        assert!(broken.contains("must be UTF-8"), "{broken}");
         let other = run_error(&integers(), vec![texts([1], ["a"])]);
         assert!(other.contains("categories of INT64, but its input is BYTES"), "{other}");
     }

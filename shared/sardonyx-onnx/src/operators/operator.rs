@@ -3,27 +3,28 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TDim, TVec, TractResult, bail, ensure};
+use tract_data::internal::{TDim, TVec};
 
 use crate::dense::Dense;
 use crate::operators::Context;
 use crate::trees::EnsembleAttributes;
 
 /// An operator of one node, with its attributes read and checked.
-pub(crate) trait Operator: Debug + Send + Sync + 'static {
+pub trait Operator: Debug + Send + Sync + 'static {
     /// What comes out for inputs of these types and shapes, the batch perhaps open.
     ///
     /// # Errors
     /// When the operator does not take such inputs.
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>>;
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>>;
 
     /// What computes it for inputs of these types and shapes.
     ///
     /// # Errors
     /// When attributes and inputs do not fit each other.
-    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>>;
+    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> Result<Arc<dyn Kernel>>;
 
     /// Whether the only output is the first input as it is, for inputs of these types and shapes.
     fn is_identity(&self, _inputs: &[Fact]) -> bool {
@@ -48,9 +49,9 @@ pub(crate) trait Operator: Debug + Send + Sync + 'static {
 }
 
 /// The computation of an operator, specialised to the types of its inputs.
-pub(crate) trait Kernel: Debug + Send + Sync + 'static {
+pub trait Kernel: Debug + Send + Sync + 'static {
     /// Runs on inputs that have the types and fit the shapes that the kernel was made for.
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>>;
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>>;
 
     /// How many of the inputs a run reads: constants after these are in the kernel already.
     fn operands(&self, inputs: usize) -> usize {
@@ -75,7 +76,7 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
 
 /// What can be done to each row of a tensor on the way.
 #[derive(Clone, Debug)]
-pub(crate) enum Epilogue {
+pub enum Epilogue {
     /// Adds a constant, which has as many elements as a row.
     Add(Arc<Tensor>),
     /// The next layer of a dense net.
@@ -87,29 +88,34 @@ pub(crate) enum Epilogue {
 /// A value that an operator does not take, in an input whose type and shape are right: another request may well run.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct UnacceptableValue(pub(crate) String);
+pub struct UnacceptableValue(pub(crate) String);
 
 /// An operator of an operator set, by name, with what reads its attributes.
-pub(crate) struct Registration {
+pub struct Registration {
     /// `ai.onnx.ml`, or `ai.onnx` for the default operator set.
-    pub(crate) domain: &'static str,
-    pub(crate) name: &'static str,
-    pub(crate) parse: Parse,
+    pub domain: &'static str,
+    /// As in `TreeEnsembleClassifier`.
+    pub name: &'static str,
+    /// Reads the attributes of a node.
+    pub parse: Parse,
 }
 
-pub(crate) type Parse = fn(&Context, &NodeProto) -> TractResult<Arc<dyn Operator>>;
+pub(super) type Parse = fn(&Context, &NodeProto) -> Result<Arc<dyn Operator>>;
 
 /// What is known of a tensor before there is one.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Fact {
-    pub(crate) datatype: Datatype,
-    pub(crate) shape: TVec<TDim>,
+pub struct Fact {
+    /// The type of its elements.
+    pub datatype: Datatype,
+    /// Its dimensions, which may depend on symbols.
+    pub shape: TVec<TDim>,
     /// The tensor itself, where it is the same in every run.
-    pub(crate) constant: Option<Arc<Tensor>>,
+    pub constant: Option<Arc<Tensor>>,
 }
 
 impl Fact {
-    pub(crate) fn new(datatype: Datatype, shape: impl IntoIterator<Item = TDim>) -> Self {
+    /// Of a tensor that is another one in each run.
+    pub fn new(datatype: Datatype, shape: impl IntoIterator<Item = TDim>) -> Self {
         Self {
             datatype,
             shape: shape.into_iter().collect(),
@@ -117,7 +123,8 @@ impl Fact {
         }
     }
 
-    pub(crate) fn of_constant(tensor: Arc<Tensor>) -> Self {
+    /// Of a tensor that is the same in each run.
+    pub fn of_constant(tensor: Arc<Tensor>) -> Self {
         Self {
             datatype: tensor.datatype(),
             shape: tensor.shape().iter().map(TDim::from).collect(),
@@ -127,7 +134,7 @@ impl Fact {
 }
 
 /// The only input of an operator.
-pub(super) fn single<'a, T>(operator: &str, inputs: &'a [T]) -> TractResult<&'a T> {
+pub(super) fn single<'a, T>(operator: &str, inputs: &'a [T]) -> Result<&'a T> {
     match inputs {
         [input] => Ok(input),
         _ => bail!("{operator} takes one input, not {}", inputs.len()),
@@ -135,7 +142,7 @@ pub(super) fn single<'a, T>(operator: &str, inputs: &'a [T]) -> TractResult<&'a 
 }
 
 /// The rows and columns of an input `[N, C]`; `[C]` is one row.
-pub(super) fn rows_and_columns(operator: &str, input: &Fact) -> TractResult<(TDim, TDim)> {
+pub(super) fn rows_and_columns(operator: &str, input: &Fact) -> Result<(TDim, TDim)> {
     ensure!(
         matches!(input.shape.len(), 1 | 2),
         "{operator} takes rows of columns, [N, C] or [C], not a tensor of {} dimensions",

@@ -4,10 +4,10 @@ use std::iter::Peekable;
 use std::ops::Range;
 use std::str::Chars;
 
+use anyhow::{Result, anyhow, bail};
 use regex_automata::meta::{Builder, Config, Regex};
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, HirKind};
-use tract_onnx::tract_hir::internal::*;
 
 /// The most memory that the automaton of one pattern may take. Patterns come with the model, from whoever made it.
 const SIZE_LIMIT_BYTES: usize = 4 << 20;
@@ -23,7 +23,7 @@ pub(super) struct Pattern {
 
 impl Pattern {
     /// Reads a pattern in the syntax of RE2.
-    pub(super) fn new(pattern: &str) -> TractResult<Self> {
+    pub(super) fn new(pattern: &str) -> Result<Self> {
         let translated = translate(pattern)?;
         let hir = regex_syntax::ParserBuilder::new()
             .nest_limit(100)
@@ -70,7 +70,7 @@ fn is_always_longest(hir: &Hir) -> bool {
 
 /// RE2's syntax to that of `regex-syntax`: the letters, digits and spaces of `\w`, `\d`, `\s` and `\b` are those of ASCII, there are no
 /// operations between classes, and `\Q…\E` quotes.
-fn translate(pattern: &str) -> TractResult<String> {
+fn translate(pattern: &str) -> Result<String> {
     let mut translated = String::with_capacity(pattern.len());
     let mut rest = pattern.chars().peekable();
     let mut is_in_class = false;
@@ -127,7 +127,7 @@ fn quote(rest: &mut Peekable<Chars<'_>>, translated: &mut String) {
     }
 }
 
-fn escape(escaped: char, pattern: &str, translated: &mut String) -> TractResult<()> {
+fn escape(escaped: char, pattern: &str, translated: &mut String) -> Result<()> {
     translated.push_str(match escaped {
         'w' => "[0-9A-Za-z_]",
         'W' => "[^0-9A-Za-z_]",

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::{NodeProto, TensorProto};
-use tract_onnx::tract_hir::internal::*;
+use tract_data::internal::ToDim;
 
 use super::operator::{Fact, Kernel, Operator};
 use super::standard::from_start;
@@ -27,46 +28,30 @@ struct ReduceLogSumExp {
     keeps_dimensions: bool,
 }
 
-pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let axes = match node.input.get(1).filter(|name| !name.is_empty()) {
         Some(name) => constant(context, name)?,
-        None => node.get_attr_opt_slice::<i64>("axes")?.unwrap_or_default().to_vec(),
+        None => node.optional::<&[i64]>("axes")?.unwrap_or_default().to_vec(),
     };
     Ok(Arc::new(ReduceLogSumExp {
         axes,
-        reduces_all: node.get_attr_opt::<i64>("noop_with_empty_axes")?.unwrap_or(0) == 0,
-        keeps_dimensions: node.get_attr_opt::<i64>("keepdims")?.unwrap_or(1) != 0,
+        reduces_all: node.optional::<i64>("noop_with_empty_axes")?.unwrap_or(0) == 0,
+        keeps_dimensions: node.optional::<i64>("keepdims")?.unwrap_or(1) != 0,
     }))
 }
 
-/// The integers of an initializer, or of a node Constant.
-fn constant(context: &Context, name: &str) -> TractResult<Vec<i64>> {
-    let graphs = context
-        .parent_graphs
-        .iter()
-        .copied()
-        .chain(context.model.graph.as_ref());
-    for graph in graphs {
-        let initializer = graph.initializer.iter().find(|tensor| tensor.name == name);
-        let node = graph
-            .node
-            .iter()
-            .find(|node| node.op_type == "Constant" && node.output.iter().any(|output| output == name));
-        let value = match node {
-            Some(node) => node.get_attr_opt::<&TensorProto>("value")?,
-            None => None,
-        };
-        if let Some(proto) = initializer.or(value) {
-            let tensor = context.load_tensor(proto)?;
-            return Ok(tensor.cast_to::<i64>()?.try_as_plain_ram()?.as_slice::<i64>()?.to_vec());
-        }
+/// The integers of a constant.
+fn constant(context: &Context, name: &str) -> Result<Vec<i64>> {
+    match (context.constant)(name)?.map(Tensor::into_data) {
+        Some(TensorData::Int64(axes)) => Ok(axes),
+        Some(other) => bail!("ReduceLogSumExp takes axes of INT64, not {}", other.datatype()),
+        None => bail!("ReduceLogSumExp takes only constant axes, and {name:?} is none"),
     }
-    bail!("ReduceLogSumExp takes only constant axes, and {name:?} is none")
 }
 
 impl ReduceLogSumExp {
     /// For each axis of an input, whether it is reduced.
-    fn is_reduced(&self, rank: usize) -> TractResult<Vec<bool>> {
+    fn is_reduced(&self, rank: usize) -> Result<Vec<bool>> {
         let mut is_reduced = vec![self.axes.is_empty() && self.reduces_all; rank];
         for &axis in &self.axes {
             match from_start(axis, rank) {
@@ -77,7 +62,7 @@ impl ReduceLogSumExp {
         Ok(is_reduced)
     }
 
-    fn reduced_shape<T: Clone>(&self, shape: &[T], one: &T) -> TractResult<Vec<T>> {
+    fn reduced_shape<T: Clone>(&self, shape: &[T], one: &T) -> Result<Vec<T>> {
         let axes = shape.iter().zip(self.is_reduced(shape.len())?);
         let kept = axes.filter_map(|(size, is_reduced)| match (is_reduced, self.keeps_dimensions) {
             (false, _) => Some(size.clone()),
@@ -89,7 +74,7 @@ impl ReduceLogSumExp {
 }
 
 impl Operator for ReduceLogSumExp {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let Some(input) = inputs.first() else {
             bail!("ReduceLogSumExp has no input")
         };
@@ -102,7 +87,7 @@ impl Operator for ReduceLogSumExp {
         Ok(vec![Fact::new(input.datatype, shape)])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
@@ -130,7 +115,7 @@ macro_rules! log_sum_exp {
 }
 
 impl Kernel for ReduceLogSumExp {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let Some(input) = inputs.first() else {
             bail!("ReduceLogSumExp has no input")
         };

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::tract_hir::internal::*;
+use tract_data::internal::{DimLike, TDim};
 
 use super::operator::{Fact, rows_and_columns, single};
 
@@ -15,7 +16,7 @@ pub(super) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     /// Reads the only input, which must have `columns`. Doubles and integers are cast, as ONNX Runtime does.
-    pub(super) fn read(operator: &str, inputs: &[&'a Tensor], columns: usize) -> TractResult<Self> {
+    pub(super) fn read(operator: &str, inputs: &[&'a Tensor], columns: usize) -> Result<Self> {
         let input: &'a Tensor = single(operator, inputs)?;
         let count = match *input.shape() {
             [found] if found == columns => 1,
@@ -28,7 +29,7 @@ impl<'a> Rows<'a> {
 }
 
 /// The elements of a tensor in single precision.
-pub(super) fn singles<'a>(operator: &str, input: &'a Tensor) -> TractResult<Cow<'a, [f32]>> {
+pub(super) fn singles<'a>(operator: &str, input: &'a Tensor) -> Result<Cow<'a, [f32]>> {
     Ok(match input.data() {
         TensorData::Fp32(values) => Cow::Borrowed(values),
         TensorData::Fp64(values) => values.iter().map(|value| *value as f32).collect(),
@@ -39,7 +40,7 @@ pub(super) fn singles<'a>(operator: &str, input: &'a Tensor) -> TractResult<Cow<
 }
 
 /// Checks that the only input will do for [`Rows::read`], as far as it is known. The answer is the number of rows.
-pub(super) fn check_rows(operator: &str, inputs: &[Fact], columns: usize) -> TractResult<TDim> {
+pub(super) fn check_rows(operator: &str, inputs: &[Fact], columns: usize) -> Result<TDim> {
     let input = single(operator, inputs)?;
     check_is_number(operator, input)?;
     let (rows, found) = rows_and_columns(operator, input)?;
@@ -52,7 +53,7 @@ pub(super) fn check_rows(operator: &str, inputs: &[Fact], columns: usize) -> Tra
     Ok(rows)
 }
 
-pub(super) fn check_is_number(operator: &str, input: &Fact) -> TractResult<()> {
+pub(super) fn check_is_number(operator: &str, input: &Fact) -> Result<()> {
     ensure!(
         matches!(
             input.datatype,

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_data::internal::DimLike;
 
 use super::attributes::floats;
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
@@ -20,16 +21,16 @@ struct Scaler {
     scale: Vec<f32>,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let offset = floats(node, "offset")?;
     let scale = floats(node, "scale")?;
-    node.expect_attr("scale", !scale.is_empty(), "at least one number")?;
-    node.expect_attr("offset", offset.len() == scale.len(), "as many numbers as in scale")?;
+    node.expect("scale", !scale.is_empty(), "at least one number")?;
+    node.expect("offset", offset.len() == scale.len(), "as many numbers as in scale")?;
     Ok(Arc::new(Scaler { offset, scale }))
 }
 
 impl Operator for Scaler {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("Scaler", inputs)?;
         let (_, columns) = rows_and_columns("Scaler", input)?;
         if let (Ok(columns), true) = (columns.to_usize(), self.scale.len() > 1) {
@@ -38,13 +39,13 @@ impl Operator for Scaler {
         Ok(vec![Fact::new(Datatype::Fp32, input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for Scaler {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = inputs[0];
         let columns = input.shape().last().copied().unwrap_or(1);
         self.check_columns(columns)?;
@@ -82,7 +83,7 @@ impl Scaler {
         out
     }
 
-    fn check_columns(&self, columns: usize) -> TractResult<()> {
+    fn check_columns(&self, columns: usize) -> Result<()> {
         let expected = self.scale.len();
         ensure!(
             expected == 1 || columns == expected,

@@ -2,10 +2,11 @@ use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use foldhash::fast::RandomState;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_data::internal::{Symbol, ToDim};
 
 use super::attributes::{parse_or_default, texts};
 use super::operator::{Fact, Kernel, Operator, single};
@@ -54,12 +55,12 @@ impl FromStr for CaseChange {
 /// Languages with letters of their own for `i`, by the beginning of their locales.
 const TURKIC_LOCALES: [&str; 5] = ["tr", "az", "ku", "crh", "tt"];
 
-pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    let is_case_sensitive = node.get_attr_opt::<i64>("is_case_sensitive")?.unwrap_or(0) != 0;
+pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let is_case_sensitive = node.optional::<i64>("is_case_sensitive")?.unwrap_or(0) != 0;
     let case = parse_or_default(node, "case_change_action")?;
-    let locale = node.get_attr_opt::<String>("locale")?.unwrap_or_default();
+    let locale = node.optional::<String>("locale")?.unwrap_or_default();
     let language = locale.split(['_', '-', '.', '@']).next().unwrap_or_default();
-    node.expect_attr(
+    node.expect(
         "locale",
         !TURKIC_LOCALES.contains(&language),
         "a language whose letters change case like those of English",
@@ -73,12 +74,12 @@ pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn 
         } else {
             stop_words.map(|word| lower(&word)).collect()
         },
-        left: context.template.symbols.new_with_prefix("strings"),
+        left: context.symbols.new_with_prefix("strings"),
     }))
 }
 
 impl Operator for StringNormalizer {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("StringNormalizer", inputs)?;
         ensure!(
             input.datatype == Datatype::Bytes,
@@ -100,13 +101,13 @@ impl Operator for StringNormalizer {
         Ok(vec![Fact::new(Datatype::Bytes, shape)])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for StringNormalizer {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("StringNormalizer", inputs)?;
         let TensorData::Bytes(texts) = input.data() else {
             bail!("StringNormalizer takes strings")

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::TractResult;
+use crate::proto::NodeProto;
+use anyhow::Result;
 
 use super::attributes::{floats, parse_or_default};
 use crate::dense::Dense;
@@ -56,12 +56,12 @@ impl FromStr for KernelName {
 }
 
 impl KernelFunction {
-    fn read(node: &NodeProto) -> TractResult<Self> {
+    fn read(node: &NodeProto) -> Result<Self> {
         let parameters = floats(node, "kernel_params")?;
         let (name, parameters) = match (parse_or_default(node, "kernel_type")?, &parameters[..]) {
             (KernelName::Linear, _) => return Ok(Self::Linear),
             (name, &[gamma, coef0, degree, ..]) => (name, (gamma, coef0, degree)),
-            _ => return node.bail_attr("kernel_params", "gamma, coef0 and degree"),
+            _ => return node.refuse("kernel_params", "gamma, coef0 and degree"),
         };
         let (gamma, coef0, degree) = parameters;
         Ok(match name {
@@ -83,17 +83,17 @@ pub(super) struct SupportVectors {
 
 impl SupportVectors {
     /// Reads `count` support vectors, which is at least one.
-    pub(super) fn read(node: &NodeProto, count: usize) -> TractResult<Self> {
+    pub(super) fn read(node: &NodeProto, count: usize) -> Result<Self> {
         let function = KernelFunction::read(node)?;
         let vectors = floats(node, "support_vectors")?;
-        node.expect_attr(
+        node.expect(
             "support_vectors",
             vectors.len() >= count,
             "at least one number for each vector",
         )?;
         match Dense::new(&vectors, vec![0.0; count]) {
             Some(vectors) => Ok(Self { function, vectors }),
-            None => node.bail_attr("support_vectors", "as many numbers for each vector"),
+            None => node.refuse("support_vectors", "as many numbers for each vector"),
         }
     }
 

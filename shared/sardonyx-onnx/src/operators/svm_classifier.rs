@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{ToDim, TractResult};
+use tract_data::internal::ToDim;
 
 use super::attributes::{floats, integers, parse_or_default};
 use super::labels::{Labels, greatest};
@@ -51,7 +52,7 @@ enum Mode {
     },
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let labels = Labels::read(node, "classlabels_ints")?;
     let post_transform = parse_or_default(node, "post_transform")?;
     let vectors_per_class = integers(node, "vectors_per_class")?;
@@ -64,7 +65,7 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
         probabilities: None, ..
     } = mode
     {
-        node.expect_attr(
+        node.expect(
             "post_transform",
             labels.len() > 2 || post_transform != PostTransform::Probit,
             "another than PROBIT for two classes: half of ONNX Runtime's answer would be unset",
@@ -77,14 +78,14 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
     }))
 }
 
-fn linear(node: &NodeProto, classes: usize) -> TractResult<Mode> {
+fn linear(node: &NodeProto, classes: usize) -> Result<Mode> {
     let coefficients = floats(node, "coefficients")?;
     let is_positive = coefficients.iter().all(|value| *value >= 0.0);
     let rho = floats(node, "rho")?.first().copied();
     let bias = vec![rho.unwrap_or_default(); classes];
-    node.expect_attr("rho", rho.is_some(), "at least one number")?;
+    node.expect("rho", rho.is_some(), "at least one number")?;
     let Some(scores) = Dense::new(&coefficients, bias) else {
-        return node.bail_attr("coefficients", "one for each feature and class");
+        return node.refuse("coefficients", "one for each feature and class");
     };
     Ok(Mode::Linear {
         scores,
@@ -93,8 +94,8 @@ fn linear(node: &NodeProto, classes: usize) -> TractResult<Mode> {
     })
 }
 
-fn pairs(node: &NodeProto, classes: usize, vectors_per_class: &[i64]) -> TractResult<Mode> {
-    node.expect_attr(
+fn pairs(node: &NodeProto, classes: usize, vectors_per_class: &[i64]) -> Result<Mode> {
+    node.expect(
         "vectors_per_class",
         vectors_per_class.len() == classes,
         "one number for each label",
@@ -140,7 +141,7 @@ impl SvmClassifier {
 }
 
 impl Operator for SvmClassifier {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let rows = check_rows("SVMClassifier", inputs, self.features())?;
         Ok(vec![
             Fact::new(self.labels.datatype(), [rows.clone()]),
@@ -148,13 +149,13 @@ impl Operator for SvmClassifier {
         ])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for SvmClassifier {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let rows = Rows::read("SVMClassifier", inputs, self.features())?;
         let mut scores;
         let mut positions = Vec::with_capacity(rows.count);

@@ -1,7 +1,7 @@
 //! One support vector machine for each pair of classes, and probabilities from their scores.
 
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::TractResult;
+use crate::proto::NodeProto;
+use anyhow::Result;
 
 use super::attributes::floats;
 use super::labels::greatest;
@@ -20,9 +20,9 @@ pub(super) struct Pairs {
 
 impl Pairs {
     /// Reads the machines of as many classes as there are numbers of vectors.
-    pub(super) fn read(node: &NodeProto, vectors_per_class: &[i64]) -> TractResult<Self> {
+    pub(super) fn read(node: &NodeProto, vectors_per_class: &[i64]) -> Result<Self> {
         let classes = vectors_per_class.len();
-        node.expect_attr("vectors_per_class", classes >= 2, "at least two classes")?;
+        node.expect("vectors_per_class", classes >= 2, "at least two classes")?;
         let mut starts = vec![0usize];
         for count in vectors_per_class {
             let end = usize::try_from(*count)
@@ -30,19 +30,19 @@ impl Pairs {
                 .and_then(|count| starts.last()?.checked_add(count));
             match end {
                 Some(end) => starts.push(end),
-                None => return node.bail_attr("vectors_per_class", "numbers of vectors"),
+                None => return node.refuse("vectors_per_class", "numbers of vectors"),
             }
         }
         let vectors = starts[classes];
         let coefficients = floats(node, "coefficients")?;
-        node.expect_attr(
+        node.expect(
             "coefficients",
             vectors.checked_mul(classes - 1) == Some(coefficients.len()),
             "one for each vector and each class but its own",
         )?;
         let mut rho = floats(node, "rho")?;
         let pairs = classes * (classes - 1) / 2;
-        node.expect_attr("rho", rho.len() >= pairs, "one for each pair of classes")?;
+        node.expect("rho", rho.len() >= pairs, "one for each pair of classes")?;
         rho.truncate(pairs);
         Ok(Self {
             starts,
@@ -98,14 +98,14 @@ const LEAST_PROBABILITY: f32 = 1e-7;
 
 impl Platt {
     /// `None` when the node gives no probabilities; otherwise there are parameters for at least so many pairs.
-    pub(super) fn read(node: &NodeProto, pairs: usize) -> TractResult<Option<Self>> {
+    pub(super) fn read(node: &NodeProto, pairs: usize) -> Result<Option<Self>> {
         let a = floats(node, "prob_a")?;
         let b = floats(node, "prob_b")?;
-        node.expect_attr("prob_b", a.len() == b.len(), "as many numbers as in prob_a")?;
+        node.expect("prob_b", a.len() == b.len(), "as many numbers as in prob_a")?;
         if a.is_empty() {
             return Ok(None);
         }
-        node.expect_attr("prob_a", a.len() >= pairs, "one for each pair of classes")?;
+        node.expect("prob_a", a.len() >= pairs, "one for each pair of classes")?;
         Ok(Some(Self { a, b }))
     }
 

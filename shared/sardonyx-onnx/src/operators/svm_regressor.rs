@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{ToDim, TractResult};
+use tract_data::internal::ToDim;
 
 use super::attributes::floats;
 use super::operator::{Fact, Kernel, Operator};
@@ -36,26 +37,26 @@ enum Mode {
     },
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let coefficients = floats(node, "coefficients")?;
     let Some(rho) = floats(node, "rho")?.first().copied() else {
-        return node.bail_attr("rho", "one number");
+        return node.refuse("rho", "one number");
     };
-    let mode = match node.get_attr_opt::<i64>("n_supports")?.unwrap_or(0) {
+    let mode = match node.optional::<i64>("n_supports")?.unwrap_or(0) {
         0 => match Dense::new(&coefficients, vec![rho]) {
             Some(sum) => Mode::Linear(sum),
-            None => return node.bail_attr("coefficients", "at least one number"),
+            None => return node.refuse("coefficients", "at least one number"),
         },
         count if usize::try_from(count).ok() == Some(coefficients.len()) => Mode::Vectors {
             vectors: SupportVectors::read(node, coefficients.len())?,
             coefficients,
             rho,
         },
-        _ => return node.bail_attr("n_supports", "as many as there are coefficients, or zero"),
+        _ => return node.refuse("n_supports", "as many as there are coefficients, or zero"),
     };
     Ok(Arc::new(SvmRegressor {
         mode,
-        is_one_class: node.get_attr_opt::<i64>("one_class")?.unwrap_or(0) != 0,
+        is_one_class: node.optional::<i64>("one_class")?.unwrap_or(0) != 0,
     }))
 }
 
@@ -69,18 +70,18 @@ impl SvmRegressor {
 }
 
 impl Operator for SvmRegressor {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let rows = check_rows("SVMRegressor", inputs, self.features())?;
         Ok(vec![Fact::new(Datatype::Fp32, [rows, 1.to_dim()])])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for SvmRegressor {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let rows = Rows::read("SVMRegressor", inputs, self.features())?;
         let mut values;
         match &self.mode {

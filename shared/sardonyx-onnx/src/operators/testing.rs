@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::proto::attribute_proto::AttributeType;
+use crate::proto::tensor_proto::DataType;
+use crate::proto::{AttributeProto, NodeProto, OperatorSetIdProto, TensorProto};
+use anyhow::Result;
 use sardonyx_core::tensor::{Tensor, TensorData};
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
-use tract_onnx::tract_hir::internal::{ToDim, TractResult};
+use tract_data::internal::{SymbolScope, ToDim};
 
 use super::context::Context;
-use super::operator::{Fact, Operator};
+use super::operator::{Fact, Operator, Registration};
 
 /// A node with one output, and the version of its operator set.
 pub(super) struct Node {
@@ -44,20 +45,16 @@ impl Node {
         self
     }
 
-    fn parse(&self) -> TractResult<Arc<dyn Operator>> {
-        let model = ModelProto {
-            opset_import: vec![OperatorSetIdProto {
-                domain: self.proto.domain.clone(),
-                version: self.version,
-            }],
-            ..Default::default()
+    fn parse(&self) -> Result<Arc<dyn Operator>> {
+        let set = OperatorSetIdProto {
+            domain: self.proto.domain.clone(),
+            version: self.version,
         };
-        let context = super::parsing_context(&model);
         let registration = super::find(&self.proto.domain, &self.proto.op_type).expect("a registered operator");
-        (registration.parse)(&Context::new(&context, &[]), &self.proto)
+        read(registration, &[set], &self.proto)
     }
 
-    fn outputs(&self, inputs: &[Tensor]) -> TractResult<Vec<Tensor>> {
+    fn outputs(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         let operator = self.parse()?;
         let facts: Vec<Fact> = inputs
             .iter()
@@ -79,6 +76,21 @@ impl Node {
         }
         Ok(outputs)
     }
+}
+
+/// Reads a node of a model with these operator sets and nothing else.
+pub(super) fn read(
+    registration: &Registration,
+    operator_sets: &[OperatorSetIdProto],
+    node: &NodeProto,
+) -> Result<Arc<dyn Operator>> {
+    let context = Context {
+        operator_sets,
+        symbols: &SymbolScope::default(),
+        trees: &[],
+        constant: &|_| Ok(None),
+    };
+    (registration.parse)(&context, node)
 }
 
 /// All that the node gives. It must keep the promises that it makes of types and shapes.

@@ -3,10 +3,11 @@ use std::iter;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use foldhash::fast::RandomState;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_data::internal::ToDim;
 
 use super::attributes::{floats, integers, texts};
 use super::keys::{Duplicates, Keys};
@@ -70,14 +71,14 @@ impl FromStr for Mode {
     }
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    let mode = node.get_attr::<&str>("mode")?.parse();
-    let mode = mode.or_else(|problem: String| node.bail_attr("mode", &problem))?;
-    let shortest: usize = node.get_attr("min_gram_length")?;
-    let longest: usize = node.get_attr("max_gram_length")?;
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let mode = node.required::<&str>("mode")?.parse();
+    let mode = mode.or_else(|problem: String| node.refuse("mode", &problem))?;
+    let shortest: usize = node.required("min_gram_length")?;
+    let longest: usize = node.required("max_gram_length")?;
     let starts = integers(node, "ngram_counts")?;
-    node.expect_attr("min_gram_length", shortest > 0, "one item or more")?;
-    node.expect_attr(
+    node.expect("min_gram_length", shortest > 0, "one item or more")?;
+    node.expect(
         "max_gram_length",
         (shortest..=starts.len()).contains(&longest),
         "at least min_gram_length, and at most as many as there are ngram_counts",
@@ -86,7 +87,7 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
     let columns = output_columns(node)?;
     let output_columns = columns.iter().max().map_or(0, |greatest| *greatest as usize + 1);
     let weights = floats(node, "weights")?;
-    node.expect_attr(
+    node.expect(
         "weights",
         weights.is_empty() || weights.len() == columns.len(),
         "one for each of ngram_indexes",
@@ -96,7 +97,7 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
         children: HashMap::default(),
         grams: vec![None],
         lengths: shortest..=longest,
-        most_skipped: node.get_attr("max_skip_count")?,
+        most_skipped: node.required("max_skip_count")?,
         mode,
         output_columns,
     };
@@ -107,7 +108,7 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
 }
 
 /// The items of the pool, and the number of each of them, in order.
-fn pool(node: &NodeProto) -> TractResult<(Keys, Vec<usize>)> {
+fn pool(node: &NodeProto) -> Result<(Keys, Vec<usize>)> {
     let texts = texts(node, "pool_strings")?;
     let integers = integers(node, "pool_int64s")?;
     let (items, data) = match (texts.is_empty(), integers.is_empty()) {
@@ -128,9 +129,9 @@ fn pool(node: &NodeProto) -> TractResult<(Keys, Vec<usize>)> {
     Ok((items, numbers))
 }
 
-fn output_columns(node: &NodeProto) -> TractResult<Vec<u32>> {
+fn output_columns(node: &NodeProto) -> Result<Vec<u32>> {
     let indexes = integers(node, "ngram_indexes")?;
-    node.expect_attr("ngram_indexes", !indexes.is_empty(), "at least one column")?;
+    node.expect("ngram_indexes", !indexes.is_empty(), "at least one column")?;
     let column = |index: &i64| {
         u32::try_from(*index)
             .ok()
@@ -138,9 +139,9 @@ fn output_columns(node: &NodeProto) -> TractResult<Vec<u32>> {
     };
     match indexes.iter().map(column).collect() {
         Some(columns) => Ok(columns),
-        None => node.bail_attr(
+        None => node.refuse(
             "ngram_indexes",
-            &format!("has columns that are negative or beyond {MOST_COLUMNS}"),
+            format!("has columns that are negative or beyond {MOST_COLUMNS}"),
         ),
     }
 }
@@ -153,21 +154,23 @@ impl TfIdfVectorizer {
         starts: &[i64],
         numbers: &[usize],
         mut grams: impl Iterator<Item = Gram>,
-    ) -> TractResult<()> {
+    ) -> Result<()> {
         for (index, start) in starts.iter().enumerate() {
             let length = index + 1;
             let end = starts.get(length).copied().unwrap_or(numbers.len() as i64);
             let part = usize::try_from(*start).ok().zip(usize::try_from(end).ok());
             let Some(part) = part.and_then(|(start, end)| numbers.get(start..end)) else {
-                return node.bail_attr("ngram_counts", "is no ascending list of places in the pool");
+                return node.refuse("ngram_counts", "is no ascending list of places in the pool");
             };
             let parts = part.chunks_exact(length);
-            node.expect_attr("ngram_counts", parts.remainder().is_empty(), || {
-                format!("to leave whole n-grams of {length} items")
-            })?;
+            node.expect(
+                "ngram_counts",
+                parts.remainder().is_empty(),
+                format_args!("to leave whole n-grams of {length} items"),
+            )?;
             for items in parts {
                 let Some(gram) = grams.next() else {
-                    return node.bail_attr("ngram_indexes", "has fewer columns than there are n-grams");
+                    return node.refuse("ngram_indexes", "has fewer columns than there are n-grams");
                 };
                 if self.lengths.contains(&length) {
                     self.plant_one(items, gram)?;
@@ -177,7 +180,7 @@ impl TfIdfVectorizer {
         Ok(())
     }
 
-    fn plant_one(&mut self, items: &[usize], gram: Gram) -> TractResult<()> {
+    fn plant_one(&mut self, items: &[usize], gram: Gram) -> Result<()> {
         let mut at = 0;
         for &number in items {
             let next = u32::try_from(self.grams.len())?;
@@ -241,7 +244,7 @@ impl TfIdfVectorizer {
 }
 
 impl Operator for TfIdfVectorizer {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("TfIdfVectorizer", inputs)?;
         let items = self.items.datatype();
         let fits = input.datatype == items || items == Datatype::Int64 && input.datatype == Datatype::Int32;
@@ -259,13 +262,13 @@ impl Operator for TfIdfVectorizer {
         )])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for TfIdfVectorizer {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("TfIdfVectorizer", inputs)?;
         let numbers = match input.data() {
             TensorData::Int32(values) => {

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Context as _, Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_data::internal::{Symbol, ToDim};
 
 use super::attributes::texts;
 use super::operator::{Fact, Kernel, Operator, single};
@@ -40,11 +41,11 @@ enum Split {
     Separators(Vec<Pattern>),
 }
 
-pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    let least_letters = node.get_attr::<i64>("mincharnum")?;
-    node.expect_attr("mincharnum", least_letters > 0, "one letter or more")?;
+pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let least_letters = node.required::<i64>("mincharnum")?;
+    node.expect("mincharnum", least_letters > 0, "one letter or more")?;
     let separators = texts(node, "separators")?;
-    let expression = node.get_attr_opt::<&str>("tokenexp")?;
+    let expression = node.optional::<&str>("tokenexp")?;
     let split = match (&separators[..], expression) {
         ([separator], _) if separator.is_empty() => Split::Letters,
         ([], Some(".")) => Split::Letters,
@@ -52,27 +53,27 @@ pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn 
         ([], Some(expression)) => Split::Tokens(pattern("tokenexp", expression)?),
         (separators, _) => {
             let patterns = separators.iter().map(|separator| pattern("separators", separator));
-            Split::Separators(patterns.collect::<TractResult<_>>()?)
+            Split::Separators(patterns.collect::<Result<_>>()?)
         }
     };
     if matches!(split, Split::Letters) {
-        node.expect_attr("mincharnum", least_letters == 1, "1, since each token is one letter")?;
+        node.expect("mincharnum", least_letters == 1, "1, since each token is one letter")?;
     }
     Ok(Arc::new(Tokenizer {
         split,
         least_letters: usize::try_from(least_letters)?,
-        mark: node.get_attr::<i64>("mark")? != 0,
-        padding: node.get_attr("pad_value")?,
-        longest: context.template.symbols.new_with_prefix("tokens"),
+        mark: node.required::<i64>("mark")? != 0,
+        padding: node.required("pad_value")?,
+        longest: context.symbols.new_with_prefix("tokens"),
     }))
 }
 
-fn pattern(attribute: &str, expression: &str) -> TractResult<Pattern> {
+fn pattern(attribute: &str, expression: &str) -> Result<Pattern> {
     Pattern::new(expression).with_context(|| format!("the attribute {attribute} of Tokenizer"))
 }
 
 impl Operator for Tokenizer {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("Tokenizer", inputs)?;
         ensure!(
             input.datatype == Datatype::Bytes && matches!(input.shape.len(), 1 | 2),
@@ -85,13 +86,13 @@ impl Operator for Tokenizer {
         Ok(vec![Fact::new(Datatype::Bytes, shape)])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for Tokenizer {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("Tokenizer", inputs)?;
         let TensorData::Bytes(texts) = input.data() else {
             bail!("Tokenizer takes strings")

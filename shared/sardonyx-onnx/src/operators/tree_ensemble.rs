@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{DimLike, TDim, TractResult, bail, ensure};
+use tract_data::internal::{DimLike, TDim};
 
-use super::attributes::{NumberList, attribute, floats_or_tensor, integers};
+use super::attributes::{NumberList, floats_or_tensor, integers};
 use super::operator::{Fact, single};
 use crate::operators::Context;
 use crate::trees::{self, Ensemble, EnsembleAttributes, NodeMode, Scalar, WeightForm};
@@ -30,7 +31,7 @@ pub(super) struct PackedTrees {
 }
 
 impl PackedTrees {
-    fn read(bytes: &[u8], is_classifier: bool) -> TractResult<Self> {
+    fn read(bytes: &[u8], is_classifier: bool) -> Result<Self> {
         let (form, bytes) = if is_classifier {
             let (form, bytes) = WeightForm::split_from(bytes)?;
             (Some(form), bytes)
@@ -62,13 +63,13 @@ pub(super) enum Precise<S, D> {
 
 impl Trees {
     /// Reads the lists of ai.onnx.ml 1 to 3; `prefix` is `class` or `target`.
-    pub(super) fn read(context: &Context, node: &NodeProto, prefix: &str) -> TractResult<Self> {
-        let base_values = floats_or_tensor(context, node, "base_values")?;
+    pub(super) fn read(context: &Context, node: &NodeProto, prefix: &str) -> Result<Self> {
+        let base_values = floats_or_tensor(node, "base_values")?;
         if let Some(packed) = context.packed_trees(node)? {
             return Ok(Self::Packed(PackedTrees::read(packed, prefix == "class")?, base_values));
         }
-        let values = floats_or_tensor(context, node, "nodes_values")?;
-        let weights = floats_or_tensor(context, node, &format!("{prefix}_weights"))?;
+        let values = floats_or_tensor(node, "nodes_values")?;
+        let weights = floats_or_tensor(node, &format!("{prefix}_weights"))?;
         Ok(match (values, weights, base_values) {
             (NumberList::Single(values), NumberList::Single(weights), NumberList::Single(base_values)) => {
                 Self::Single(Arc::new(trees(node, prefix, values, weights)?), base_values)
@@ -81,7 +82,7 @@ impl Trees {
     }
 
     /// The trees of a packed model whose operator gives no classes.
-    pub(super) fn packed(context: &Context, node: &NodeProto) -> TractResult<Option<Self>> {
+    pub(super) fn packed(context: &Context, node: &NodeProto) -> Result<Option<Self>> {
         let packed = context.packed_trees(node)?;
         packed
             .map(|bytes| {
@@ -94,7 +95,7 @@ impl Trees {
     }
 
     /// For inputs in single precision, and for integers, which are compared as such.
-    pub(super) fn single(&self) -> TractResult<(Source<'_, f32>, Vec<f32>)> {
+    pub(super) fn single(&self) -> Result<(Source<'_, f32>, Vec<f32>)> {
         match self {
             Self::Single(trees, base_values) => Ok((Source::Lists(Cow::Borrowed(trees)), base_values.clone())),
             Self::Packed(packed, NumberList::Single(base_values)) => match &packed.trees {
@@ -108,7 +109,7 @@ impl Trees {
     }
 
     /// For inputs in double precision.
-    pub(super) fn double(&self) -> TractResult<(Source<'_, f64>, Vec<f64>)> {
+    pub(super) fn double(&self) -> Result<(Source<'_, f64>, Vec<f64>)> {
         let widen = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
         Ok(match self {
             Self::Single(trees, base_values) => (Source::Lists(Cow::Owned(trees.map(widen))), widen(base_values)),
@@ -125,7 +126,7 @@ impl Trees {
 }
 
 /// Whether an input is computed on in double precision.
-pub(super) fn is_double(operator: &str, input: &Fact) -> TractResult<bool> {
+pub(super) fn is_double(operator: &str, input: &Fact) -> Result<bool> {
     match input.datatype {
         Datatype::Fp64 => Ok(true),
         Datatype::Fp32 | Datatype::Int64 | Datatype::Int32 => Ok(false),
@@ -133,12 +134,7 @@ pub(super) fn is_double(operator: &str, input: &Fact) -> TractResult<bool> {
     }
 }
 
-fn trees<T>(
-    node: &NodeProto,
-    prefix: &str,
-    nodes_values: Vec<T>,
-    weights: Vec<T>,
-) -> TractResult<EnsembleAttributes<T>> {
+fn trees<T>(node: &NodeProto, prefix: &str, nodes_values: Vec<T>, weights: Vec<T>) -> Result<EnsembleAttributes<T>> {
     let nodes_modes = modes(node)?;
     Ok(EnsembleAttributes {
         nodes_treeids: integers(node, "nodes_treeids")?,
@@ -156,8 +152,8 @@ fn trees<T>(
     })
 }
 
-fn modes(node: &NodeProto) -> TractResult<Vec<NodeMode>> {
-    let Some(attribute) = attribute(node, "nodes_modes") else {
+fn modes(node: &NodeProto) -> Result<Vec<NodeMode>> {
+    let Some(attribute) = node.attribute("nodes_modes") else {
         return Ok(vec![]);
     };
     // The reader of the file makes codes of them, unless there is one that it does not know.
@@ -170,11 +166,11 @@ fn modes(node: &NodeProto) -> TractResult<Vec<NodeMode>> {
     codes
         .chain(texts)
         .collect::<Result<_, _>>()
-        .or_else(|problem| node.bail_attr("nodes_modes", &problem))
+        .or_else(|problem| node.refuse("nodes_modes", &problem))
 }
 
 /// Checks that the input of a tree ensemble is `[N, C]`, and gives N.
-pub(super) fn check_input(operator: &str, inputs: &[Fact]) -> TractResult<TDim> {
+pub(super) fn check_input(operator: &str, inputs: &[Fact]) -> Result<TDim> {
     let input = single(operator, inputs)?;
     ensure!(
         input.shape.len() == 2,
@@ -185,7 +181,7 @@ pub(super) fn check_input(operator: &str, inputs: &[Fact]) -> TractResult<TDim> 
 }
 
 /// Checks the columns of an input, where they are known yet.
-pub(super) fn check_declared_columns(input: &Fact, features: usize) -> TractResult<()> {
+pub(super) fn check_declared_columns(input: &Fact, features: usize) -> Result<()> {
     match input.shape[1].to_usize() {
         Ok(columns) => check_columns(columns, features),
         Err(_) => Ok(()),
@@ -193,7 +189,7 @@ pub(super) fn check_declared_columns(input: &Fact, features: usize) -> TractResu
 }
 
 /// The rows and columns of an input, of which there must be enough.
-pub(super) fn rows_and_columns(input: &Tensor, features: usize) -> TractResult<(usize, usize)> {
+pub(super) fn rows_and_columns(input: &Tensor, features: usize) -> Result<(usize, usize)> {
     let &[rows, columns] = input.shape() else {
         bail!("trees take rows of columns, [N, C]")
     };
@@ -201,7 +197,7 @@ pub(super) fn rows_and_columns(input: &Tensor, features: usize) -> TractResult<(
     Ok((rows, columns))
 }
 
-fn check_columns(columns: usize, features: usize) -> TractResult<()> {
+fn check_columns(columns: usize, features: usize) -> Result<()> {
     ensure!(
         columns >= features.max(1),
         "the trees test {features} features, but the rows have {columns}"
@@ -210,7 +206,7 @@ fn check_columns(columns: usize, features: usize) -> TractResult<()> {
 }
 
 /// The input in single precision; integers are compared as such.
-pub(super) fn singles(input: &Tensor) -> TractResult<Cow<'_, [f32]>> {
+pub(super) fn singles(input: &Tensor) -> Result<Cow<'_, [f32]>> {
     Ok(match input.data() {
         TensorData::Fp32(values) => Cow::Borrowed(values),
         TensorData::Int64(values) => values.iter().map(|value| *value as f32).collect(),
@@ -219,7 +215,7 @@ pub(super) fn singles(input: &Tensor) -> TractResult<Cow<'_, [f32]>> {
     })
 }
 
-pub(super) fn doubles(input: &Tensor) -> TractResult<&[f64]> {
+pub(super) fn doubles(input: &Tensor) -> Result<&[f64]> {
     match input.data() {
         TensorData::Fp64(values) => Ok(values),
         other => bail!("trees in double precision do not take {}", other.datatype()),

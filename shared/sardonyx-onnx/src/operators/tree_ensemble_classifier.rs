@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{ToDim, TractResult, bail, ensure};
+use tract_data::internal::ToDim;
 
 use super::attributes::parse_or_default;
 use super::labels::Labels;
@@ -27,7 +28,7 @@ struct TreeEnsembleClassifier {
     post_transform: PostTransform,
 }
 
-pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(TreeEnsembleClassifier {
         trees: Trees::read(context, node, "class")?,
         labels: Labels::read(node, "classlabels_int64s")?,
@@ -36,7 +37,7 @@ pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn 
 }
 
 impl TreeEnsembleClassifier {
-    fn build<T: Scalar>(&self, source: Source<'_, T>, base_values: Vec<T>) -> TractResult<Classifier<T>> {
+    fn build<T: Scalar>(&self, source: Source<'_, T>, base_values: Vec<T>) -> Result<Classifier<T>> {
         let classifier = match source {
             Source::Lists(trees) => {
                 let ensemble = Ensemble::new(&trees, self.labels.len())?;
@@ -67,7 +68,7 @@ impl TreeEnsembleClassifier {
 }
 
 impl Operator for TreeEnsembleClassifier {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let rows = check_input(NAME, inputs)?;
         Ok(vec![
             Fact::new(self.labels.datatype(), [rows.clone()]),
@@ -75,7 +76,7 @@ impl Operator for TreeEnsembleClassifier {
         ])
     }
 
-    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         let input = single(NAME, inputs)?;
         let classifier = if is_double(NAME, input)? {
             let (source, base_values) = self.trees.double()?;
@@ -109,7 +110,7 @@ impl ClassifyTrees {
 }
 
 impl Kernel for ClassifyTrees {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single(NAME, inputs)?;
         let (rows, columns) = rows_and_columns(input, self.features())?;
         let (positions, scores) = match &self.classifier {

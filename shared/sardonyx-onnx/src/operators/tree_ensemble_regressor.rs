@@ -1,9 +1,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{ToDim, TractResult, ensure};
+use tract_data::internal::ToDim;
 
 use super::attributes::parse_or_default;
 use super::operator::{Fact, Kernel, Operator, single};
@@ -29,11 +30,11 @@ pub(super) struct TreeRegression {
     pub(super) keeps_doubles: bool,
 }
 
-pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(TreeRegression {
         operator: "TreeEnsembleRegressor",
         trees: Trees::read(context, node, "target")?,
-        targets: node.get_attr::<usize>("n_targets")?,
+        targets: node.required::<usize>("n_targets")?,
         aggregate: parse_or_default(node, "aggregate_function")?,
         post_transform: parse_or_default(node, "post_transform")?,
         keeps_doubles: false,
@@ -41,7 +42,7 @@ pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn 
 }
 
 impl TreeRegression {
-    fn build<T: Scalar>(&self, source: Source<'_, T>, base_values: Vec<T>) -> TractResult<Regressor<T>> {
+    fn build<T: Scalar>(&self, source: Source<'_, T>, base_values: Vec<T>) -> Result<Regressor<T>> {
         let ensemble = match source {
             Source::Lists(trees) => Arc::new(Ensemble::new(&trees, self.targets)?),
             Source::Packed(_, trees) => trees,
@@ -62,14 +63,14 @@ impl TreeRegression {
 }
 
 impl Operator for TreeRegression {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let rows = check_input(self.operator, inputs)?;
         let is_double = self.keeps_doubles && is_double(self.operator, &inputs[0])?;
         let datatype = if is_double { Datatype::Fp64 } else { Datatype::Fp32 };
         Ok(vec![Fact::new(datatype, [rows, self.targets.to_dim()])])
     }
 
-    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         let input = single(self.operator, inputs)?;
         let regressor = if is_double(self.operator, input)? {
             let (source, base_values) = self.trees.double()?;
@@ -127,7 +128,7 @@ impl RegressTrees {
 }
 
 /// What adds up, from the left and starting from zero, the weights of the leaves of several trees for a single target.
-pub(crate) fn sum_of_trees(trees: &EnsembleAttributes<f32>) -> TractResult<Arc<dyn Kernel>> {
+pub(crate) fn sum_of_trees(trees: &EnsembleAttributes<f32>) -> Result<Arc<dyn Kernel>> {
     let ensemble = Ensemble::new(trees, 1)?;
     Ok(Arc::new(RegressTrees {
         operator: "TreeEnsembleRegressor",
@@ -138,7 +139,7 @@ pub(crate) fn sum_of_trees(trees: &EnsembleAttributes<f32>) -> TractResult<Arc<d
 }
 
 impl Kernel for RegressTrees {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single(self.operator, inputs)?;
         let (rows, columns) = rows_and_columns(input, self.features())?;
         let scores = match &self.regressor {

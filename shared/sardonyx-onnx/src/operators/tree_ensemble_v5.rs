@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
-use tract_onnx::pb::{NodeProto, TensorProto};
-use tract_onnx::tract_hir::internal::{DatumType, TractResult, bail};
+use crate::proto::{NodeProto, TensorProto};
+use anyhow::{Result, bail};
+use sardonyx_core::tensor::TensorData;
 
 use super::attributes::{NumberList, integers};
 use super::operator::Operator;
@@ -14,20 +15,20 @@ use super::tree_ensemble_regressor::TreeRegression;
 use crate::operators::Context;
 use crate::trees::{Aggregate, EnsembleAttributes, NodeMode, PostTransform, Scalar};
 
-pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    let targets = node.get_attr::<usize>("n_targets")?;
+pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let targets = node.required::<usize>("n_targets")?;
     Ok(Arc::new(TreeRegression {
         operator: "TreeEnsemble",
         trees: trees(context, node)?,
         targets,
-        aggregate: match node.get_attr_opt::<i64>("aggregate_function")?.unwrap_or(1) {
+        aggregate: match node.optional::<i64>("aggregate_function")?.unwrap_or(1) {
             0 => Aggregate::Average,
             1 => Aggregate::Sum,
             2 => Aggregate::Min,
             3 => Aggregate::Max,
-            other => return node.bail_attr("aggregate_function", &format!("{other} is none of 0 to 3")),
+            other => return node.refuse("aggregate_function", format!("{other} is none of 0 to 3")),
         },
-        post_transform: match node.get_attr_opt::<i64>("post_transform")?.unwrap_or(0) {
+        post_transform: match node.optional::<i64>("post_transform")?.unwrap_or(0) {
             0 => PostTransform::None,
             // A single target has no post transform but PROBIT.
             1 | 2 if targets == 1 => PostTransform::None,
@@ -36,17 +37,17 @@ pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn 
                     "{other}: ONNX Runtime takes 1 (SOFTMAX) for LOGISTIC and 2 for SOFTMAX, so that what is meant is not known; \
                      transform the scores by an operator of their own"
                 );
-                return node.bail_attr("post_transform", &problem);
+                return node.refuse("post_transform", &problem);
             }
             3 => PostTransform::SoftmaxZero,
             4 => PostTransform::Probit,
-            other => return node.bail_attr("post_transform", &format!("{other} is none of 0 to 4")),
+            other => return node.refuse("post_transform", format!("{other} is none of 0 to 4")),
         },
         keeps_doubles: true,
     }))
 }
 
-fn trees(context: &Context, node: &NodeProto) -> TractResult<Trees> {
+fn trees(context: &Context, node: &NodeProto) -> Result<Trees> {
     if let Some(packed) = Trees::packed(context, node)? {
         return Ok(packed);
     }
@@ -66,17 +67,11 @@ fn trees(context: &Context, node: &NodeProto) -> TractResult<Trees> {
     })
 }
 
-fn numbers(context: &Context, node: &NodeProto, name: &str) -> TractResult<NumberList> {
-    let Some(proto) = node.get_attr_opt::<&TensorProto>(name)? else {
+fn numbers(_context: &Context, node: &NodeProto, name: &str) -> Result<NumberList> {
+    let Some(proto) = node.optional::<&TensorProto>(name)? else {
         return Ok(NumberList::Single(vec![]));
     };
-    let tensor = context.load_tensor(proto)?;
-    let view = tensor.try_as_plain_ram()?;
-    match tensor.datum_type() {
-        DatumType::F32 => Ok(NumberList::Single(view.as_slice::<f32>()?.to_vec())),
-        DatumType::F64 => Ok(NumberList::Double(view.as_slice::<f64>()?.to_vec())),
-        other => node.bail_attr(name, &format!("has elements of type {other:?}, which is not supported")),
-    }
+    NumberList::of_tensor(node, name, proto.to_tensor()?)
 }
 
 /// The attributes, all lists of branches of the same length.
@@ -98,21 +93,13 @@ struct Lists<T> {
 const MEMBER: u8 = 6;
 
 impl<T: Scalar> Lists<T> {
-    fn read(
-        context: &Context,
-        node: &NodeProto,
-        splits: Vec<T>,
-        leaf_weights: Vec<T>,
-        members: &[T],
-    ) -> TractResult<Self> {
-        let modes = context.load_tensor(node.get_attr("nodes_modes")?)?;
-        let modes = match modes.datum_type() {
-            DatumType::U8 => modes.try_as_plain_ram()?.as_slice::<u8>()?.to_vec(),
+    fn read(_context: &Context, node: &NodeProto, splits: Vec<T>, leaf_weights: Vec<T>, members: &[T]) -> Result<Self> {
+        let modes = node.required::<&TensorProto>("nodes_modes")?.to_tensor()?;
+        let modes = match modes.into_data() {
+            TensorData::Uint8(modes) => modes,
             other => {
-                return node.bail_attr(
-                    "nodes_modes",
-                    &format!("has elements of type {other:?} instead of uint8"),
-                );
+                let problem = format_args!("has elements of the type {}, not UINT8", other.datatype());
+                return node.refuse("nodes_modes", problem);
             }
         };
         let lists = Self {
@@ -141,17 +128,17 @@ impl<T: Scalar> Lists<T> {
             ("nodes_trueleafs", holds_leaf.len()),
             ("nodes_falseleafs", fails_leaf.len()),
         ] {
-            node.expect_attr(name, length == branches, "as many entries as nodes_modes")?;
+            node.expect(name, length == branches, "as many entries as nodes_modes")?;
         }
         let tracks = lists.tracks_missing.len();
         let name = "nodes_missing_value_tracks_true";
-        node.expect_attr(
+        node.expect(
             name,
             tracks == 0 || tracks == branches,
             "as many entries as nodes_modes, or none",
         )?;
         let leaves = lists.leaf_targets.len();
-        node.expect_attr(
+        node.expect(
             "leaf_weights",
             lists.leaf_weights.len() == leaves,
             "as many entries as leaf_targetids",
@@ -161,7 +148,7 @@ impl<T: Scalar> Lists<T> {
 
     /// Each tree by itself. Branches keep their numbers, and leaves are counted behind them; a test for a set becomes tests for each of
     /// its numbers, which the engine takes together again.
-    fn convert(&self) -> TractResult<EnsembleAttributes<T>> {
+    fn convert(&self) -> Result<EnsembleAttributes<T>> {
         let mut attributes = EnsembleAttributes::default();
         let branches = self.modes.len();
         let mut next_id = (branches + self.leaf_weights.len()) as i64;
@@ -187,11 +174,11 @@ impl<T: Scalar> Lists<T> {
         Ok(attributes)
     }
 
-    fn way(&self, way: usize, branch: usize) -> TractResult<usize> {
+    fn way(&self, way: usize, branch: usize) -> Result<usize> {
         self.child(self.children[way][branch], self.is_leaf[way][branch] != 0)
     }
 
-    fn child(&self, id: i64, is_leaf: bool) -> TractResult<usize> {
+    fn child(&self, id: i64, is_leaf: bool) -> Result<usize> {
         let (what, count, offset) = if is_leaf {
             ("leaf", self.leaf_weights.len(), self.modes.len())
         } else {
@@ -218,7 +205,7 @@ impl<T: Scalar> Lists<T> {
         id: usize,
         children: [usize; 2],
         next_id: &mut i64,
-    ) -> TractResult<()> {
+    ) -> Result<()> {
         let [holds, fails] = children.map(|child| child as i64);
         let feature = self.features[id];
         let tracks = self.tracks_missing.get(id).copied().unwrap_or(0);
@@ -277,12 +264,12 @@ impl<T: Scalar> Lists<T> {
 }
 
 /// The sets of the branches that test for one, in their order; each ends with a NaN.
-fn sets<T: Scalar>(node: &NodeProto, modes: &[u8], members: &[T]) -> TractResult<Vec<Vec<T>>> {
+fn sets<T: Scalar>(node: &NodeProto, modes: &[u8], members: &[T]) -> Result<Vec<Vec<T>>> {
     let mut sets = members.split(|member| member.is_nan());
     let sets = modes.iter().map(|mode| match *mode {
         MEMBER => match sets.next() {
             Some(set) => Ok(set.to_vec()),
-            None => node.bail_attr("membership_values", "has fewer sets than nodes that test for one"),
+            None => node.refuse("membership_values", "has fewer sets than nodes that test for one"),
         },
         _ => Ok(vec![]),
     });

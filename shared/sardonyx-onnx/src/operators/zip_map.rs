@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, ensure};
 use sardonyx_core::tensor::Tensor;
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::*;
+use tract_data::internal::DimLike;
 
 use super::attributes::{integers, texts};
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
@@ -19,7 +20,7 @@ struct ZipMap {
     classes: usize,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let integers = integers(node, "classlabels_int64s")?;
     let texts = texts(node, "classlabels_strings")?;
     ensure!(
@@ -32,7 +33,7 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
 }
 
 impl ZipMap {
-    fn check(&self, columns: usize) -> TractResult<()> {
+    fn check(&self, columns: usize) -> Result<()> {
         let classes = self.classes;
         ensure!(
             columns == classes,
@@ -43,7 +44,7 @@ impl ZipMap {
 }
 
 impl Operator for ZipMap {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("ZipMap", inputs)?;
         let (_, columns) = rows_and_columns("ZipMap", input)?;
         if let Ok(columns) = columns.to_usize() {
@@ -52,7 +53,7 @@ impl Operator for ZipMap {
         Ok(vec![Fact::new(input.datatype, input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 
@@ -63,7 +64,7 @@ impl Operator for ZipMap {
 }
 
 impl Kernel for ZipMap {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input: &Tensor = single("ZipMap", inputs)?;
         self.check(input.shape().last().copied().unwrap_or(1))?;
         Ok(vec![input.clone()])

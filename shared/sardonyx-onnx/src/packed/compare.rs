@@ -4,7 +4,7 @@ use sardonyx_core::ports::Model;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData, TensorSpec};
 use sardonyx_core::with_elements;
 
-use crate::plan::trial;
+use crate::trial::elements_of_trial;
 
 const ROWS: usize = 32;
 /// How many of them are also asked alone.
@@ -76,7 +76,7 @@ fn rows(input: &TensorSpec, numbers: &mut Numbers) -> Option<Tensor> {
     let shape: Vec<usize> = sizes
         .map(|(axis, size)| size.or((axis == 0).then_some(ROWS)))
         .collect::<Option<_>>()?;
-    let elements = trial::elements(&shape)?;
+    let elements = elements_of_trial(&shape)?;
     let data = numbers.elements(input.datatype, elements);
     Tensor::new(shape, data).ok()
 }

@@ -16,15 +16,14 @@
 //! A change of a single byte anywhere is found: behind the header by the checksum, in the rest of the header because it says something else
 //! then, and in the magic because what comes out is no protobuf.
 
-mod compact;
 mod compare;
 mod pack;
 
-pub use pack::{PackError, pack};
-
-use tract_onnx::pb::ModelProto;
+pub use pack::PackError;
+pub(crate) use pack::pack;
 
 use crate::error::LoadError;
+use crate::graph::Source;
 use crate::operators::{PACKED_TREES, packed_trees_at};
 
 /// Protobuf cannot read over it, whichever of its bytes is another: field 0 does not exist, 34 GB do not follow, and a key has 32 bits.
@@ -90,14 +89,15 @@ fn close(model: &[u8], trees: &[u8]) -> Vec<u8> {
 }
 
 /// Puts the trees of a packed model into the attributes that point at them, for whoever has only those.
-pub(crate) fn inline_trees(model: &mut ModelProto, trees: &[u8]) {
-    let nodes = model.graph.iter_mut().flat_map(|graph| &mut graph.node);
+pub(crate) fn inline_trees(mut source: Source<'_>) -> Source<'_> {
+    let nodes = source.proto.graph.iter_mut().flat_map(|graph| &mut graph.node);
     let attributes = nodes.flat_map(|node| &mut node.attribute);
     for attribute in attributes.filter(|attribute| attribute.name == PACKED_TREES) {
-        if let Some(trees) = packed_trees_at(&attribute.ints, trees) {
+        if let Some(trees) = packed_trees_at(&attribute.ints, source.trees) {
             attribute.s = trees.to_vec();
         }
     }
+    source
 }
 
 /// The bytes of a number in the header.

@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 
+use crate::proto::attribute_proto::AttributeType;
+use crate::proto::{AttributeProto, GraphProto, TensorProto};
 use prost::Message;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, GraphProto};
 
-use super::{close, compact, compare, is_packed};
+use super::{close, compare, is_packed};
 use crate::error::LoadError;
 use crate::graph;
-use crate::model::OnnxModel;
+use crate::loader::Loader;
 use crate::operators::PACKED_TREES;
 
 /// Why an ONNX file was not packed.
@@ -24,18 +24,13 @@ pub enum PackError {
     Differs(String),
 }
 
-/// Packs an ONNX file: trees in the form in which they are evaluated, tensors as raw bytes, and nothing that is only for people.
-///
-/// What comes out is the same for the same file. It answers like the original, to the bit: that is tried before it is given.
-///
-/// # Errors
-/// [`PackError::Load`] for a model that cannot be run here.
-pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, PackError> {
+/// Packs an ONNX file for a loader.
+pub(crate) fn pack(loader: Loader, onnx: &[u8]) -> Result<Vec<u8>, PackError> {
     if is_packed(onnx) {
         return Err(PackError::Packed);
     }
-    let original = OnnxModel::from_bytes(onnx)?;
-    let (mut proto, weights, _) = graph::decode("the model", onnx)?;
+    let original = loader.from_bytes(onnx)?;
+    let (mut proto, weights) = graph::decode("the model", onnx)?;
     let trees = match &mut proto.graph {
         Some(graph) => {
             weights.restore(graph);
@@ -43,12 +38,28 @@ pub fn pack(onnx: &[u8]) -> Result<Vec<u8>, PackError> {
         }
         None => Vec::new(),
     };
-    compact::model(&mut proto);
+    if let Some(graph) = &mut proto.graph {
+        make_raw(graph);
+    }
     let file = close(&proto.encode_to_vec(), &trees);
     drop(proto);
-    let packed = OnnxModel::from_bytes(&file)?;
+    let packed = loader.from_bytes(&file)?;
     compare::check(&original, &packed).map_err(PackError::Differs)?;
     Ok(file)
+}
+
+/// Brings all tensors into raw bytes.
+fn make_raw(graph: &mut GraphProto) {
+    graph.initializer.iter_mut().for_each(TensorProto::make_raw);
+    let nodes = graph.node.iter_mut();
+    for attribute in nodes.flat_map(|node| &mut node.attribute) {
+        attribute
+            .t
+            .iter_mut()
+            .chain(&mut attribute.tensors)
+            .for_each(TensorProto::make_raw);
+        attribute.g.iter_mut().chain(&mut attribute.graphs).for_each(make_raw);
+    }
 }
 
 /// Puts where the flat form of trees is in the place of the attributes that list them, and gives the flat forms. `trees` are by the first

@@ -6,10 +6,12 @@ mod folding;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use anyhow::{Context as _, Result, anyhow, ensure};
 use sardonyx_core::tensor::{Tensor, TensorSpec};
-use tract_onnx::tract_hir::internal::{SymbolScope, TVec, TractErrorContext, TractResult, anyhow, ensure};
+use tract_data::internal::{SymbolScope, TVec};
 
-use super::{Strategy, sizes, symbol_values};
+use super::Strategy;
+use crate::dimensions::{sizes, symbol_values};
 use crate::graph::{InputDeclaration, OutputDeclaration};
 use crate::operators::{Fact, Kernel};
 
@@ -67,7 +69,7 @@ impl Direct {
             .collect()
     }
 
-    fn run_step(&self, step: &Step, slots: &[Option<Tensor>]) -> TractResult<Vec<Tensor>> {
+    fn run_step(&self, step: &Step, slots: &[Option<Tensor>]) -> Result<Vec<Tensor>> {
         let operands = step.inputs.iter().map(|place| match *place {
             Place::Slot(slot) => slots[slot].as_ref(),
             Place::Constant(constant) => Some(&*self.constants[constant]),
@@ -85,7 +87,7 @@ impl Direct {
     }
 
     /// The outputs out of their slots. The last that wants one takes it.
-    fn take_outputs(&self, mut slots: TVec<Option<Tensor>>) -> TractResult<Vec<Tensor>> {
+    fn take_outputs(&self, mut slots: TVec<Option<Tensor>>) -> Result<Vec<Tensor>> {
         let mut outputs = Vec::with_capacity(self.outputs.len());
         for (index, (place, _)) in self.outputs.iter().enumerate() {
             let value = match *place {
@@ -102,7 +104,7 @@ impl Direct {
 }
 
 impl Strategy for Direct {
-    fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
         let mut slots: TVec<Option<Tensor>> = TVec::with_capacity(self.slots);
         slots.extend(inputs.into_iter().map(Some));
         slots.resize_with(self.slots, || None);

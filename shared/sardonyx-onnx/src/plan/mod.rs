@@ -1,40 +1,39 @@
-//! Graphs that run.
-//!
-//! There are three ways to run one, from the cheapest to the most forgiving: [`direct`] for graphs all of whose operators are ours, tract with one plan
-//! for all shapes ([`symbolic`]), and tract with one plan for each shape that comes ([`per_shape`]).
+//! Graphs that run: [`direct`]ly, if all of their operators are computed here, or else by a [`Fallback`].
 
-mod contractions;
 mod direct;
-mod per_shape;
-mod symbolic;
-mod tract;
-pub(crate) mod trial;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use anyhow::{Result, bail};
 use sardonyx_core::tensor::{Tensor, TensorData, TensorSpec};
-use tract_onnx::tract_hir::internal::{SymbolScope, SymbolValues, TDim, TractResult};
 
-use crate::graph::{Dimension, InputDeclaration, OutputDeclaration, Source};
+use crate::fallback::Fallback;
+use crate::graph::{InputDeclaration, OutputDeclaration, Source};
 use crate::packed;
 use direct::Direct;
-use per_shape::PerShape;
-use symbolic::Symbolic;
 
 /// A graph that runs.
-pub(crate) struct Plan {
-    inputs: Vec<InputDeclaration>,
-    outputs: Vec<TensorSpec>,
-    strategy: Box<dyn Strategy>,
-    is_tracts: bool,
+pub struct Plan {
+    /// The inputs: the compiled graph may need more than the declarations say.
+    pub inputs: Vec<InputDeclaration>,
+    /// The outputs: the compiled graph knows better than the declarations.
+    pub outputs: Vec<TensorSpec>,
+    /// The inputs in which a NaN would be swallowed, so that none is taken there.
+    pub swallowing: HashSet<String>,
+    /// How it is run.
+    pub strategy: Box<dyn Strategy>,
 }
 
 /// A way to run a graph.
-trait Strategy: Send + Sync {
+pub trait Strategy: Send + Sync {
     /// Runs on inputs that fit the declarations.
-    fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>>;
+    ///
+    /// # Errors
+    /// For values that an operator does not take.
+    fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>>;
 
-    /// The trees of the nodes in their flat form, by the first output of the node; not all that there are, where tract hides them.
+    /// The trees of the nodes in their flat form, by the first output of the node; not all that there are, where they are hidden.
     fn packed_trees(&self) -> HashMap<String, Vec<u8>>;
 
     /// The shape of an output for these inputs, where it is known without running on them.
@@ -47,76 +46,28 @@ impl Plan {
         source: Source<'_>,
         inputs: &[InputDeclaration],
         outputs: &[OutputDeclaration],
-    ) -> TractResult<Self> {
-        tract::catch_panic("it makes tract panic", || Self::try_ways(source, inputs, outputs))
-    }
-
-    /// The first way that works.
-    fn try_ways(source: Source<'_>, inputs: &[InputDeclaration], outputs: &[OutputDeclaration]) -> TractResult<Self> {
-        match Direct::compile(&source, inputs, outputs) {
-            Ok(direct) => {
-                return Ok(Self {
-                    is_tracts: false,
-                    ..Self::new(inputs.to_vec(), direct.outputs(outputs), direct)
-                });
+        fallback: Option<&dyn Fallback>,
+    ) -> Result<Self> {
+        let direct = catch_panic("it makes the compiler panic", || {
+            Direct::compile(&source, inputs, outputs)
+        });
+        match (direct, fallback) {
+            (Ok(direct), _) => Ok(Self {
+                inputs: inputs.to_vec(),
+                outputs: direct.outputs(outputs),
+                swallowing: HashSet::new(),
+                strategy: Box::new(direct),
+            }),
+            (Err(reason), None) => Err(reason),
+            (Err(reason), Some(fallback)) => {
+                tracing::debug!(reason = format!("{reason:#}"), "this graph is not run directly");
+                fallback.compile(packed::inline_trees(source), inputs, outputs)
             }
-            Err(reason) => tracing::debug!(reason = format!("{reason:#}"), "tract runs this graph"),
         }
-        let Source {
-            mut proto,
-            weights,
-            trees,
-        } = source;
-        if let Some(graph) = &mut proto.graph {
-            weights.restore(graph);
-        }
-        packed::inline_trees(&mut proto, trees);
-        let parsed = tract::parse(&proto, inputs, outputs)?;
-        drop(proto);
-        let symbolic_error = match Symbolic::compile(&parsed, inputs) {
-            Ok(symbolic) => {
-                return Ok(Self::new(
-                    symbolic.inputs().to_vec(),
-                    symbolic.outputs(outputs)?,
-                    symbolic,
-                ));
-            }
-            Err(error) => error,
-        };
-        tracing::warn!(
-            error = format!("{symbolic_error:#}"),
-            "the graph does not compile for an open batch size; it will be compiled for each shape"
-        );
-        let per_shape = PerShape::new(parsed, inputs);
-        Ok(Self::new(inputs.to_vec(), per_shape.outputs(outputs)?, per_shape))
-    }
-
-    fn new(inputs: Vec<InputDeclaration>, outputs: Vec<TensorSpec>, strategy: impl Strategy + 'static) -> Self {
-        Self {
-            inputs,
-            outputs,
-            strategy: Box::new(strategy),
-            is_tracts: true,
-        }
-    }
-
-    /// The inputs: the compiled graph may need more than the declarations say.
-    pub(crate) fn inputs(&self) -> &[InputDeclaration] {
-        &self.inputs
-    }
-
-    /// The outputs: the compiled graph knows better than the declarations.
-    pub(crate) fn outputs(&self) -> &[TensorSpec] {
-        &self.outputs
-    }
-
-    /// Whether tract runs the graph, rather than only operators of ours.
-    pub(crate) fn is_tracts(&self) -> bool {
-        self.is_tracts
     }
 
     /// Runs on inputs that fit the declarations.
-    pub(crate) fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
+    pub(crate) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
         self.strategy.run(inputs)
     }
 
@@ -141,45 +92,11 @@ impl Plan {
     }
 }
 
-/// The shape of an input, its open dimensions as symbols.
-fn symbolic_shape(input: &InputDeclaration, symbols: &SymbolScope) -> Option<Vec<TDim>> {
-    let dimensions = input.shape.as_ref()?.iter();
-    Some(
-        dimensions
-            .map(|dimension| match dimension {
-                Dimension::Fixed(size) => TDim::from(*size),
-                Dimension::Named(name) => TDim::from(symbols.sym(&symbol_name(name))),
-            })
-            .collect(),
-    )
-}
-
-/// The sizes that the dimensions of these inputs give to the symbols.
-fn symbol_values(declarations: &[InputDeclaration], symbols: &SymbolScope, inputs: &[Tensor]) -> SymbolValues {
-    let mut values = SymbolValues::default();
-    for (declaration, input) in declarations.iter().zip(inputs) {
-        for (dimension, size) in declaration.shape.iter().flatten().zip(input.shape()) {
-            if let Dimension::Named(name) = dimension {
-                values.set(&symbols.sym(&symbol_name(name)), *size as i64);
-            }
-        }
-    }
-    values
-}
-
-fn sizes<'a>(shape: impl IntoIterator<Item = &'a TDim>, values: &SymbolValues) -> Vec<usize> {
-    let size = |dimension: &TDim| dimension.eval(values).to_i64().ok();
-    let sizes = shape.into_iter().map(size);
-    sizes
-        .map(|size| size.and_then(|size| usize::try_from(size).ok()).unwrap_or(0))
-        .collect()
-}
-
-/// Names that ONNX allows but tract's dimension expressions would misread are kept apart from its own by a prefix.
-fn symbol_name(name: &str) -> String {
-    let clean: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
-    format!("d_{clean}")
+/// Makes an error of a panic: there are some for graphs, shapes and values that nobody expects, such as a size out of range. Nothing that it
+/// leaves half done may be kept.
+///
+/// # Errors
+/// Those of `code`, and `problem` when it panics.
+pub fn catch_panic<T>(problem: &'static str, code: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|_| bail!(problem))
 }

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Once;
 
-use sardonyx_onnx::{LoadError, OnnxModel};
-use tract_onnx::pb::{GraphProto, NodeProto};
-use tract_onnx::prelude::Framework;
+use prost::Message;
+use sardonyx_onnx::LoadError;
+use sardonyx_onnx::proto::{GraphProto, ModelProto, NodeProto};
+use sardonyx_tract::LOADER;
 
 use crate::zoo::{self, Specimen};
 
@@ -23,10 +24,8 @@ pub(crate) struct Operator {
 }
 
 /// The operators of a model's graph and of those inside of it.
-pub(crate) fn operators(mut model: &[u8]) -> BTreeSet<Operator> {
-    let proto = tract_onnx::onnx()
-        .proto_model_for_read(&mut model)
-        .expect("the zoo holds ONNX files");
+pub(crate) fn operators(model: &[u8]) -> BTreeSet<Operator> {
+    let proto = ModelProto::decode(model).expect("the zoo holds ONNX files");
     let sets = proto
         .opset_import
         .iter()
@@ -79,7 +78,7 @@ fn update_lists() {
     let (mut refused, mut known_wrong) = (zoo::refused(), zoo::known_wrong());
     for specimen in zoo::committed() {
         let name = &specimen.name;
-        match OnnxModel::from_bytes(&specimen.model) {
+        match LOADER.from_bytes(&specimen.model) {
             Ok(model) => {
                 refused.remove(name);
                 if known_wrong.contains_key(name) && crate::answers(&specimen, &model).is_ok() {
@@ -137,7 +136,7 @@ fn table() -> String {
     let specimens = zoo::committed();
     let mut counts: BTreeMap<(String, i64), Count> = BTreeMap::new();
     for specimen in &specimens {
-        let loaded = OnnxModel::from_bytes(&specimen.model);
+        let loaded = LOADER.from_bytes(&specimen.model);
         for operator in operators(&specimen.model) {
             let since = known.get(&operator.name).and_then(|versions| {
                 let reached = versions.iter().filter(|version| **version <= operator.set);

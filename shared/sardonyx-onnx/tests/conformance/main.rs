@@ -13,6 +13,7 @@ use std::path::Path;
 use sardonyx_core::ports::Model;
 use sardonyx_core::tensor::Tensor;
 use sardonyx_onnx::OnnxModel;
+use sardonyx_tract::LOADER;
 use zoo::Specimen;
 
 #[test]
@@ -32,7 +33,7 @@ fn every_model_answers_like_onnx_runtime_or_is_refused() {
         .map(|name| format!("{name}: is in refused.json or known_wrong.json, but there is no such model"))
         .collect();
     for specimen in &specimens {
-        let outcome = match (OnnxModel::from_bytes(&specimen.model), refused.get(&specimen.name)) {
+        let outcome = match (LOADER.from_bytes(&specimen.model), refused.get(&specimen.name)) {
             (Ok(_), Some(named)) => Err(format!("was loaded in spite of {named}: take it out of refused.json")),
             (Ok(model), None) => match (answers(specimen, &model), known_wrong.contains_key(&specimen.name)) {
                 (Err(_), true) => Ok(()),
@@ -61,7 +62,7 @@ fn rows_are_answered_alike_in_large_batches() {
     let mut chosen: BTreeMap<_, usize> = BTreeMap::new();
     let mut failures = Vec::new();
     for specimen in &specimens {
-        let Ok(model) = OnnxModel::from_bytes(&specimen.model) else {
+        let Ok(model) = LOADER.from_bytes(&specimen.model) else {
             continue;
         };
         let mut is_wanted = false;

@@ -2,7 +2,8 @@
 
 use sardonyx_core::ports::Model;
 use sardonyx_core::tensor::{Tensor, TensorData};
-use sardonyx_onnx::{LoadError, OnnxModel, PackError, pack};
+use sardonyx_onnx::{LoadError, OnnxModel, PackError};
+use sardonyx_tract::LOADER;
 
 use crate::zoo;
 
@@ -13,7 +14,7 @@ fn onnx(model: &str) -> Vec<u8> {
 }
 
 fn packed(model: &str) -> Vec<u8> {
-    pack(&onnx(model)).expect("packs")
+    LOADER.pack(&onnx(model)).expect("packs")
 }
 
 /// Sets the checksum to what it must be.
@@ -23,7 +24,7 @@ fn seal(file: &mut [u8]) {
 }
 
 fn error(file: &[u8]) -> LoadError {
-    OnnxModel::from_bytes(file).err().expect("is refused")
+    LOADER.from_bytes(file).err().expect("is refused")
 }
 
 #[test]
@@ -31,18 +32,18 @@ fn every_model_of_the_zoo_packs_and_answers_alike() {
     let mut failures = Vec::new();
     let mut count = 0;
     for specimen in zoo::committed() {
-        let Ok(original) = OnnxModel::from_bytes(&specimen.model) else {
+        let Ok(original) = LOADER.from_bytes(&specimen.model) else {
             continue;
         };
         count += 1;
-        let file = match pack(&specimen.model) {
+        let file = match LOADER.pack(&specimen.model) {
             Ok(file) => file,
             Err(error) => {
                 failures.push(format!("{}: {error:?}", specimen.name));
                 continue;
             }
         };
-        let packed = OnnxModel::from_bytes(&file).expect("was loaded by pack");
+        let packed = LOADER.from_bytes(&file).expect("was loaded by pack");
         let inputs = specimen.inputs(original.inputs()).expect("has inputs");
         let (Ok(expected), Ok(outputs)) = (original.infer(inputs.clone()), packed.infer(inputs)) else {
             continue;
@@ -62,7 +63,7 @@ fn every_model_of_the_zoo_packs_and_answers_alike() {
 #[test]
 fn trees_take_less_room() {
     for name in ["xgboost-multiclass", "random-forest-regressor", "lightgbm-categorical"] {
-        let file = pack(&onnx(name)).expect("packs");
+        let file = LOADER.pack(&onnx(name)).expect("packs");
         assert!(
             file.len() * 2 < onnx(name).len(),
             "{name}: {} of {} bytes",
@@ -85,13 +86,16 @@ fn the_same_model_gives_the_same_bytes() {
 
 #[test]
 fn packing_twice_is_refused() {
-    assert!(matches!(pack(&packed("decision-tree-stump")), Err(PackError::Packed)));
+    assert!(matches!(
+        LOADER.pack(&packed("decision-tree-stump")),
+        Err(PackError::Packed)
+    ));
 }
 
 #[test]
 fn what_cannot_be_run_is_not_packed() {
     assert!(matches!(
-        pack(b"not a model"),
+        LOADER.pack(b"not a model"),
         Err(PackError::Load(LoadError::Corrupt { .. }))
     ));
 }
@@ -155,7 +159,7 @@ fn a_hostile_file_with_the_right_checksum_is_an_error_or_a_model() {
             for change in [0x01, 0x04, 0x80, 0xff] {
                 file[at] = original ^ change;
                 seal(&mut file);
-                if let Ok(model) = OnnxModel::from_bytes(&file)
+                if let Ok(model) = LOADER.from_bytes(&file)
                     && let Some(zeros) = zeros(&model)
                 {
                     // Whatever the answer is, there is one, or an error.

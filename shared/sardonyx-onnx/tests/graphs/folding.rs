@@ -1,11 +1,12 @@
 //! What depends on nothing but the leaves of trees.
 
 use super::*;
+use sardonyx_tract::LOADER;
 
 #[test]
 fn what_the_leaves_of_trees_decide_is_the_same_whoever_reads_it() {
     const TREES: usize = 4;
-    let whole = OnnxModel::from_bytes(&fixture("isolation-forest")).expect("loads");
+    let whole = LOADER.from_bytes(&fixture("isolation-forest")).expect("loads");
     let value = |kind: &str, tree: usize| kind.replace('#', &tree.to_string());
     let kinds = ["node_sample#_Y0", "path_length#_output0", "plus2_#_C0", "depth#_C0"];
     let read = changed("isolation-forest", |graph| {
@@ -17,7 +18,7 @@ fn what_the_leaves_of_trees_decide_is_the_same_whoever_reads_it() {
                 ..Default::default()
             }));
     });
-    let read = OnnxModel::from_bytes(&read).expect("loads");
+    let read = LOADER.from_bytes(&read).expect("loads");
     let columns = whole.inputs()[0].shape.as_ref().expect("known")[1].expect("known");
     let rows = 100;
     let numbers = (0..rows * columns).map(|at| ((at * 7919) % 1009) as f32 / 100.0 - 5.0);
@@ -116,7 +117,7 @@ fn with_stumps(nodes: Vec<NodeProto>, outputs: &[&str]) -> Vec<TensorData> {
             ..Default::default()
         })
         .collect();
-    let model = OnnxModel::from_bytes(&model.encode_to_vec()).expect("loads");
+    let model = LOADER.from_bytes(&model.encode_to_vec()).expect("loads");
     let rows = Tensor::new(vec![2, 3], TensorData::Fp32(vec![-1.0, 0.0, 0.0, 1.0, 0.0, 0.0])).expect("fits");
     let outputs = model.infer(vec![rows]).expect("runs");
     outputs.into_iter().map(Tensor::into_data).collect()

@@ -9,16 +9,17 @@ use std::iter::successors;
 use prost::Message;
 use sardonyx_core::ports::{Model, ModelError};
 use sardonyx_core::tensor::{Tensor, TensorData};
-use sardonyx_onnx::{LoadError, OnnxModel};
-use serde_json::json;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::type_proto::{Tensor as TensorType, Value};
-use tract_onnx::pb::{
+use sardonyx_onnx::LoadError;
+use sardonyx_onnx::proto::attribute_proto::AttributeType;
+use sardonyx_onnx::proto::tensor_proto::DataType;
+use sardonyx_onnx::proto::tensor_shape_proto::{Dimension, dimension};
+use sardonyx_onnx::proto::type_proto::{Tensor as TensorType, Value};
+use sardonyx_onnx::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto,
 };
+use sardonyx_tract::LOADER;
+use serde_json::json;
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = format!("{}/../../tests/zoo/models/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
@@ -39,7 +40,7 @@ fn every_unsupported_operator_is_named_with_its_node() {
             node.op_type = "LabelDecoder".into();
         }
     });
-    let Err(LoadError::Unsupported { operators, .. }) = OnnxModel::from_bytes(&bytes) else {
+    let Err(LoadError::Unsupported { operators, .. }) = LOADER.from_bytes(&bytes) else {
         panic!("was not refused")
     };
     assert!(operators.len() > 4);
@@ -52,7 +53,9 @@ fn every_unsupported_operator_is_named_with_its_node() {
 
 #[test]
 fn a_zip_map_gives_its_classes() {
-    let model = OnnxModel::from_bytes(&fixture("random-forest-strings-zipmap")).expect("loads");
+    let model = LOADER
+        .from_bytes(&fixture("random-forest-strings-zipmap"))
+        .expect("loads");
     let output = &model.outputs()[1].name;
     assert_eq!(
         model.output_classes(output),
@@ -63,7 +66,7 @@ fn a_zip_map_gives_its_classes() {
 
 /// What is said of a model that is refused, with all its causes.
 fn refusal(bytes: &[u8]) -> String {
-    match OnnxModel::from_bytes(bytes) {
+    match LOADER.from_bytes(bytes) {
         Err(error) => {
             let causes = successors(Some(&error as &dyn Error), |&error| error.source());
             causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -107,7 +110,7 @@ fn with_sequence(change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
 
 #[test]
 fn each_tensor_of_a_sequence_is_an_output() {
-    let model = OnnxModel::from_bytes(&with_sequence(|_| {})).expect("loads");
+    let model = LOADER.from_bytes(&with_sequence(|_| {})).expect("loads");
     let names: Vec<&str> = model.outputs().iter().map(|output| output.name.as_str()).collect();
     assert_eq!(names, ["label", "both_0", "both_1"]);
     let zeros = Tensor::new(vec![2, 5], TensorData::Fp32(vec![0.0; 10])).expect("fits");
@@ -160,7 +163,7 @@ fn dictionary(change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
 
 #[test]
 fn a_dictionary_is_a_tensor_of_the_entries_of_the_vocabulary() {
-    let model = OnnxModel::from_bytes(&dictionary(|_| {})).expect("loads");
+    let model = LOADER.from_bytes(&dictionary(|_| {})).expect("loads");
     assert_eq!(model.input_keys("X"), Some(&[json!("a"), json!("b"), json!("c")][..]));
     let input = Tensor::new(vec![2, 3], TensorData::Fp64(vec![1.0, 0.0, 3.0, 0.0, 5.0, 0.0])).expect("fits");
     assert_eq!(model.infer(vec![input.clone()]).expect("runs"), [input]);
@@ -299,7 +302,11 @@ fn operators_of_other_versions_are_refused_with_those_that_are_known() {
     assert!(too_old.contains(expected), "{too_old}");
     for (operator, version) in [("Add", 7), ("Relu", 6)] {
         let inputs = &["x", "x"][..if operator == "Add" { 2 } else { 1 }];
-        assert!(OnnxModel::from_bytes(&single(node("", operator, inputs, "y"), version)).is_ok());
+        assert!(
+            LOADER
+                .from_bytes(&single(node("", operator, inputs, "y"), version))
+                .is_ok()
+        );
     }
 }
 
@@ -387,7 +394,7 @@ fn numbers_that_no_model_has_are_refused() {
         model.encode_to_vec()
     };
     let too_many = "are the most that are taken";
-    assert!(OnnxModel::from_bytes(&expanded(&[1, 3], &[])).is_ok());
+    assert!(LOADER.from_bytes(&expanded(&[1, 3], &[])).is_ok());
     assert!(refusal(&expanded(&[1 << 20, 1 << 20], &[])).contains(too_many));
     // What tract cannot even count.
     for size in [i64::MAX, i64::MIN] {
@@ -397,7 +404,11 @@ fn numbers_that_no_model_has_are_refused() {
     let size = node("", "Shape", &["x"], "size");
     let joined = with_attribute(node("", "Concat", &["shape", "size"], "joined"), integer("axis", 0));
     let copied = node("", "Identity", &["joined"], "copied");
-    assert!(OnnxModel::from_bytes(&expanded(&[1, 3], &[node("", "Identity", &["shape"], "copied")])).is_ok());
+    assert!(
+        LOADER
+            .from_bytes(&expanded(&[1, 3], &[node("", "Identity", &["shape"], "copied")]))
+            .is_ok()
+    );
     assert!(refusal(&expanded(&[1 << 28], &[size.clone(), joined, copied])).contains(too_many));
     let copied = node("", "Identity", &["shape"], "copied");
     let sized = |operator: &str, inputs: &[&str], sizes: &[i64]| {
@@ -458,7 +469,7 @@ fn a_tensor_of_a_size_that_no_model_has_is_refused() {
         shape.dim[0].value = Some(dimension::Value::DimValue(1 << 18));
         model.encode_to_vec()
     };
-    assert!(OnnxModel::from_bytes(&graph(10)).is_ok());
+    assert!(LOADER.from_bytes(&graph(10)).is_ok());
     let error = refusal(&graph(1000));
     assert!(error.contains("are the most that are taken"), "{error}");
 }
@@ -471,13 +482,15 @@ fn an_input_of_a_size_that_no_model_has_is_refused() {
             shape.dim[0].value = Some(dimension::Value::DimValue(rows));
         })
     };
-    assert!(OnnxModel::from_bytes(&declared(7)).is_ok());
+    assert!(LOADER.from_bytes(&declared(7)).is_ok());
     assert!(refusal(&declared(1 << 40)).contains("are the most that are taken"));
 }
 
 #[test]
 fn a_nan_that_would_be_swallowed_is_refused_as_an_input() {
-    let model = OnnxModel::from_bytes(&single(node("", "HardSigmoid", &["x"], "y"), 13)).expect("loads");
+    let model = LOADER
+        .from_bytes(&single(node("", "HardSigmoid", &["x"], "y"), 13))
+        .expect("loads");
     let input = |value: f32| Tensor::new(vec![1, 3], TensorData::Fp32(vec![1.0, value, -1.0])).expect("fits");
     let outputs = model.infer(vec![input(2.0)]).expect("runs");
     assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![0.7, 0.9, 0.3]));
@@ -486,7 +499,9 @@ fn a_nan_that_would_be_swallowed_is_refused_as_an_input() {
         error.to_string(),
         "the input x has a NaN, which an operator of the graph would swallow; put an imputer before it"
     );
-    let model = OnnxModel::from_bytes(&single(node("", "Relu", &["x"], "y"), 13)).expect("loads");
+    let model = LOADER
+        .from_bytes(&single(node("", "Relu", &["x"], "y"), 13))
+        .expect("loads");
     let outputs = model.infer(vec![input(f32::NAN)]).expect("runs");
     assert_eq!(format!("{:?}", outputs[0].data()), "Fp32([1.0, NaN, 0.0])");
 }

@@ -1,6 +1,7 @@
 //! Products whose factors must have as many terms each, where a file leaves dimensions open.
 
 use super::*;
+use sardonyx_tract::LOADER;
 
 /// A product that tract computes, of `x` and `w`; `x` has this many columns, open ones without a number.
 fn product(columns: Option<i64>, change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
@@ -56,8 +57,9 @@ fn threes(shape: &[usize]) -> Tensor {
 
 #[test]
 fn an_open_dimension_has_the_size_that_the_weights_have() {
-    let model =
-        OnnxModel::from_bytes(&product(None, |graph| graph.initializer.push(ones("w", &[40, 1])))).expect("loads");
+    let model = LOADER
+        .from_bytes(&product(None, |graph| graph.initializer.push(ones("w", &[40, 1]))))
+        .expect("loads");
     assert_eq!(model.inputs()[0].shape, Some(vec![None, Some(40)]));
     for rows in [1, 5] {
         let outputs = model.infer(vec![threes(&[rows, 40])]).expect("runs");
@@ -72,7 +74,11 @@ fn an_open_dimension_has_the_size_that_the_weights_have() {
 
 #[test]
 fn factors_that_do_not_fit_are_refused() {
-    assert!(OnnxModel::from_bytes(&product(Some(40), |graph| graph.initializer.push(ones("w", &[40, 2])))).is_ok());
+    assert!(
+        LOADER
+            .from_bytes(&product(Some(40), |graph| graph.initializer.push(ones("w", &[40, 2]))))
+            .is_ok()
+    );
     for columns in [1, 2] {
         let error = refusal(&product(Some(columns), |graph| {
             graph.initializer.push(ones("w", &[40, 2]))
@@ -83,7 +89,7 @@ fn factors_that_do_not_fit_are_refused() {
 
 #[test]
 fn open_dimensions_of_two_inputs_have_to_be_the_same() {
-    let model = OnnxModel::from_bytes(&product(None, factor)).expect("loads");
+    let model = LOADER.from_bytes(&product(None, factor)).expect("loads");
     assert_eq!(model.inputs()[1].shape, Some(vec![None, None]));
     let outputs = model.infer(vec![threes(&[2, 2]), threes(&[2, 4])]).expect("runs");
     assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![6.0; 8]));
@@ -101,7 +107,7 @@ fn what_only_fits_with_the_size_of_another_product_is_seen_again() {
         graph.initializer.push(ones("v", &[40, 2]));
         graph.output.push(named("z"));
     });
-    let model = OnnxModel::from_bytes(&both).expect("loads");
+    let model = LOADER.from_bytes(&both).expect("loads");
     // The first dimension of each input is the batch.
     assert_eq!(model.inputs()[0].shape, Some(vec![Some(40), Some(40)]));
     assert!(model.infer(vec![threes(&[40, 40]), threes(&[40, 1])]).is_ok());
@@ -116,7 +122,7 @@ fn factors_that_are_cut_before_they_are_multiplied_fit_as_a_whole() {
         graph.initializer.push(ones("w", &[40, 2]));
         declare_output(graph);
     });
-    let model = OnnxModel::from_bytes(&twice).expect("loads");
+    let model = LOADER.from_bytes(&twice).expect("loads");
     let outputs = model.infer(vec![threes(&[1, 20])]).expect("runs");
     assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![40.0; 2]));
     for columns in [10, 21, 40] {
@@ -147,7 +153,7 @@ fn a_factor_whose_size_comes_about_in_a_run_is_refused() {
         declare_output(graph);
     });
     let count = |k: i64| Tensor::new(vec![1], TensorData::Int64(vec![k])).expect("fits");
-    match OnnxModel::from_bytes(&chosen) {
+    match LOADER.from_bytes(&chosen) {
         Ok(model) => {
             for k in [0, 2, 90] {
                 assert!(model.infer(vec![threes(&[1, 100]), count(k)]).is_err(), "{k}");
@@ -206,7 +212,7 @@ fn a_size_that_changes_from_turn_to_turn_of_a_loop_is_refused() {
         single(scan, 11)
     };
     // All of the row, and where it is not zero.
-    let model = OnnxModel::from_bytes(&scanned("whole")).expect("loads");
+    let model = LOADER.from_bytes(&scanned("whole")).expect("loads");
     let outputs = model.infer(vec![threes(&[2, 3])]).expect("runs");
     assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![9.0; 8]));
     let error = refusal(&scanned("places"));
@@ -242,7 +248,7 @@ fn scales_and_zero_points_are_no_factors() {
         parameter("zero", DataType::Uint8, &[1], &[1]),
         parameter("w", DataType::Uint8, &[2, 3, 1, 1], &[3; 6]),
     ];
-    let model = OnnxModel::from_bytes(&model.encode_to_vec()).expect("loads");
+    let model = LOADER.from_bytes(&model.encode_to_vec()).expect("loads");
     let input = Tensor::new(vec![1, 3, 1, 1], TensorData::Uint8(vec![5, 3, 1])).expect("fits");
     let outputs = model.infer(vec![input]).expect("runs");
     // (2 + 1 + 0) · 1 = 3, in halves from the zero point on.

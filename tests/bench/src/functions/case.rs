@@ -13,7 +13,7 @@ use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::FeatureWriter;
 use sardonyx_core::rank::{CatalogueBuilder, CatalogueId};
 use sardonyx_ingest::{FileSource, Format, RowReader, RowTimes, ViewRules, parse_event_time};
-use sardonyx_onnx::BUNDLE;
+use sardonyx_onnx::{BUNDLE, LOADER};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -107,7 +107,7 @@ impl Case {
         let prefix = format!("models/{}/{}", manifest.name, manifest.version);
         let artifact = read(&model.join(&manifest.artifact.file))?;
         // As `sardonyx publish` does.
-        let bundle = bundle(&bytes, &sardonyx_onnx::pack(&artifact)?);
+        let bundle = bundle(&bytes, &LOADER.pack(&artifact)?);
         let mut objects = HashMap::from([
             (format!("{prefix}/{BUNDLE}"), bundle),
             (format!("{prefix}/manifest.json"), bytes),

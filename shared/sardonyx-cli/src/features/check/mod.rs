@@ -19,7 +19,7 @@ use sardonyx_aws::AwsClients;
 use sardonyx_core::artifact::{MANIFEST_FILE, ModelFile};
 use sardonyx_core::manifest::Manifest;
 use sardonyx_ingest::{FileSource, Format};
-use sardonyx_onnx::OnnxModel;
+use sardonyx_tract::LOADER;
 
 use self::replay::{Replay, Served};
 use self::report::Report;
@@ -46,7 +46,7 @@ pub(crate) struct CheckArgs {
 pub(crate) async fn check(args: &CheckArgs) -> Result<String, CommandError> {
     let manifest = Manifest::from_json(&read_file(&args.model.join(MANIFEST_FILE))?)?;
     let file = ModelFile::named(read_file(&args.model.join(&manifest.artifact.file))?);
-    let model = OnnxModel::load(&manifest, &file)?;
+    let model = LOADER.load(&manifest, &file)?;
     let path = args.sample.display();
     let format = Format::of(&args.sample).ok_or_else(|| format!("{path}: expected a name in {}", Format::ENDINGS))?;
     let file = FileSource::open(&args.sample).map_err(|error| format!("{path}: {error}"))?;

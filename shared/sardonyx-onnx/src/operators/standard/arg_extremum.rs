@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TDim, TractResult, bail, ensure};
+use tract_data::internal::TDim;
 
 use super::axis;
 use crate::operators::Context;
@@ -30,7 +31,7 @@ enum Extremum {
     Least,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let extremum = match node.op_type.as_str() {
         "ArgMax" => Extremum::Greatest,
         "ArgMin" => Extremum::Least,
@@ -38,14 +39,14 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
     };
     Ok(Arc::new(ArgExtremum {
         extremum,
-        axis: node.get_attr_opt("axis")?.unwrap_or(0),
-        keeps_dimension: node.get_attr_opt("keepdims")?.unwrap_or(true),
-        selects_last: node.get_attr_opt("select_last_index")?.unwrap_or(false),
+        axis: node.optional("axis")?.unwrap_or(0),
+        keeps_dimension: node.optional("keepdims")?.unwrap_or(true),
+        selects_last: node.optional("select_last_index")?.unwrap_or(false),
     }))
 }
 
 impl Operator for ArgExtremum {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single(self.name(), inputs)?;
         let axis = axis(self.name(), self.axis, input.shape.len())?;
         ensure!(
@@ -66,13 +67,13 @@ impl Operator for ArgExtremum {
         Ok(vec![Fact::new(Datatype::Int64, shape)])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for ArgExtremum {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single(self.name(), inputs)?;
         let axis = axis(self.name(), self.axis, input.shape().len())?;
         let len = input.shape()[axis];

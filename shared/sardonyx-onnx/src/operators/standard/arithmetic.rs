@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TDim, TVec, ToDim, TractResult, bail, ensure};
+use tract_data::internal::{TDim, TVec, ToDim};
 
 use super::broadcast::{broadcast, combine};
 use crate::operators::Context;
@@ -29,7 +30,7 @@ enum Arithmetic {
     Min,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(match node.op_type.as_str() {
         "Add" => Arithmetic::Add,
         "Sub" => Arithmetic::Sub,
@@ -44,7 +45,7 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
 }
 
 impl Operator for Arithmetic {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         self.check_count(inputs.len())?;
         let datatype = inputs[0].datatype;
         let is_taken = match datatype {
@@ -65,7 +66,7 @@ impl Operator for Arithmetic {
         Ok(vec![Fact::new(datatype, shape)])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 
@@ -83,7 +84,7 @@ impl Operator for Arithmetic {
 }
 
 impl Arithmetic {
-    fn check_count(&self, inputs: usize) -> TractResult<()> {
+    fn check_count(&self, inputs: usize) -> Result<()> {
         let fits = match self {
             Self::Sum | Self::Max | Self::Min => inputs > 0,
             _ => inputs == 2,
@@ -92,7 +93,7 @@ impl Arithmetic {
         Ok(())
     }
 
-    fn of_two(self, a: &Tensor, b: &Tensor) -> TractResult<Tensor> {
+    fn of_two(self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let shape = broadcast(a.shape(), b.shape())?;
         let sizes = (a.shape(), b.shape(), shape.as_slice());
         macro_rules! floats {
@@ -136,7 +137,7 @@ impl Arithmetic {
 }
 
 impl Kernel for Arithmetic {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         self.check_count(inputs.len())?;
         let [first, second, rest @ ..] = inputs else {
             return Ok(inputs.iter().map(|input| (*input).clone()).collect());

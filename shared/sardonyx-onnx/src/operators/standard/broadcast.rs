@@ -1,12 +1,10 @@
 //! Two tensors element by element, each repeated along the axes where it has size one.
 
-use tract_onnx::tract_hir::internal::{TVec, TractResult, bail};
+use anyhow::{Result, bail};
+use tract_data::internal::TVec;
 
 /// The shape of two tensors of which each is repeated where it has size one.
-pub(super) fn broadcast<D: Clone + PartialEq + From<usize> + std::fmt::Debug>(
-    a: &[D],
-    b: &[D],
-) -> TractResult<TVec<D>> {
+pub(super) fn broadcast<D: Clone + PartialEq + From<usize> + std::fmt::Debug>(a: &[D], b: &[D]) -> Result<TVec<D>> {
     let one = D::from(1);
     let rank = a.len().max(b.len());
     let size = |shape: &[D], axis: usize| (axis + shape.len()).checked_sub(rank).map(|own| shape[own].clone());

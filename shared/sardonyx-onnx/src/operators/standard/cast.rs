@@ -2,12 +2,11 @@ use std::sync::Arc;
 
 use half::f16;
 
+use crate::proto::{NodeProto, datatype};
+use anyhow::{Result, anyhow};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{DatumType, TractResult, anyhow};
 
 use super::number::{Number, parse_float, parse_integer};
-use crate::convert::to_datatype;
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
 
@@ -25,19 +24,19 @@ struct Cast {
     to: Datatype,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    let to: DatumType = node.get_attr("to")?;
-    let to = to_datatype(to).ok_or_else(|| anyhow!("Cast makes no {to:?}"))?;
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let to: i32 = node.required("to")?;
+    let to = datatype(to).ok_or_else(|| anyhow!("Cast makes no elements of the type {to}"))?;
     Ok(Arc::new(Cast { to }))
 }
 
 impl Operator for Cast {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("Cast", inputs)?;
         Ok(vec![Fact::new(self.to, input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 
@@ -51,7 +50,7 @@ impl Operator for Cast {
 }
 
 impl Kernel for Cast {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("Cast", inputs)?;
         let data = match input.data() {
             TensorData::Bool(values) => numbers(values, self.to),
@@ -96,10 +95,10 @@ fn numbers<T: Number>(values: &[T], to: Datatype) -> TensorData {
     }
 }
 
-fn parsed(texts: &[String], to: Datatype) -> TractResult<TensorData> {
+fn parsed(texts: &[String], to: Datatype) -> Result<TensorData> {
     macro_rules! all {
         ($variant:ident, $parse:expr) => {
-            TensorData::$variant(texts.iter().map($parse).collect::<TractResult<_>>()?)
+            TensorData::$variant(texts.iter().map($parse).collect::<Result<_>>()?)
         };
     }
     let signed = |text: &String| {
@@ -111,7 +110,7 @@ fn parsed(texts: &[String], to: Datatype) -> TractResult<TensorData> {
         let value = parse_integer(text)?;
         let magnitude = u64::try_from(value.unsigned_abs());
         let magnitude = magnitude.map_err(|_| anyhow!("a text to cast is an integer of more than 64 bits"))?;
-        TractResult::Ok(if value < 0 { magnitude.wrapping_neg() } else { magnitude })
+        Result::Ok(if value < 0 { magnitude.wrapping_neg() } else { magnitude })
     };
     Ok(match to {
         Datatype::Bool => all!(Bool, |text| Ok(unsigned(text)? != 0)),

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
 
 use super::broadcast::{broadcast, combine};
 use crate::operators::Context;
@@ -24,7 +24,7 @@ enum Comparison {
     LessOrEqual,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(match node.op_type.as_str() {
         "Equal" => Comparison::Equal,
         "Greater" => Comparison::Greater,
@@ -36,7 +36,7 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn
 }
 
 impl Operator for Comparison {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let [a, b] = inputs else {
             bail!("{self:?} takes two inputs, not {}", inputs.len())
         };
@@ -57,7 +57,7 @@ impl Operator for Comparison {
         Ok(vec![Fact::new(Datatype::Bool, broadcast(&a.shape, &b.shape)?)])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 
@@ -79,7 +79,7 @@ impl Comparison {
 }
 
 impl Kernel for Comparison {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let [a, b] = inputs else {
             bail!("{self:?} takes two inputs, not {}", inputs.len())
         };

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TDim, TractErrorContext, TractResult, anyhow, bail, ensure};
+use tract_data::internal::TDim;
 
 use super::axis;
 use crate::operators::Context;
@@ -19,14 +20,14 @@ struct Concat {
     axis: i64,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(Concat {
-        axis: node.get_attr("axis")?,
+        axis: node.required("axis")?,
     }))
 }
 
 impl Operator for Concat {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let first = inputs.first().context("Concat takes at least one input")?;
         let axis = axis("Concat", self.axis, first.shape.len())?;
         let mut shape = first.shape.clone();
@@ -51,7 +52,7 @@ impl Operator for Concat {
         Ok(vec![Fact::new(first.datatype, shape)])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 
@@ -61,7 +62,7 @@ impl Operator for Concat {
 }
 
 impl Kernel for Concat {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let first = inputs.first().context("Concat takes at least one input")?;
         let axis = axis("Concat", self.axis, first.shape().len())?;
         let mut shape = first.shape().to_vec();
@@ -75,7 +76,7 @@ impl Kernel for Concat {
                             TensorData::$variant(elements) => Ok((elements.as_slice(), input.shape()[axis..].iter().product::<usize>())),
                             other => Err(anyhow!("Concat takes inputs of one type, not {}", other.datatype())),
                         });
-                        let parts = parts.collect::<TractResult<Vec<_>>>()?;
+                        let parts = parts.collect::<Result<Vec<_>>>()?;
                         let mut all = Vec::with_capacity(shape.iter().product());
                         for row in 0..rows {
                             for (elements, len) in &parts {

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
 
 use crate::elementwise;
 use crate::operators::Context;
@@ -26,7 +26,7 @@ enum Elementwise {
     Tanh,
 }
 
-pub(in crate::operators) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(in crate::operators) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(match node.op_type.as_str() {
         "Exp" => Elementwise::Exp,
         "Log" => Elementwise::Log,
@@ -41,7 +41,7 @@ pub(in crate::operators) fn parse(_context: &Context, node: &NodeProto) -> Tract
 }
 
 impl Operator for Elementwise {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("a function of each element", inputs)?;
         ensure!(
             matches!(input.datatype, Datatype::Fp32 | Datatype::Fp64),
@@ -51,7 +51,7 @@ impl Operator for Elementwise {
         Ok(vec![Fact::new(input.datatype, input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 
@@ -61,7 +61,7 @@ impl Operator for Elementwise {
 }
 
 impl Kernel for Elementwise {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("a function of each element", inputs)?;
         macro_rules! map {
             ($values:expr) => {{

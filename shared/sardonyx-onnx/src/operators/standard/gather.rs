@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TVec, ToDim, TractResult, anyhow, bail, ensure};
+use tract_data::internal::{TVec, ToDim};
 
 use super::{axis, from_start};
 use crate::operators::Context;
@@ -19,14 +20,14 @@ struct Gather {
     axis: i64,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(Gather {
-        axis: node.get_attr_opt("axis")?.unwrap_or(0),
+        axis: node.optional("axis")?.unwrap_or(0),
     }))
 }
 
 impl Operator for Gather {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let [x, positions] = two(inputs)?;
         ensure!(
             matches!(positions.datatype, Datatype::Int32 | Datatype::Int64),
@@ -40,7 +41,7 @@ impl Operator for Gather {
         Ok(vec![Fact::new(x.datatype, shape)])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 
@@ -58,7 +59,7 @@ impl Operator for Gather {
 }
 
 impl Kernel for Gather {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let [x, positions] = two(inputs)?;
         let axis = axis("Gather", self.axis, x.shape().len())?;
         let size = x.shape()[axis];
@@ -68,21 +69,21 @@ impl Kernel for Gather {
                 from_start(position, size)
                     .ok_or_else(|| anyhow!("Gather takes the part {position}, but there are {size}"))
             })
-            .collect::<TractResult<Vec<_>>>()?;
+            .collect::<Result<Vec<_>>>()?;
         let shape = [&x.shape()[..axis], positions.shape(), &x.shape()[axis + 1..]].concat();
         let inner = x.shape()[axis + 1..].iter().product();
         Ok(vec![Tensor::new(shape, gather(x.data(), size, inner, &at))?])
     }
 }
 
-fn two<T>(inputs: &[T]) -> TractResult<[&T; 2]> {
+fn two<T>(inputs: &[T]) -> Result<[&T; 2]> {
     match inputs {
         [x, positions] => Ok([x, positions]),
         _ => bail!("Gather takes two inputs, not {}", inputs.len()),
     }
 }
 
-fn integers(positions: &Tensor) -> TractResult<Vec<i64>> {
+fn integers(positions: &Tensor) -> Result<Vec<i64>> {
     match positions.data() {
         TensorData::Int64(positions) => Ok(positions.clone()),
         TensorData::Int32(positions) => Ok(positions.iter().copied().map(i64::from).collect()),

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::Result;
 use sardonyx_core::tensor::Tensor;
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::TractResult;
 
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
@@ -13,17 +13,17 @@ use crate::operators::operator::{Fact, Kernel, Operator, single};
 #[derive(Debug)]
 struct Identity;
 
-pub(super) fn parse(_context: &Context, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, _node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(Identity))
 }
 
 impl Operator for Identity {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("Identity", inputs)?;
         Ok(vec![Fact::new(input.datatype, input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 
@@ -33,7 +33,7 @@ impl Operator for Identity {
 }
 
 impl Kernel for Identity {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input: &Tensor = single("Identity", inputs)?;
         Ok(vec![input.clone()])
     }

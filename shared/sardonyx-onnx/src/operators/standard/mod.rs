@@ -1,4 +1,4 @@
-//! Operators of `ai.onnx` that exporters put around those of `ai.onnx.ml`, for the direct executor. tract has its own.
+//! Operators of `ai.onnx` that exporters put around those of `ai.onnx.ml`, for the direct executor. A fallback has its own.
 
 mod arg_extremum;
 mod arithmetic;
@@ -16,7 +16,7 @@ mod softmax;
 #[cfg(test)]
 mod tests;
 
-use tract_onnx::tract_hir::internal::{TractResult, anyhow};
+use anyhow::{Result, anyhow};
 
 use super::operator::{Parse, Registration};
 
@@ -70,13 +70,13 @@ pub(super) fn find(domain: &str, name: &str) -> Option<&'static Registration> {
         .find(|registration| is_standard && registration.name == name)
 }
 
-#[cfg(test)]
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+/// The operators of `ai.onnx` for which a fallback has its own.
+pub fn names() -> impl Iterator<Item = &'static str> {
     REGISTRY.iter().map(|registration| registration.name)
 }
 
 /// The axis that an attribute means, counted from the end when negative.
-fn axis(operator: &str, axis: i64, rank: usize) -> TractResult<usize> {
+fn axis(operator: &str, axis: i64, rank: usize) -> Result<usize> {
     from_start(axis, rank)
         .ok_or_else(|| anyhow!("{operator} works on axis {axis}, but its input has {rank} dimensions"))
 }

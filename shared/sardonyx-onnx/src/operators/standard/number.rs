@@ -1,7 +1,7 @@
 //! Numbers as ONNX Runtime casts them: what C++ leaves open is what x86-64 does.
 
+use anyhow::{Result, bail};
 use half::f16;
-use tract_onnx::tract_hir::internal::{TractResult, bail};
 
 /// An element that can be cast.
 pub(super) trait Number: Copy {
@@ -157,7 +157,7 @@ fn without_trailing_zeros(text: &str) -> &str {
     }
 }
 
-pub(super) fn parse_float(text: &str) -> TractResult<f64> {
+pub(super) fn parse_float(text: &str) -> Result<f64> {
     match text.trim().parse() {
         Ok(value) => Ok(value),
         Err(_) => bail!("a text to cast is no number"),
@@ -165,7 +165,7 @@ pub(super) fn parse_float(text: &str) -> TractResult<f64> {
 }
 
 /// The integer at the beginning of a text.
-pub(super) fn parse_integer(text: &str) -> TractResult<i128> {
+pub(super) fn parse_integer(text: &str) -> Result<i128> {
     let text = text.trim_start();
     let signs = usize::from(text.starts_with(['+', '-']));
     let digits = text[signs..].bytes().take_while(u8::is_ascii_digit).count();

@@ -1,9 +1,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{ToDim, TractResult, anyhow, bail, ensure};
+use tract_data::internal::ToDim;
 
 use crate::dense::Dense;
 use crate::operators::Context;
@@ -23,7 +24,7 @@ struct Product {
     beta: f32,
 }
 
-pub(super) fn parse_mat_mul(_context: &Context, _node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse_mat_mul(_context: &Context, _node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(Product {
         is_gemm: false,
         is_transposed: false,
@@ -32,19 +33,19 @@ pub(super) fn parse_mat_mul(_context: &Context, _node: &NodeProto) -> TractResul
     }))
 }
 
-pub(super) fn parse_gemm(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    let is_set = |name: &str| -> TractResult<bool> { Ok(node.get_attr_opt::<i64>(name)?.unwrap_or(0) != 0) };
+pub(super) fn parse_gemm(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let is_set = |name: &str| -> Result<bool> { Ok(node.optional::<i64>(name)?.unwrap_or(0) != 0) };
     ensure!(!is_set("transA")?, "Gemm does not transpose its rows here");
     Ok(Arc::new(Product {
         is_gemm: true,
         is_transposed: is_set("transB")?,
-        alpha: node.get_attr_opt("alpha")?.unwrap_or(1.0),
-        beta: node.get_attr_opt("beta")?.unwrap_or(1.0),
+        alpha: node.optional("alpha")?.unwrap_or(1.0),
+        beta: node.optional("beta")?.unwrap_or(1.0),
     }))
 }
 
 impl Operator for Product {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let (rows, matrix, _) = self.operands(inputs)?;
         let &[height, width] = constant("matrix", matrix)?.shape() else {
             bail!("the matrix has {} dimensions instead of two", matrix.shape.len())
@@ -68,7 +69,7 @@ impl Operator for Product {
         Ok(vec![Fact::new(rows.datatype, shape)])
     }
 
-    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         match inputs[0].datatype {
             Datatype::Fp32 => Ok(Arc::new(Layers(vec![Arc::new(self.dense(inputs)?)]))),
             _ => {
@@ -84,7 +85,7 @@ impl Operator for Product {
 
 impl Product {
     /// The rows, the matrix, and the bias.
-    fn operands<'a>(&self, inputs: &'a [Fact]) -> TractResult<(&'a Fact, &'a Fact, Option<&'a Fact>)> {
+    fn operands<'a>(&self, inputs: &'a [Fact]) -> Result<(&'a Fact, &'a Fact, Option<&'a Fact>)> {
         let (rows, matrix, bias) = match inputs {
             [rows, matrix] => (rows, matrix, None),
             [rows, matrix, bias] if self.is_gemm => (rows, matrix, Some(bias)),
@@ -100,7 +101,7 @@ impl Product {
     }
 
     /// The matrix and the bias in single precision, packed.
-    fn dense(&self, inputs: &[Fact]) -> TractResult<Dense> {
+    fn dense(&self, inputs: &[Fact]) -> Result<Dense> {
         let (weights, bias) = self.parts(inputs, |data| match data {
             TensorData::Fp32(values) => Some(values),
             _ => None,
@@ -118,7 +119,7 @@ impl Product {
     }
 
     /// The factors of each output side by side, and what is added to it.
-    fn columns<T>(&self, inputs: &[Fact], elements: fn(&TensorData) -> Option<&Vec<T>>) -> TractResult<(Vec<T>, Vec<T>)>
+    fn columns<T>(&self, inputs: &[Fact], elements: fn(&TensorData) -> Option<&Vec<T>>) -> Result<(Vec<T>, Vec<T>)>
     where
         T: Copy + Default + From<f32> + std::ops::Mul<Output = T>,
     {
@@ -140,7 +141,7 @@ impl Product {
         &self,
         inputs: &'a [Fact],
         elements: fn(&TensorData) -> Option<&Vec<T>>,
-    ) -> TractResult<(&'a [T], Vec<T>)>
+    ) -> Result<(&'a [T], Vec<T>)>
     where
         T: Copy + Default + From<f32> + std::ops::Mul<Output = T>,
     {
@@ -176,7 +177,7 @@ fn scaled<T: From<f32> + std::ops::Mul<Output = T>>(factor: f32, value: T) -> T 
     if factor == 1.0 { value } else { T::from(factor) * value }
 }
 
-fn constant<'a>(what: &str, fact: &'a Fact) -> TractResult<&'a Tensor> {
+fn constant<'a>(what: &str, fact: &'a Fact) -> Result<&'a Tensor> {
     fact.constant
         .as_deref()
         .ok_or_else(|| anyhow!("the {what} is not constant"))
@@ -190,7 +191,7 @@ const ROWS_IN_BLOCK: usize = 192;
 struct Layers(Vec<Arc<Dense>>);
 
 impl Kernel for Layers {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let [first, others @ ..] = &self.0[..] else {
             bail!("there are no layers")
         };
@@ -253,7 +254,7 @@ struct DoubleLayer {
 }
 
 impl Kernel for DoubleLayer {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let features = self.weights.len() / self.bias.len();
         let (rows, shape) = rows(inputs, features, self.bias.len())?;
         let TensorData::Fp64(values) = rows else {
@@ -273,7 +274,7 @@ impl Kernel for DoubleLayer {
 }
 
 /// The elements of the rows, and the shape of what comes out.
-fn rows<'a>(inputs: &[&'a Tensor], features: usize, outputs: usize) -> TractResult<(&'a TensorData, Vec<usize>)> {
+fn rows<'a>(inputs: &[&'a Tensor], features: usize, outputs: usize) -> Result<(&'a TensorData, Vec<usize>)> {
     let rows = inputs.first().ok_or_else(|| anyhow!("there are no rows"))?;
     let mut shape = rows.shape().to_vec();
     match shape.last_mut() {

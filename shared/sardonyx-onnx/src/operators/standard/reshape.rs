@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{DimLike, TDim, TVec, TractResult, anyhow, bail, ensure};
+use tract_data::internal::{DimLike, TDim, TVec};
 
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
@@ -22,14 +23,14 @@ struct Reshape {
     allows_zero: bool,
 }
 
-pub(super) fn parse(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(Reshape {
-        allows_zero: node.get_attr_opt("allowzero")?.unwrap_or(false),
+        allows_zero: node.optional("allowzero")?.unwrap_or(false),
     }))
 }
 
 impl Reshape {
-    fn wanted<'a>(&self, inputs: &'a [Fact]) -> TractResult<(&'a Fact, &'a [i64])> {
+    fn wanted<'a>(&self, inputs: &'a [Fact]) -> Result<(&'a Fact, &'a [i64])> {
         let [x, shape] = inputs else {
             bail!("Reshape takes two inputs, not {}", inputs.len())
         };
@@ -40,7 +41,7 @@ impl Reshape {
         }
     }
 
-    fn shape<D: DimLike>(&self, input: &[D], wanted: &[i64]) -> TractResult<TVec<D>> {
+    fn shape<D: DimLike>(&self, input: &[D], wanted: &[i64]) -> Result<TVec<D>> {
         let mut sizes = wanted.iter().filter(|size| **size > 0);
         let product = sizes.try_fold(1i64, |product, size| product.checked_mul(*size));
         ensure!(
@@ -81,12 +82,12 @@ impl Reshape {
 }
 
 impl Operator for Reshape {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let (x, wanted) = self.wanted(inputs)?;
         Ok(vec![Fact::new(x.datatype, self.shape::<TDim>(&x.shape, wanted)?)])
     }
 
-    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         let (_, wanted) = self.wanted(inputs)?;
         Ok(Arc::new(ReshapeTo {
             wanted: wanted.to_vec(),
@@ -109,7 +110,7 @@ struct ReshapeTo {
 }
 
 impl Kernel for ReshapeTo {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let [x, _] = inputs else {
             bail!("Reshape takes two inputs, not {}", inputs.len())
         };
@@ -126,14 +127,14 @@ struct Flatten {
     axis: i64,
 }
 
-pub(super) fn parse_flatten(_context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
+pub(super) fn parse_flatten(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(Flatten {
-        axis: node.get_attr_opt("axis")?.unwrap_or(1),
+        axis: node.optional("axis")?.unwrap_or(1),
     }))
 }
 
 impl Flatten {
-    fn shape<D: DimLike>(&self, input: &[D]) -> TractResult<[D; 2]> {
+    fn shape<D: DimLike>(&self, input: &[D]) -> Result<[D; 2]> {
         let rank = input.len();
         let axis = if self.axis < 0 {
             self.axis.saturating_add_unsigned(rank as u64)
@@ -154,12 +155,12 @@ impl Flatten {
 }
 
 impl Operator for Flatten {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("Flatten", inputs)?;
         Ok(vec![Fact::new(input.datatype, self.shape::<TDim>(&input.shape)?)])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 
@@ -169,7 +170,7 @@ impl Operator for Flatten {
 }
 
 impl Kernel for Flatten {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("Flatten", inputs)?;
         let shape = self.shape::<usize>(input.shape())?;
         Ok(vec![Tensor::new(shape.to_vec(), input.data().clone())?])

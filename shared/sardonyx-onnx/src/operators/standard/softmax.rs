@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
+use crate::proto::NodeProto;
+use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_hir::internal::{TractResult, bail, ensure};
 
 use super::axis;
-use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
+use crate::operators::{Context, DEFAULT_DOMAIN};
 
 /// `exp(x) / sum(exp(x))` over the last axis.
 ///
@@ -21,16 +21,16 @@ struct Softmax {
     flattens: bool,
 }
 
-pub(super) fn parse(context: &Context, node: &NodeProto) -> TractResult<Arc<dyn Operator>> {
-    let flattens = context.onnx_operator_set_version < 13;
+pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let flattens = context.version(DEFAULT_DOMAIN) < 13;
     Ok(Arc::new(Softmax {
-        axis: node.get_attr_opt("axis")?.unwrap_or(if flattens { 1 } else { -1 }),
+        axis: node.optional("axis")?.unwrap_or(if flattens { 1 } else { -1 }),
         flattens,
     }))
 }
 
 impl Operator for Softmax {
-    fn outputs(&self, inputs: &[Fact]) -> TractResult<Vec<Fact>> {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = single("Softmax", inputs)?;
         let rank = input.shape.len();
         let axis = axis("Softmax", self.axis, rank)?;
@@ -47,13 +47,13 @@ impl Operator for Softmax {
         Ok(vec![Fact::new(input.datatype, input.shape.iter().cloned())])
     }
 
-    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> TractResult<Arc<dyn Kernel>> {
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
 }
 
 impl Kernel for Softmax {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = single("Softmax", inputs)?;
         let columns = input.shape().last().copied().unwrap_or(1).max(1);
         macro_rules! softmax {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::proto::attribute_proto::AttributeType;
+use crate::proto::{AttributeProto, NodeProto};
+use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto};
-use tract_onnx::prelude::TractResult;
 
 use crate::dense::Dense;
-use crate::operators::{Context, Epilogue, Fact, find_direct, parsing_context};
+use crate::operators::testing::read;
+use crate::operators::{Epilogue, Fact, find_direct};
 
 fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto {
@@ -19,15 +20,14 @@ fn integer(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-fn run(operator: &str, attributes: &[(&str, i64)], inputs: &[Tensor]) -> TractResult<Tensor> {
+fn run(operator: &str, attributes: &[(&str, i64)], inputs: &[Tensor]) -> Result<Tensor> {
     let node = NodeProto {
         op_type: operator.into(),
         attribute: attributes.iter().map(|(name, value)| integer(name, *value)).collect(),
         ..Default::default()
     };
     let registration = find_direct("", operator).expect("is registered");
-    let model = ModelProto::default();
-    let operator = (registration.parse)(&Context::new(&parsing_context(&model), &[]), &node)?;
+    let operator = read(registration, &[], &node)?;
     let facts: Vec<Fact> = inputs
         .iter()
         .map(|input| Fact::of_constant(Arc::new(input.clone())))
@@ -55,7 +55,7 @@ fn floats(shape: &[usize], values: &[f32]) -> Tensor {
     Tensor::new(shape.to_vec(), TensorData::Fp32(values.to_vec())).expect("fits")
 }
 
-fn cast(data: TensorData, to: i64) -> TractResult<TensorData> {
+fn cast(data: TensorData, to: i64) -> Result<TensorData> {
     run("Cast", &[("to", to)], &[row(data)]).map(Tensor::into_data)
 }
 
@@ -350,14 +350,13 @@ fn layers_that_follow_each_other_give_what_they_give_one_by_one() {
     let (w, v) = (floats(&[3, 20], &numbers(60)), floats(&[20, 2], &numbers(40)));
     let bias = floats(&[20], &numbers(20));
     let operator = |inputs: &[&Tensor]| {
-        let model = ModelProto::default();
         let node = NodeProto {
             op_type: "Gemm".into(),
             ..Default::default()
         };
-        let parse = find_direct("", "Gemm").expect("is registered").parse;
+        let registration = find_direct("", "Gemm").expect("is registered");
         let facts = inputs.iter().map(|input| Fact::of_constant(Arc::new((*input).clone())));
-        let operator = parse(&Context::new(&parsing_context(&model), &[]), &node).expect("is right");
+        let operator = read(registration, &[], &node).expect("is right");
         (operator, facts.collect::<Vec<_>>())
     };
     let (first, facts) = operator(&[&x, &w, &bias]);

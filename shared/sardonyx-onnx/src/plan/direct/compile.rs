@@ -3,16 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto, TensorProto};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_onnx::model::ParsingContext;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
-use tract_onnx::tract_hir::internal::{SymbolScope, TDim, TVec, TractErrorContext, TractResult, anyhow, bail, ensure};
+use tract_data::internal::{SymbolScope, TDim, TVec};
 
-use super::super::symbolic_shape;
 use super::folding::Folding;
 use super::{Direct, Place, Step, title};
-use crate::convert::{from_tract, to_datatype};
+use crate::dimensions::symbolic_shape;
 use crate::graph::{InputDeclaration, OutputDeclaration, Source};
 use crate::operators::{self, Context, Epilogue, Fact, Registration};
 
@@ -26,7 +24,7 @@ impl Direct {
         source: &Source<'_>,
         inputs: &[InputDeclaration],
         outputs: &[OutputDeclaration],
-    ) -> TractResult<Self> {
+    ) -> Result<Self> {
         let graph = source
             .proto
             .graph
@@ -36,7 +34,7 @@ impl Direct {
         let nodes = nodes
             .into_iter()
             .map(|node| Ok((node, registration(node)?)))
-            .collect::<TractResult<Vec<_>>>()?;
+            .collect::<Result<Vec<_>>>()?;
         let mut compiler = Compiler::new(source, graph, inputs)?;
         let read = nodes.iter().flat_map(|(node, _)| &node.input);
         for name in read.chain(outputs.iter().map(|output| &output.name)) {
@@ -52,7 +50,7 @@ impl Direct {
 }
 
 struct Compiler<'a> {
-    context: ParsingContext<'a>,
+    operator_sets: &'a [OperatorSetIdProto],
     trees: &'a [u8],
     symbols: SymbolScope,
     /// With their raw data.
@@ -67,7 +65,7 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(source: &'a Source<'_>, graph: &'a GraphProto, inputs: &[InputDeclaration]) -> TractResult<Self> {
+    fn new(source: &'a Source<'_>, graph: &'a GraphProto, inputs: &[InputDeclaration]) -> Result<Self> {
         let symbols = SymbolScope::default();
         let mut values = HashMap::new();
         for (slot, input) in inputs.iter().enumerate() {
@@ -79,7 +77,7 @@ impl<'a> Compiler<'a> {
             values.insert(declared.name.as_str(), (Place::Slot(slot), fact));
         }
         Ok(Self {
-            context: operators::parsing_context(&source.proto),
+            operator_sets: &source.proto.opset_import,
             trees: source.trees,
             symbols,
             initializers: graph
@@ -100,14 +98,20 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn add(&mut self, node: &'a NodeProto, registration: &Registration) -> TractResult<()> {
+    fn add(&mut self, node: &'a NodeProto, registration: &Registration) -> Result<()> {
         let operands = node
             .input
             .iter()
             .map(|name| self.value(name))
-            .collect::<TractResult<Vec<_>>>()?;
+            .collect::<Result<Vec<_>>>()?;
         let (places, facts): (TVec<Place>, Vec<Fact>) = operands.into_iter().unzip();
-        let operator = (registration.parse)(&Context::new(&self.context, self.trees), node)?;
+        let context = Context {
+            operator_sets: self.operator_sets,
+            symbols: &self.symbols,
+            trees: self.trees,
+            constant: &|name| self.constant(name),
+        };
+        let operator = (registration.parse)(&context, node)?;
         let results = operator.outputs(&facts)?;
         ensure!(
             results.len() >= node.output.len(),
@@ -163,7 +167,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Adds the steps that compute a value, where it was left to the leaves of trees so far.
-    fn unfold(&mut self, place: Place) -> TractResult<()> {
+    fn unfold(&mut self, place: Place) -> Result<()> {
         match place {
             Place::Slot(slot) => self.folding.unfold(slot, &mut self.steps),
             Place::Constant(_) => Ok(()),
@@ -195,31 +199,22 @@ impl<'a> Compiler<'a> {
     }
 
     /// What has this name; an initializer becomes a constant when it is first read.
-    fn value(&mut self, name: &'a str) -> TractResult<(Place, Fact)> {
+    fn value(&mut self, name: &'a str) -> Result<(Place, Fact)> {
         if let Some(value) = self.values.get(name) {
             return Ok(value.clone());
         }
         let Some(&(proto, raw_data)) = self.initializers.get(name) else {
             bail!("there is no tensor {name:?}")
         };
-        let tensor = match raw_floats(proto, raw_data) {
-            Some(tensor) => tensor,
-            None => {
-                let whole = (raw_data.len() > proto.raw_data.len()).then(|| TensorProto {
-                    raw_data: raw_data.to_vec(),
-                    ..proto.clone()
-                });
-                let loaded = self.context.load_tensor(whole.as_ref().unwrap_or(proto))?;
-                ensure!(
-                    to_datatype(loaded.datum_type()).is_some(),
-                    "the tensor {name:?} has an unknown type"
-                );
-                from_tract(&loaded.into())?
-            }
-        };
-        let value = self.add_constant(tensor);
+        let value = self.add_constant(proto.with_raw_data(raw_data)?);
         self.values.insert(name, value.clone());
         Ok(value)
+    }
+
+    /// The constant of a name that has been read.
+    fn constant(&self, name: &str) -> Result<Option<Tensor>> {
+        let constant = self.values.get(name).and_then(|(_, fact)| fact.constant.as_deref());
+        Ok(constant.cloned())
     }
 
     fn add_constant(&mut self, tensor: Tensor) -> (Place, Fact) {
@@ -228,7 +223,7 @@ impl<'a> Compiler<'a> {
         (Place::Constant(self.constants.len() - 1), Fact::of_constant(tensor))
     }
 
-    fn finish(mut self, inputs: &[InputDeclaration], outputs: &[OutputDeclaration]) -> TractResult<Direct> {
+    fn finish(mut self, inputs: &[InputDeclaration], outputs: &[OutputDeclaration]) -> Result<Direct> {
         let outputs = outputs
             .iter()
             .map(|output| {
@@ -236,7 +231,7 @@ impl<'a> Compiler<'a> {
                 let value = self.values.get(name).cloned();
                 value.ok_or_else(|| anyhow!("the output {name:?} is no node's"))
             })
-            .collect::<TractResult<Vec<_>>>()?;
+            .collect::<Result<Vec<_>>>()?;
         let mut unread: HashSet<usize> = (0..self.slots).collect();
         for (place, _) in &outputs {
             self.unfold(*place)?;
@@ -276,7 +271,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Frees the constants that no step reads any more, such as matrices that a kernel has packed.
-    fn drop_unread_constants(&mut self, outputs: &[(Place, Fact)]) -> TractResult<()> {
+    fn drop_unread_constants(&mut self, outputs: &[(Place, Fact)]) -> Result<()> {
         let nothing = Arc::new(Tensor::new(vec![0], TensorData::Uint8(vec![]))?);
         let read = self.steps.iter().flat_map(|step| &step.inputs);
         let read: HashSet<Place> = read.chain(outputs.iter().map(|(place, _)| place)).copied().collect();
@@ -308,7 +303,7 @@ fn needed_nodes<'a>(graph: &'a GraphProto, outputs: &'a [OutputDeclaration]) -> 
     nodes
 }
 
-fn registration(node: &NodeProto) -> TractResult<&'static Registration> {
+fn registration(node: &NodeProto) -> Result<&'static Registration> {
     operators::find_direct(&node.domain, &node.op_type)
         .ok_or_else(|| anyhow!("{} ({}) is not an operator of ours", node.op_type, node.name))
 }
@@ -323,16 +318,4 @@ fn is_small(fact: &Fact) -> bool {
         && elements
             .as_i64()
             .is_some_and(|elements| elements <= MAX_CONSTANT_ELEMENTS)
-}
-
-/// A tensor of raw floats, which are most of what a net is, without a copy for tract in between.
-fn raw_floats(proto: &TensorProto, raw_data: &[u8]) -> Option<Tensor> {
-    let is_inside = proto.external_data.is_empty() && proto.data_location.unwrap_or_default() == 0;
-    if proto.data_type != DataType::Float as i32 || raw_data.is_empty() || !is_inside {
-        return None;
-    }
-    let dimensions = proto.dims.iter().map(|size| usize::try_from(*size).ok());
-    let values = raw_data.as_chunks().0.iter();
-    let values = values.map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    Tensor::new(dimensions.collect::<Option<_>>()?, TensorData::Fp32(values)).ok()
 }

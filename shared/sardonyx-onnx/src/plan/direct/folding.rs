@@ -6,8 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use anyhow::Result;
 use sardonyx_core::tensor::{Tensor, TensorData};
-use tract_onnx::tract_hir::internal::{TVec, ToDim, TractResult};
+use tract_data::internal::{TVec, ToDim};
 
 use super::{Place, Step};
 use crate::operators::{Fact, Kernel, Operator, sum_of_trees};
@@ -83,7 +84,7 @@ impl Folding {
     }
 
     /// Adds the steps that compute what is in a slot, if it is folded and none of them does yet.
-    pub(super) fn unfold(&mut self, slot: usize, steps: &mut Vec<Step>) -> TractResult<()> {
+    pub(super) fn unfold(&mut self, slot: usize, steps: &mut Vec<Step>) -> Result<()> {
         // A chain of nodes may be as long as the file allows.
         let mut open = vec![(slot, false)];
         while let Some((slot, are_operands_there)) = open.pop() {
@@ -230,7 +231,7 @@ fn weights(term: &Term) -> Option<&[f32]> {
 struct FoldedTrees(Arc<dyn Kernel>);
 
 impl Kernel for FoldedTrees {
-    fn run(&self, inputs: &[&Tensor]) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         self.0.run(inputs)
     }
 }

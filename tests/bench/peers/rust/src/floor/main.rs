@@ -21,7 +21,7 @@ use sardonyx_bench_peers::{Encoder, Failure, Manifest, Settings, required};
 use sardonyx_core::artifact::unbundle;
 use sardonyx_core::ports::Model as _;
 use sardonyx_core::tensor::{Tensor, TensorData};
-use sardonyx_onnx::{BUNDLE, OnnxModel};
+use sardonyx_onnx::{BUNDLE, LOADER, OnnxModel};
 use serde::Deserialize;
 
 use crate::dynamodb::FeatureTable;
@@ -91,7 +91,7 @@ impl Function {
         let (manifest, packed) = unbundle(bundle).ok_or("the bundle is cut off")?;
         let manifest = Manifest::from_json(manifest)?;
         // The golden rows are not checked.
-        let model = OnnxModel::from_bytes(packed)?;
+        let model = LOADER.from_bytes(packed)?;
         Ok(Self {
             model,
             encoder: Encoder::new(&manifest),

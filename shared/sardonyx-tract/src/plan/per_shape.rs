@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sardonyx_core::tensor::{Tensor, TensorSpec};
+use sardonyx_onnx::fallback::{InputDeclaration, OutputDeclaration, Strategy, UnacceptableValue};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::{ToDim, anyhow, ensure};
 
-use super::tract::{self, Runnable};
-use super::{Strategy, trial};
-use crate::graph::{InputDeclaration, OutputDeclaration};
-use crate::operators::{UnacceptableValue, packed_trees};
+use super::compile::{self, Runnable};
+use super::trial;
+use crate::operators::packed_trees;
 
 /// How many shapes stay compiled. Batches of a queue come in a few sizes; memory must not grow with every new one.
 const CACHED_SHAPES: usize = 8;
@@ -75,7 +75,7 @@ impl PerShape {
             }
         }
         let dimensions = shapes.iter().map(|shape| shape.iter().map(ToDim::to_dim).collect());
-        let runnable = tract::compile(self.source.clone(), &self.inputs, dimensions)?;
+        let runnable = compile::compile(self.source.clone(), &self.inputs, dimensions)?;
         let mut compiled = lock();
         if compiled.len() == CACHED_SHAPES {
             compiled.remove(0);
@@ -88,7 +88,7 @@ impl PerShape {
 impl Strategy for PerShape {
     fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
         let shapes: Shapes = inputs.iter().map(|input| input.shape().to_vec()).collect();
-        tract::run(&self.for_shapes(shapes)?, inputs)
+        compile::run(&self.for_shapes(shapes)?, inputs)
     }
 
     fn packed_trees(&self) -> HashMap<String, Vec<u8>> {

@@ -1,30 +1,62 @@
-//! Our operators as tract's.
+//! The operators of `sardonyx-onnx` as tract's.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use prost::Message;
 use sardonyx_core::tensor::Tensor;
+use sardonyx_onnx::fallback::{Context, Fact, Kernel, Operator, find};
+use sardonyx_onnx::proto;
 use tract_onnx::model::ParsingContext;
-use tract_onnx::pb::NodeProto;
+use tract_onnx::pb::{NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::*;
 
-use super::context::Context;
-use super::operator::{Fact, Kernel, Operator};
 use crate::convert::{from_tract, to_datatype, to_datum_type, to_tract};
 
-/// Reads a node of an operator of ours, as tract's registry wants it.
+/// Reads a node of an operator of `sardonyx-onnx`, as tract's registry wants it.
 pub(super) fn parse(context: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
-    let Some(registration) = super::find(&node.domain, &node.op_type) else {
+    let Some(registration) = find(&node.domain, &node.op_type) else {
         bail!("{}.{} is not registered", node.domain, node.op_type)
+    };
+    let sets = context.model.opset_import.iter();
+    let sets: Vec<_> = sets
+        .map(|set| proto::OperatorSetIdProto {
+            domain: set.domain.clone(),
+            version: set.version,
+        })
+        .collect();
+    let ours = Context {
+        operator_sets: &sets,
+        symbols: &context.template.symbols,
+        trees: &[],
+        constant: &|name| constant(context, name),
     };
     let expansion = Untyped {
         name: registration.name,
         output: node.output.first().cloned().unwrap_or_default(),
-        operator: (registration.parse)(&Context::new(context, &[]), node)?,
+        operator: (registration.parse)(&ours, &proto::NodeProto::decode(&*node.encode_to_vec())?)?,
         outputs: node.output.len(),
     };
     Ok((expand(expansion), vec![]))
+}
+
+/// The elements of an initializer or of a node Constant, in the graphs around a node.
+fn constant(context: &ParsingContext, name: &str) -> TractResult<Option<Tensor>> {
+    let graphs = context.parent_graphs.iter().copied();
+    for graph in graphs.chain(context.model.graph.as_ref()) {
+        let initializer = graph.initializer.iter().find(|tensor| tensor.name == name);
+        let is_it = |node: &&NodeProto| node.op_type == "Constant" && node.output.iter().any(|output| output == name);
+        let value = match graph.node.iter().find(is_it) {
+            Some(node) => node.get_attr_opt::<&TensorProto>("value")?,
+            None => None,
+        };
+        if let Some(tensor) = initializer.or(value) {
+            let loaded = context.load_tensor(tensor)?;
+            return from_tract(&loaded.into_tvalue()).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// The trees of the nodes of a compiled graph in their flat form, by the first output of the node.

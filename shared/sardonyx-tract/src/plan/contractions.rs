@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_hir::internal::*;
 
-use super::tract::bodies;
+use super::compile::bodies;
 
 /// Gives the open dimensions of inputs that are summed over the size that the other factor has.
 ///

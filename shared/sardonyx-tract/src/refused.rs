@@ -1,9 +1,23 @@
 //! What tract runs, but answers unlike ONNX Runtime: found by asking both for each operator of the ONNX project's node tests, and for special
 //! values, old operator sets and rare attributes.
 
-use tract_onnx::pb::{GraphProto, NodeProto};
+use sardonyx_onnx::fallback::{CONTRIB_DOMAIN, DEFAULT_DOMAIN, ML_DOMAIN, Verdict, find};
+use sardonyx_onnx::proto::{GraphProto, NodeProto};
 
-use crate::operators::attribute;
+use crate::operators::TRACT;
+
+/// Operators of ONNX Runtime's own domain, `com.microsoft`, by which transformers are exported.
+const CONTRIB_OPERATORS: [&str; 9] = [
+    "BiasGelu",
+    "FastGelu",
+    "GatherBlockQuantized",
+    "GroupQueryAttention",
+    "MatMulNBits",
+    "MultiHeadAttention",
+    "QuickGelu",
+    "SimplifiedLayerNormalization",
+    "SkipLayerNormalization",
+];
 
 /// Operators whose answers are random, so that nothing can be promised of them.
 const RANDOM: [&str; 6] = [
@@ -25,8 +39,32 @@ const DEFAULT_ACTIVATIONS: [(&str, &[&str]); 3] = [
     ("RNN", &["Tanh"]),
 ];
 
-/// Why a node of `ai.onnx` that tract runs comes out wrong, and what to do, if so.
-pub(super) fn reason(graph: &GraphProto, node: &NodeProto) -> Option<&'static str> {
+/// Whether a node is computed right, whose operator is not one of `sardonyx-onnx`.
+pub(crate) fn verdict(graph: &GraphProto, node: &NodeProto) -> Verdict {
+    if !is_known(node) {
+        return Verdict::Unknown;
+    }
+    reason(graph, node).map_or(Verdict::Right, Verdict::Wrong)
+}
+
+fn is_known(node: &NodeProto) -> bool {
+    let name = node.op_type.as_str();
+    match node.domain.as_str() {
+        // tract's registry knows no domains.
+        "" | DEFAULT_DOMAIN => {
+            let is_of_another = CONTRIB_OPERATORS.contains(&name)
+                || [ML_DOMAIN, CONTRIB_DOMAIN]
+                    .iter()
+                    .any(|domain| find(domain, name).is_some());
+            !is_of_another && TRACT.op_register.0.contains_key(name)
+        }
+        CONTRIB_DOMAIN => CONTRIB_OPERATORS.contains(&name),
+        _ => false,
+    }
+}
+
+/// Why a node that tract runs comes out wrong, and what to do, if so.
+fn reason(graph: &GraphProto, node: &NodeProto) -> Option<&'static str> {
     match node.op_type.as_str() {
         name if RANDOM.contains(&name) => Some("its answers are random; export the model for inference"),
         name if UNKNOWN_TO_ONNX.contains(&name) => Some("it is no operator of ONNX"),
@@ -49,10 +87,12 @@ fn recurrent(node: &NodeProto) -> Option<&'static str> {
     if integer(node, "layout") == 1 {
         return Some("layout=1 is not supported; put the sequence first");
     }
-    if integer(node, "input_forget") == 1 || attribute(node, "clip").is_some() {
+    if integer(node, "input_forget") == 1 || node.attribute("clip").is_some() {
         return Some("clip and input_forget are not supported; export the model without them");
     }
-    let activations = attribute(node, "activations").map_or(&[][..], |attribute| &attribute.strings);
+    let activations = node
+        .attribute("activations")
+        .map_or(&[][..], |attribute| &attribute.strings);
     let default = DEFAULT_ACTIVATIONS.iter().find(|(name, _)| *name == node.op_type);
     let mut defaults = default.map_or(&[][..], |(_, names)| names).iter().cycle();
     let is_default = |name: &Vec<u8>| defaults.next().is_some_and(|default| default.as_bytes() == name);
@@ -76,10 +116,10 @@ fn shrinks(graph: &GraphProto, node: &NodeProto) -> bool {
 }
 
 fn integer(node: &NodeProto, name: &str) -> i64 {
-    attribute(node, name).map_or(0, |attribute| attribute.i)
+    node.attribute(name).map_or(0, |attribute| attribute.i)
 }
 
 fn text<'a>(node: &'a NodeProto, name: &str) -> &'a str {
-    let text = attribute(node, name).map_or(&[][..], |attribute| &attribute.s);
+    let text = node.attribute(name).map_or(&[][..], |attribute| &attribute.s);
     std::str::from_utf8(text).unwrap_or_default()
 }

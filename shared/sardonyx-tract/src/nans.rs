@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tract_onnx::pb::GraphProto;
+use sardonyx_onnx::proto::GraphProto;
 
 /// Operators of tract that make a number of a NaN.
 const SWALLOWING: [&str; 19] = [
@@ -54,7 +54,7 @@ const ENDING: [&str; 22] = [
 ];
 
 /// The inputs from which a NaN could come to an operator that swallows it, when tract runs the graph.
-pub(super) fn unacceptable(graph: &GraphProto) -> HashSet<String> {
+pub(crate) fn unacceptable(graph: &GraphProto) -> HashSet<String> {
     // Backwards from the operators: nodes are sorted.
     let mut forbidden: HashSet<&str> = HashSet::new();
     for node in graph.node.iter().rev() {

@@ -1,29 +1,30 @@
 //! What both ways through tract share.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use prost::Message;
 use sardonyx_core::tensor::Tensor;
+use sardonyx_onnx::fallback::{InputDeclaration, MAX_ELEMENTS, OutputDeclaration, Source, catch_panic};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::logic::IfThenElse;
 use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
-use tract_onnx::tract_hir::internal::{InferenceFact, TDim, anyhow, bail, ensure};
+use tract_onnx::tract_hir::internal::{InferenceFact, TDim, anyhow, ensure};
 
 use super::contractions;
 use crate::convert::{from_tract, to_datum_type, to_tract};
-use crate::graph::{InputDeclaration, MAX_ELEMENTS, OutputDeclaration};
 use crate::operators;
 
 pub(super) type Runnable = Arc<TypedRunnableModel>;
 
+/// The graph as tract reads it.
 pub(super) fn parse(
-    proto: &ModelProto,
+    source: Source<'_>,
     inputs: &[InputDeclaration],
     outputs: &[OutputDeclaration],
 ) -> TractResult<InferenceModel> {
-    let parsed = operators::TRACT.parse(proto, None)?;
+    let parsed = operators::TRACT.parse(&to_tracts(source)?, None)?;
     ensure!(
         parsed.unresolved_inputs.is_empty(),
         "{:?} are read but not given",
@@ -43,6 +44,20 @@ pub(super) fn parse(
     model.set_input_outlets(&input_outlets)?;
     model.select_output_outlets(&output_outlets)?;
     Ok(model)
+}
+
+/// The messages of tract, which has its own. The large weights are none yet, and come in at the end.
+fn to_tracts(source: Source<'_>) -> TractResult<ModelProto> {
+    let encoded = source.proto.encode_to_vec();
+    let weights = source.weights;
+    drop(source.proto);
+    let mut proto = ModelProto::decode(&*encoded)?;
+    if let Some(graph) = &mut proto.graph {
+        for (index, raw) in weights.iter() {
+            graph.initializer[index].raw_data = raw.to_vec();
+        }
+    }
+    Ok(proto)
 }
 
 /// No tensor of a batch that fits into a function has more elements: two gigabytes of floats.
@@ -95,10 +110,4 @@ pub(super) fn run(runnable: &Runnable, inputs: Vec<Tensor>) -> TractResult<Vec<T
     let inputs = inputs.into_iter().map(to_tract).collect::<TractResult<_>>()?;
     let outputs = catch_panic("these inputs make tract panic", || runnable.run(inputs))?;
     outputs.iter().map(from_tract).collect()
-}
-
-/// Makes an error of a panic: tract has them for graphs, shapes and values that it does not expect, such as an index out of range. Nothing
-/// that it leaves half done may be kept.
-pub(super) fn catch_panic<T>(problem: &'static str, code: impl FnOnce() -> TractResult<T>) -> TractResult<T> {
-    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|_| bail!(problem))
 }

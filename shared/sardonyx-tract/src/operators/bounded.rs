@@ -2,13 +2,13 @@
 //!
 //! tract computes what it can when it loads a graph, and would make a tensor of whatever size a file leads to.
 
+use sardonyx_onnx::fallback::MAX_ELEMENTS;
 use tract_onnx::Onnx;
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::tracts;
-use crate::graph::MAX_ELEMENTS;
 
 /// The operators, and which of their inputs say how large something becomes.
 const OPERATORS: [(&str, &[usize]); 14] = [

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 
 use sardonyx_core::tensor::{Tensor, TensorSpec};
+use sardonyx_onnx::fallback::{
+    Dimension, InputDeclaration, OutputDeclaration, Strategy, UnacceptableValue, sizes, symbol_name, symbol_values,
+    symbolic_shape,
+};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::{DimLike, TDim, anyhow};
 
-use super::tract::{self, Runnable};
-use super::{Strategy, sizes, symbol_name, symbol_values, symbolic_shape, trial};
+use super::compile::{self, Runnable};
+use super::trial;
 use crate::convert::to_datatype;
-use crate::graph::{Dimension, InputDeclaration, OutputDeclaration};
-use crate::operators::{UnacceptableValue, packed_trees};
+use crate::operators::packed_trees;
 
 pub(super) struct Symbolic {
     inputs: Vec<InputDeclaration>,
@@ -28,7 +31,7 @@ impl Symbolic {
                 Ok(shape.into_iter().collect())
             })
             .collect::<TractResult<Vec<TVec<TDim>>>>()?;
-        let runnable = tract::compile(source.clone(), inputs, shapes)?;
+        let runnable = compile::compile(source.clone(), inputs, shapes)?;
         let plan = Self {
             inputs: compiled_inputs(&runnable, inputs)?,
             runnable,
@@ -94,7 +97,7 @@ fn compiled_inputs(runnable: &Runnable, declared: &[InputDeclaration]) -> TractR
 
 impl Strategy for Symbolic {
     fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
-        tract::run(&self.runnable, inputs)
+        compile::run(&self.runnable, inputs)
     }
 
     fn packed_trees(&self) -> HashMap<String, Vec<u8>> {
