@@ -220,16 +220,11 @@ fn single(node: NodeProto, version: i64) -> Vec<u8> {
                 elem_type: DataType::Float as i32,
                 shape: Some(TensorShapeProto {
                     dim: [None, Some(dimension::Value::DimValue(3))]
-                        .map(|value| Dimension {
-                            value,
-                            ..Default::default()
-                        })
+                        .map(|value| Dimension { value })
                         .to_vec(),
                 }),
             })),
-            ..Default::default()
         }),
-        ..Default::default()
     };
     let output = ValueInfoProto {
         name: node.output[0].clone(),

@@ -31,7 +31,6 @@ fn factor(graph: &mut GraphProto) {
     input.name = "w".into();
     let open = |name: &str| Dimension {
         value: Some(dimension::Value::DimParam(name.into())),
-        ..Default::default()
     };
     tensor_type(&mut input).shape.as_mut().expect("is declared").dim = vec![open("rows"), open("columns")];
     graph.input.push(input);
@@ -146,7 +145,6 @@ fn a_factor_whose_size_comes_about_in_a_run_is_refused() {
         tensor.shape = Some(TensorShapeProto {
             dim: vec![Dimension {
                 value: Some(dimension::Value::DimValue(1)),
-                ..Default::default()
             }],
         });
         graph.input.push(count);
@@ -172,11 +170,9 @@ fn a_size_that_changes_from_turn_to_turn_of_a_loop_is_refused() {
                 shape: Some(TensorShapeProto {
                     dim: vec![Dimension {
                         value: Some(dimension::Value::DimValue(3)),
-                        ..Default::default()
                     }],
                 }),
             })),
-            ..Default::default()
         }),
         ..named("row")
     };
@@ -239,7 +235,6 @@ fn scales_and_zero_points_are_no_factors() {
     for size in [1, 1] {
         shape.dim.push(Dimension {
             value: Some(dimension::Value::DimValue(size)),
-            ..Default::default()
         });
     }
     // As vectors of one element, which ONNX Runtime takes, too.
