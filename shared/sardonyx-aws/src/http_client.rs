@@ -87,7 +87,7 @@ fn connector(settings: HttpConnectorSettings, trusted: TrustStore) -> SharedHttp
     let context = TlsContext::builder().with_trust_store(trusted).build();
     let connector = Connector::builder()
         .connector_settings(settings)
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(context.expect("certificates are all that it needs"));
     SharedHttpConnector::new(connector.build())
 }

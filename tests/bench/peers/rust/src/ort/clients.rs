@@ -21,7 +21,7 @@ impl Clients {
         if let Ok(bundle) = std::env::var("AWS_CA_BUNDLE") {
             let roots = TrustStore::default().with_pem_certificate(std::fs::read(bundle)?);
             let http = aws_smithy_http_client::Builder::new()
-                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
                 .tls_context(TlsContext::builder().with_trust_store(roots).build()?)
                 .build_https();
             loader = loader.http_client(http);
