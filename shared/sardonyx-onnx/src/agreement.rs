@@ -1,5 +1,6 @@
 //! Whether the artifact is what its manifest says.
 
+use bytes::Bytes;
 use sardonyx_core::artifact::ModelFile;
 use sardonyx_core::manifest::{InputSpec, Manifest};
 use sardonyx_core::ports::Model;
@@ -12,7 +13,7 @@ use crate::model::OnnxModel;
 use crate::packed::is_packed;
 
 /// The bytes of a file that is the manifest's, or of one that will be checked as it is opened.
-pub(crate) fn check_file<'a>(model: &str, manifest: &Manifest, file: &'a ModelFile) -> Result<&'a [u8], LoadError> {
+pub(crate) fn check_file<'a>(model: &str, manifest: &Manifest, file: &'a ModelFile) -> Result<&'a Bytes, LoadError> {
     let corrupt = |problem: String| LoadError::Corrupt {
         model: model.to_owned(),
         problem,

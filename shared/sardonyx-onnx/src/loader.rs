@@ -31,7 +31,7 @@ impl Loader {
     /// [`LoadError::Corrupt`], [`LoadError::Unsupported`] and [`LoadError::Compile`].
     pub fn from_bytes(self, bytes: &[u8]) -> Result<OnnxModel, LoadError> {
         let model = "the model";
-        let graph = Graph::decode(model, bytes, self.fallback)?;
+        let graph = Graph::decode(model, bytes, None, self.fallback)?;
         let (inputs, outputs) = (graph.inputs.clone(), graph.outputs.clone());
         OnnxModel::compile(model, graph, &inputs, &outputs, self.fallback)
     }
@@ -46,7 +46,7 @@ impl Loader {
     pub fn load(self, manifest: &Manifest, file: &ModelFile) -> Result<OnnxModel, LoadError> {
         let name = format!("{} version {}", manifest.name, manifest.version);
         let bytes = agreement::check_file(&name, manifest, file)?;
-        let graph = Graph::decode(&name, bytes, self.fallback)?;
+        let graph = Graph::decode(&name, bytes, Some(bytes), self.fallback)?;
         let inputs = agreement::inputs(&name, manifest, &graph)?;
         let outputs = agreement::outputs(&name, manifest, &graph)?;
         let model = OnnxModel::compile(&name, graph, &inputs, &outputs, self.fallback)?;
@@ -63,5 +63,96 @@ impl Loader {
     /// [`PackError::Load`] for a model that cannot be run here.
     pub fn pack(self, onnx: &[u8]) -> Result<Vec<u8>, PackError> {
         packed::pack(self, onnx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use prost::Message;
+    use sardonyx_core::ports::Model;
+    use sardonyx_core::tensor::{Tensor, TensorData};
+
+    use super::*;
+    use crate::proto::tensor_proto::DataType;
+    use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
+    use crate::proto::{TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto};
+
+    const FEATURES: usize = 300;
+    const OUTPUTS: usize = 64;
+
+    fn value(name: &str, columns: usize) -> ValueInfoProto {
+        let dimension = |value| tensor_shape_proto::Dimension { value };
+        let columns = tensor_shape_proto::dimension::Value::DimValue(columns as i64);
+        ValueInfoProto {
+            name: name.into(),
+            r#type: Some(TypeProto {
+                value: Some(type_proto::Value::TensorType(type_proto::Tensor {
+                    elem_type: DataType::Float as i32,
+                    shape: Some(TensorShapeProto {
+                        dim: vec![dimension(None), dimension(Some(columns))],
+                    }),
+                })),
+            }),
+        }
+    }
+
+    /// A layer with weights that are large enough to stay in the file, which are an output, too.
+    fn layer() -> Vec<u8> {
+        let weights = (0..FEATURES * OUTPUTS).flat_map(|index| (index as f32 % 7.0 - 3.0).to_le_bytes());
+        let graph = GraphProto {
+            node: vec![NodeProto {
+                op_type: "MatMul".into(),
+                input: vec!["x".into(), "w".into()],
+                output: vec!["y".into()],
+                ..Default::default()
+            }],
+            initializer: vec![TensorProto {
+                name: "w".into(),
+                data_type: DataType::Float as i32,
+                dims: vec![FEATURES as i64, OUTPUTS as i64],
+                raw_data: weights.collect(),
+                ..Default::default()
+            }],
+            input: vec![value("x", FEATURES)],
+            output: vec![value("y", OUTPUTS), value("w", OUTPUTS)],
+            ..Default::default()
+        };
+        let set = OperatorSetIdProto {
+            domain: String::new(),
+            version: 13,
+        };
+        ModelProto {
+            opset_import: vec![set],
+            graph: Some(graph),
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }
+
+    #[test]
+    fn weights_are_the_same_whether_or_not_they_are_shared_with_the_file() {
+        let file = Bytes::from(layer());
+        let [shared, read] = [Some(&file), None].map(|owner| {
+            let graph = Graph::decode("a layer", &file, owner, None).expect("decodes");
+            assert_eq!(graph.source.weights.shared(0).is_some(), owner.is_some());
+            let (inputs, outputs) = (graph.inputs.clone(), graph.outputs.clone());
+            OnnxModel::compile("a layer", graph, &inputs, &outputs, None).expect("compiles")
+        });
+        assert!(file.is_unique(), "the file is let go");
+        let x: Vec<f32> = (0..2 * FEATURES).map(|index| index as f32 % 5.0).collect();
+        let x = Tensor::new(vec![2, FEATURES], TensorData::Fp32(x)).expect("fits");
+        let [first, second] = [shared, read].map(|model| model.infer(vec![x.clone()]).expect("runs"));
+        assert_eq!(first, second);
+        let TensorData::Fp32(sums) = first[0].data() else {
+            panic!("{:?}", first[0].datatype())
+        };
+        let TensorData::Fp32(x) = x.data() else {
+            panic!("{:?}", x.datatype())
+        };
+        // Whole numbers, so that the order of the additions makes no difference.
+        let weight = |feature: usize, output: usize| (feature * OUTPUTS + output) as f32 % 7.0 - 3.0;
+        let expected = (0..FEATURES).map(|feature| x[FEATURES + feature] * weight(feature, 5));
+        assert_eq!(sums[OUTPUTS + 5], expected.sum::<f32>());
     }
 }

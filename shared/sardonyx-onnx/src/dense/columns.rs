@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use fearless_simd::prelude::*;
 
-use super::{Combine, Weights, rows};
+use super::{Combine, Weight, Weights, rows};
 
 /// Rows that stay in the cache while the weights of all outputs pass by.
 const ROWS_IN_BLOCK: usize = 192;
@@ -20,7 +20,7 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) fn new(weights: Weights<'_>, mut bias: Vec<f32>, features: usize, lanes: usize) -> Self {
+    pub(super) fn new<W: Weight>(weights: Weights<'_, W>, mut bias: Vec<f32>, features: usize, lanes: usize) -> Self {
         let outputs = bias.len();
         bias.resize(outputs.next_multiple_of(lanes), 0.0);
         let mut packed = vec![0.0; outputs.div_ceil(lanes) * features * lanes];
@@ -29,7 +29,7 @@ impl Columns {
                 for (output, weights) in weights.chunks_exact(features).enumerate() {
                     let panel = &mut packed[output / lanes * features * lanes..];
                     for (packed, weight) in panel.chunks_exact_mut(lanes).zip(weights) {
-                        packed[output % lanes] = *weight;
+                        packed[output % lanes] = weight.value();
                     }
                 }
             }
@@ -37,7 +37,9 @@ impl Columns {
                 for (feature, weights) in weights.chunks_exact(outputs).enumerate() {
                     for (panel, weights) in weights.chunks(lanes).enumerate() {
                         let at = (panel * features + feature) * lanes;
-                        packed[at..at + weights.len()].copy_from_slice(weights);
+                        for (packed, weight) in packed[at..].iter_mut().zip(weights) {
+                            *packed = weight.value();
+                        }
                     }
                 }
             }

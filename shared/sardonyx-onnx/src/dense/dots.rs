@@ -1,6 +1,6 @@
 use fearless_simd::prelude::*;
 
-use super::{Combine, rows};
+use super::{Combine, Weight, Weights, rows};
 
 /// Rows and outputs that are computed together.
 const ROWS: usize = 4;
@@ -19,14 +19,25 @@ pub(super) struct Dots {
 
 impl Dots {
     /// At least as many features as lanes.
-    pub(super) fn new(weights: &[f32], bias: Vec<f32>, features: usize, lanes: usize) -> Self {
-        let rest = features % lanes;
+    pub(super) fn new<W: Weight>(weights: Weights<'_, W>, bias: Vec<f32>, features: usize, lanes: usize) -> Self {
+        let (rest, outputs) = (features % lanes, bias.len());
+        let mut packed = Vec::with_capacity(outputs * features.next_multiple_of(lanes));
+        match weights {
+            Weights::ByOutput(weights) => {
+                for weights in weights.chunks_exact(features) {
+                    pack(weights.iter().copied(), rest, lanes, &mut packed);
+                }
+            }
+            Weights::ByFeature(weights) => {
+                for output in 0..outputs {
+                    let weights = weights.iter().skip(output).step_by(outputs);
+                    pack(weights.copied(), rest, lanes, &mut packed);
+                }
+            }
+        }
         Self {
             features,
-            weights: weights
-                .chunks_exact(features)
-                .flat_map(|weights| pack(weights, lanes))
-                .collect(),
+            weights: packed,
             is_new: (0..lanes)
                 .map(|lane| f32::from(u8::from(lane + rest >= lanes)))
                 .collect(),
@@ -133,12 +144,13 @@ impl Dots {
     }
 }
 
-fn pack(weights: &[f32], lanes: usize) -> Vec<f32> {
-    let (whole, rest) = weights.split_at(weights.len() / lanes * lanes);
-    let mut packed = whole.to_vec();
-    if !rest.is_empty() {
-        packed.resize(whole.len() + lanes - rest.len(), 0.0);
-        packed.extend_from_slice(rest);
+/// Appends the weights of an output, of which `rest` fill no vector.
+fn pack<W: Weight>(weights: impl ExactSizeIterator<Item = W>, rest: usize, lanes: usize, packed: &mut Vec<f32>) {
+    let whole = weights.len() - rest;
+    let mut weights = weights.map(Weight::value);
+    packed.extend(weights.by_ref().take(whole));
+    if rest > 0 {
+        packed.resize(packed.len() + lanes - rest, 0.0);
+        packed.extend(weights);
     }
-    packed
 }

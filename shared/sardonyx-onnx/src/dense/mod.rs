@@ -8,8 +8,6 @@
 mod columns;
 mod dots;
 
-use std::borrow::Cow;
-
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, f32x4};
 
@@ -26,28 +24,36 @@ pub struct Dense {
     outputs: usize,
 }
 
-/// A matrix as it comes.
-#[derive(Clone, Copy)]
-enum Weights<'a> {
-    /// `[outputs, features]`
-    ByOutput(&'a [f32]),
-    /// `[features, outputs]`
-    ByFeature(&'a [f32]),
+/// A number of a matrix: as it is, or as the little-endian bytes of a file.
+pub(crate) trait Weight: Copy {
+    fn value(self) -> f32;
 }
 
-impl<'a> Weights<'a> {
+impl Weight for f32 {
+    fn value(self) -> f32 {
+        self
+    }
+}
+
+impl Weight for [u8; 4] {
+    fn value(self) -> f32 {
+        f32::from_le_bytes(self)
+    }
+}
+
+/// A matrix as it comes.
+#[derive(Clone, Copy)]
+enum Weights<'a, W> {
+    /// `[outputs, features]`
+    ByOutput(&'a [W]),
+    /// `[features, outputs]`
+    ByFeature(&'a [W]),
+}
+
+impl<W: Weight> Weights<'_, W> {
     fn len(self) -> usize {
         match self {
             Self::ByOutput(values) | Self::ByFeature(values) => values.len(),
-        }
-    }
-
-    fn by_output(self, outputs: usize) -> Cow<'a, [f32]> {
-        match self {
-            Self::ByOutput(values) => Cow::Borrowed(values),
-            Self::ByFeature(values) => (0..outputs)
-                .flat_map(|output| values.iter().skip(output).step_by(outputs).copied())
-                .collect(),
         }
     }
 }
@@ -64,16 +70,16 @@ enum Layout {
 
 impl Dense {
     /// `weights` are `[outputs, features]`; there is one `bias` for each output. `None` when the lengths do not fit, or nothing is there.
-    pub(crate) fn new(weights: &[f32], bias: Vec<f32>) -> Option<Self> {
+    pub(crate) fn new<W: Weight>(weights: &[W], bias: Vec<f32>) -> Option<Self> {
         Self::of(Weights::ByOutput(weights), bias)
     }
 
     /// [`Dense::new`] of weights that are `[features, outputs]`, as a graph has them.
-    pub(crate) fn of_matrix(matrix: &[f32], bias: Vec<f32>) -> Option<Self> {
+    pub(crate) fn of_matrix<W: Weight>(matrix: &[W], bias: Vec<f32>) -> Option<Self> {
         Self::of(Weights::ByFeature(matrix), bias)
     }
 
-    fn of(weights: Weights<'_>, bias: Vec<f32>) -> Option<Self> {
+    fn of<W: Weight>(weights: Weights<'_, W>, bias: Vec<f32>) -> Option<Self> {
         let (outputs, len) = (bias.len(), weights.len());
         if outputs == 0 || len == 0 || !len.is_multiple_of(outputs) {
             return None;
@@ -88,7 +94,7 @@ impl Dense {
         {
             Layout::Columns(Columns::new(weights, bias, features, lanes))
         } else {
-            let dots = Dots::new(&weights.by_output(outputs), bias, features, dots_lanes);
+            let dots = Dots::new(weights, bias, features, dots_lanes);
             Layout::Dots { dots, is_narrow }
         };
         Some(Self {

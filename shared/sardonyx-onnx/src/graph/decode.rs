@@ -5,6 +5,7 @@
 //! <https://protobuf.dev/programming-guides/encoding/>, <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>
 
 use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
+use bytes::Bytes;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint};
 use prost::{DecodeError, Message};
 
@@ -33,6 +34,8 @@ const LARGE: usize = 1 << 16;
 pub struct Weights<'a> {
     /// One for each initializer of the graph, in order; empty where it is in the message.
     raw: Vec<&'a [u8]>,
+    /// The file that it is in, where that can be shared.
+    file: Option<&'a Bytes>,
 }
 
 impl<'a> Weights<'a> {
@@ -45,6 +48,12 @@ impl<'a> Weights<'a> {
             Some(raw) if !raw.is_empty() => raw,
             _ => &tensor.raw_data,
         }
+    }
+
+    /// The raw data of an initializer for as long as it is wanted, where it is not in the message and the file can be shared.
+    pub(crate) fn shared(&self, index: usize) -> Option<Bytes> {
+        let raw = self.raw.get(index).filter(|raw| !raw.is_empty())?;
+        Some(self.file?.slice_ref(raw))
     }
 
     /// All of them, with the places of their initializers in the graph.
@@ -61,10 +70,13 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// The model, but for its large weights.
-pub(super) fn model(bytes: &[u8]) -> Result<(ModelProto, Weights<'_>), DecodeError> {
+/// The model, but for its large weights, which may share the file.
+pub(super) fn model<'a>(bytes: &'a [u8], file: Option<&'a Bytes>) -> Result<(ModelProto, Weights<'a>), DecodeError> {
     let mut model = ModelProto::default();
-    let mut weights = Weights::default();
+    let mut weights = Weights {
+        file,
+        ..Weights::default()
+    };
     fields(bytes, |tag, wire_type, rest| {
         if tag == MODEL_GRAPH && wire_type == WireType::LengthDelimited {
             return graph(content(rest)?, model.graph.get_or_insert_default(), &mut weights);
@@ -253,7 +265,7 @@ mod tests {
     /// What is read of the model's bytes.
     fn decoded(expected: &ModelProto) -> ModelProto {
         let bytes = expected.encode_to_vec();
-        let (mut found, weights) = model(&bytes).expect("is a model");
+        let (mut found, weights) = model(&bytes, None).expect("is a model");
         weights.restore(found.graph.as_mut().expect("a graph"));
         found
     }
@@ -276,7 +288,7 @@ mod tests {
         assert!(decoded(&expected) == expected);
 
         let bytes = expected.encode_to_vec();
-        let (found, weights) = model(&bytes).expect("is a model");
+        let (found, weights) = model(&bytes, None).expect("is a model");
         let graphs = found.graph.iter().zip(&expected.graph);
         for (found, expected) in
             graphs.flat_map(|(found, expected)| found.initializer.iter().zip(&expected.initializer))
@@ -340,7 +352,7 @@ mod tests {
         let bytes = tree(&["LEAF"]).encode_to_vec();
         for len in 0..bytes.len() {
             assert_eq!(
-                model(&bytes[..len]).is_ok(),
+                model(&bytes[..len], None).is_ok(),
                 ModelProto::decode(&bytes[..len]).is_ok(),
                 "{len}"
             );

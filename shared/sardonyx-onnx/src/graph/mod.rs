@@ -13,6 +13,7 @@ mod zip_maps;
 use std::collections::HashMap;
 
 use crate::proto::{ModelProto, NodeProto};
+use bytes::Bytes;
 use serde_json::Value as Json;
 
 pub use decode::Weights;
@@ -45,8 +46,13 @@ pub struct Source<'a> {
 }
 
 impl<'a> Graph<'a> {
-    /// Decodes and checks an ONNX file, or a packed one; `model` names it in errors.
-    pub(crate) fn decode(model: &str, bytes: &'a [u8], fallback: Option<&dyn Fallback>) -> Result<Self, LoadError> {
+    /// Decodes and checks an ONNX file, or a packed one, which may be shared; `model` names it in errors.
+    pub(crate) fn decode(
+        model: &str,
+        bytes: &'a [u8],
+        file: Option<&'a Bytes>,
+        fallback: Option<&dyn Fallback>,
+    ) -> Result<Self, LoadError> {
         let corrupt = |problem: String| LoadError::Corrupt {
             model: model.to_owned(),
             problem,
@@ -60,7 +66,7 @@ impl<'a> Graph<'a> {
         } else {
             (bytes, &[][..])
         };
-        let (mut proto, weights) = decode(model, bytes)?;
+        let (mut proto, weights) = decode(model, bytes, file)?;
         let operator_sets: Vec<String> = proto.opset_import.iter().map(|set| set.domain.clone()).collect();
         let graph = proto
             .graph
@@ -91,8 +97,12 @@ impl<'a> Graph<'a> {
 }
 
 /// The protobuf of an ONNX file, in which dictionaries are declared as the tensors that stand for them, and its large weights.
-pub(crate) fn decode<'a>(model: &str, bytes: &'a [u8]) -> Result<(ModelProto, Weights<'a>), LoadError> {
-    let (mut proto, weights) = decode::model(bytes).map_err(|error| LoadError::Corrupt {
+pub(crate) fn decode<'a>(
+    model: &str,
+    bytes: &'a [u8],
+    file: Option<&'a Bytes>,
+) -> Result<(ModelProto, Weights<'a>), LoadError> {
+    let (mut proto, weights) = decode::model(bytes, file).map_err(|error| LoadError::Corrupt {
         model: model.to_owned(),
         problem: "it is not an ONNX file".into(),
         source: Some(error.into()),

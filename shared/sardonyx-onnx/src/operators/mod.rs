@@ -6,6 +6,7 @@ mod array_feature_extractor;
 mod attributes;
 mod binarizer;
 mod category_mapper;
+mod constant;
 mod context;
 mod feature_vectorizer;
 mod imputer;
@@ -40,6 +41,7 @@ mod tree_ensemble_v5;
 mod values;
 mod zip_map;
 
+pub use constant::Constant;
 pub use context::Context;
 use context::with_name;
 pub(crate) use context::{PACKED_TREES, packed_trees_at};

@@ -9,7 +9,7 @@ use sardonyx_core::tensor::{Datatype, Tensor};
 use tract_data::internal::{TDim, TVec};
 
 use crate::dense::Dense;
-use crate::operators::Context;
+use crate::operators::{Constant, Context};
 use crate::trees::EnsembleAttributes;
 
 /// An operator of one node, with its attributes read and checked.
@@ -110,7 +110,7 @@ pub struct Fact {
     /// Its dimensions, which may depend on symbols.
     pub shape: TVec<TDim>,
     /// The tensor itself, where it is the same in every run.
-    pub constant: Option<Arc<Tensor>>,
+    pub constant: Option<Arc<Constant>>,
 }
 
 impl Fact {
@@ -124,12 +124,17 @@ impl Fact {
     }
 
     /// Of a tensor that is the same in each run.
-    pub fn of_constant(tensor: Arc<Tensor>) -> Self {
+    pub fn of_constant(constant: Arc<Constant>) -> Self {
         Self {
-            datatype: tensor.datatype(),
-            shape: tensor.shape().iter().map(TDim::from).collect(),
-            constant: Some(tensor),
+            datatype: constant.datatype(),
+            shape: constant.shape().iter().map(TDim::from).collect(),
+            constant: Some(constant),
         }
+    }
+
+    /// The tensor itself, where it is the same in every run.
+    pub fn tensor(&self) -> Option<&Tensor> {
+        self.constant.as_deref().map(Constant::tensor)
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn pack(loader: Loader, onnx: &[u8]) -> Result<Vec<u8>, PackError> {
         return Err(PackError::Packed);
     }
     let original = loader.from_bytes(onnx)?;
-    let (mut proto, weights) = graph::decode("the model", onnx)?;
+    let (mut proto, weights) = graph::decode("the model", onnx, None)?;
     let trees = match &mut proto.graph {
         Some(graph) => {
             weights.restore(graph);

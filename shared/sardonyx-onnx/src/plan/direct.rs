@@ -19,7 +19,8 @@ pub(super) struct Direct {
     inputs: Vec<InputDeclaration>,
     /// Keeps the names of the open dimensions in the facts alive.
     symbols: SymbolScope,
-    constants: Vec<Arc<Tensor>>,
+    /// By their numbers; those that are read.
+    constants: HashMap<usize, Tensor>,
     steps: Vec<Step>,
     /// How many values there are that are no constants. The first ones are the inputs.
     slots: usize,
@@ -72,7 +73,7 @@ impl Direct {
     fn run_step(&self, step: &Step, slots: &[Option<Tensor>]) -> Result<Vec<Tensor>> {
         let operands = step.inputs.iter().map(|place| match *place {
             Place::Slot(slot) => slots[slot].as_ref(),
-            Place::Constant(constant) => Some(&*self.constants[constant]),
+            Place::Constant(constant) => self.constants.get(&constant),
         });
         let operands: Option<TVec<&Tensor>> = operands.collect();
         let mut results = step.kernel.run(&operands.context("an input was not computed")?)?;
@@ -91,7 +92,7 @@ impl Direct {
         let mut outputs = Vec::with_capacity(self.outputs.len());
         for (index, (place, _)) in self.outputs.iter().enumerate() {
             let value = match *place {
-                Place::Constant(constant) => Some(Tensor::clone(&self.constants[constant])),
+                Place::Constant(constant) => self.constants.get(&constant).cloned(),
                 Place::Slot(slot) if self.outputs[index + 1..].iter().any(|(later, _)| later == place) => {
                     slots[slot].clone()
                 }

@@ -39,6 +39,18 @@ impl TensorProto {
         Tensor::new(shape, data).with_context(title)
     }
 
+    /// The shape, if these bytes are as many floats as it has.
+    pub(crate) fn shape_of_floats(&self, raw_data: &[u8]) -> Option<Vec<usize>> {
+        let shape: Vec<usize> = self
+            .dims
+            .iter()
+            .map(|size| usize::try_from(*size).ok())
+            .collect::<Option<_>>()?;
+        let bytes = shape.iter().try_fold(4usize, |bytes, size| bytes.checked_mul(*size))?;
+        let is_here = self.data_location.unwrap_or_default() == DataLocation::Default as i32;
+        (is_here && self.data_type == DataType::Float as i32 && bytes == raw_data.len()).then_some(shape)
+    }
+
     /// The elements in the list for their type.
     fn listed(&self, datatype: Datatype) -> Result<TensorData> {
         macro_rules! narrowed {

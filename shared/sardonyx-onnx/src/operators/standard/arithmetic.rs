@@ -162,6 +162,6 @@ impl Kernel for Arithmetic {
         let columns = value.shape.last()?;
         let (size, others) = constant.shape().split_last()?;
         let is_row = size.to_dim() == *columns && others.iter().all(|size| *size == 1);
-        (is_row && others.len() < value.shape.len()).then(|| Epilogue::Add(Arc::clone(constant)))
+        (is_row && others.len() < value.shape.len()).then(|| Epilogue::Add(Arc::new(constant.tensor().clone())))
     }
 }

@@ -48,7 +48,7 @@ impl Operator for Gather {
     /// Exporters of forests choose all columns, in order, for each tree.
     fn is_identity(&self, inputs: &[Fact]) -> bool {
         let [x, positions] = inputs else { return false };
-        let (Some(positions), Ok(axis)) = (&positions.constant, axis("Gather", self.axis, x.shape.len())) else {
+        let (Some(positions), Ok(axis)) = (positions.tensor(), axis("Gather", self.axis, x.shape.len())) else {
             return false;
         };
         let in_order = |positions: &[i64]| positions.iter().copied().eq(0..positions.len() as i64);

@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::proto::NodeProto;
@@ -6,9 +5,9 @@ use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
 
-use crate::dense::Dense;
-use crate::operators::Context;
+use crate::dense::{Dense, Weight};
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
+use crate::operators::{Constant, Context};
 
 /// `X W` (MatMul), or `alpha X W + beta b` (Gemm), for a constant matrix, as in the layers of a dense net. Other products are left to tract.
 ///
@@ -102,20 +101,30 @@ impl Product {
 
     /// The matrix and the bias in single precision, packed.
     fn dense(&self, inputs: &[Fact]) -> Result<Dense> {
-        let (weights, bias) = self.parts(inputs, |data| match data {
+        let singles: fn(&TensorData) -> Option<&Vec<f32>> = |data| match data {
             TensorData::Fp32(values) => Some(values),
             _ => None,
-        })?;
-        let weights = match self.alpha {
-            1.0 => Cow::Borrowed(weights),
-            alpha => weights.iter().map(|weight| alpha * weight).collect(),
         };
-        let dense = if self.is_transposed {
-            Dense::new(&weights, bias)
-        } else {
-            Dense::of_matrix(&weights, bias)
+        let (_, matrix, _) = self.operands(inputs)?;
+        let unread = matrix.constant.as_deref().and_then(Constant::unread_floats);
+        let bias = self.bias(inputs, singles)?;
+        let dense = match unread.filter(|_| self.alpha == 1.0) {
+            Some(weights) => self.packed(weights, bias),
+            None => {
+                let weights = self.weights(inputs, singles)?;
+                let scaled = weights.iter().map(|weight| scaled(self.alpha, *weight));
+                self.packed(&scaled.collect::<Vec<f32>>(), bias)
+            }
         };
         dense.ok_or_else(|| anyhow!("the matrix has no elements"))
+    }
+
+    fn packed<W: Weight>(&self, weights: &[W], bias: Vec<f32>) -> Option<Dense> {
+        if self.is_transposed {
+            Dense::new(weights, bias)
+        } else {
+            Dense::of_matrix(weights, bias)
+        }
     }
 
     /// The factors of each output side by side, and what is added to it.
@@ -123,7 +132,7 @@ impl Product {
     where
         T: Copy + Default + From<f32> + std::ops::Mul<Output = T>,
     {
-        let (weights, bias) = self.parts(inputs, elements)?;
+        let (weights, bias) = (self.weights(inputs, elements)?, self.bias(inputs, elements)?);
         let outputs = bias.len();
         let weights = if self.is_transposed {
             weights.iter().map(|weight| scaled(self.alpha, *weight)).collect()
@@ -136,20 +145,25 @@ impl Product {
         Ok((weights, bias))
     }
 
-    /// The factors as the graph has them, and what is added to each output.
-    fn parts<'a, T>(
-        &self,
-        inputs: &'a [Fact],
-        elements: fn(&TensorData) -> Option<&Vec<T>>,
-    ) -> Result<(&'a [T], Vec<T>)>
+    /// The factors as the graph has them.
+    fn weights<'a, T>(&self, inputs: &'a [Fact], elements: fn(&TensorData) -> Option<&Vec<T>>) -> Result<&'a [T]> {
+        let (_, matrix, _) = self.operands(inputs)?;
+        let matrix = constant("matrix", matrix)?.tensor();
+        let weights = elements(matrix.data());
+        Ok(weights.ok_or_else(|| anyhow!("the matrix has the type {}", matrix.datatype()))?)
+    }
+
+    /// What is added to each output.
+    fn bias<T>(&self, inputs: &[Fact], elements: fn(&TensorData) -> Option<&Vec<T>>) -> Result<Vec<T>>
     where
         T: Copy + Default + From<f32> + std::ops::Mul<Output = T>,
     {
         let (_, matrix, bias) = self.operands(inputs)?;
         let matrix = constant("matrix", matrix)?;
-        let bias = bias.map(|bias| constant("bias", bias)).transpose()?;
-        let weights =
-            elements(matrix.data()).ok_or_else(|| anyhow!("the matrix has the type {}", matrix.datatype()))?;
+        let bias = bias
+            .map(|bias| constant("bias", bias))
+            .transpose()?
+            .map(Constant::tensor);
         let bias = match bias {
             Some(bias) => elements(bias.data()).ok_or_else(|| anyhow!("the bias has the type {}", bias.datatype()))?,
             None => &[][..],
@@ -169,7 +183,7 @@ impl Product {
         for (term, bias) in terms.iter_mut().zip(bias.iter().cycle()) {
             *term = scaled(self.beta, *bias);
         }
-        Ok((weights, terms))
+        Ok(terms)
     }
 }
 
@@ -177,7 +191,7 @@ fn scaled<T: From<f32> + std::ops::Mul<Output = T>>(factor: f32, value: T) -> T 
     if factor == 1.0 { value } else { T::from(factor) * value }
 }
 
-fn constant<'a>(what: &str, fact: &'a Fact) -> Result<&'a Tensor> {
+fn constant<'a>(what: &str, fact: &'a Fact) -> Result<&'a Constant> {
     fact.constant
         .as_deref()
         .ok_or_else(|| anyhow!("the {what} is not constant"))

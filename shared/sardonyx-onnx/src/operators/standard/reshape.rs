@@ -34,7 +34,7 @@ impl Reshape {
         let [x, shape] = inputs else {
             bail!("Reshape takes two inputs, not {}", inputs.len())
         };
-        match shape.constant.as_deref().map(Tensor::data) {
+        match shape.tensor().map(Tensor::data) {
             Some(TensorData::Int64(shape)) => Ok((x, shape)),
             Some(other) => bail!("Reshape takes a shape of INT64, not {}", other.datatype()),
             None => bail!("Reshape takes here only a constant shape"),

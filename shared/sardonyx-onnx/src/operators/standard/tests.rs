@@ -30,7 +30,7 @@ fn run(operator: &str, attributes: &[(&str, i64)], inputs: &[Tensor]) -> Result<
     let operator = read(registration, &[], &node)?;
     let facts: Vec<Fact> = inputs
         .iter()
-        .map(|input| Fact::of_constant(Arc::new(input.clone())))
+        .map(|input| Fact::of_constant(Arc::new(input.clone().into())))
         .collect();
     let promised = operator.outputs(&facts)?.remove(0);
     let output = operator
@@ -41,7 +41,7 @@ fn run(operator: &str, attributes: &[(&str, i64)], inputs: &[Tensor]) -> Result<
         promised,
         Fact {
             constant: None,
-            ..Fact::of_constant(Arc::new(output.clone()))
+            ..Fact::of_constant(Arc::new(output.clone().into()))
         }
     );
     Ok(output)
@@ -355,7 +355,9 @@ fn layers_that_follow_each_other_give_what_they_give_one_by_one() {
             ..Default::default()
         };
         let registration = find_direct("", "Gemm").expect("is registered");
-        let facts = inputs.iter().map(|input| Fact::of_constant(Arc::new((*input).clone())));
+        let facts = inputs
+            .iter()
+            .map(|input| Fact::of_constant(Arc::new((*input).clone().into())));
         let operator = read(registration, &[], &node).expect("is right");
         (operator, facts.collect::<Vec<_>>())
     };

@@ -3,16 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto, TensorProto};
+use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
+use sardonyx_core::tensor::{Datatype, Tensor};
 use tract_data::internal::{SymbolScope, TDim, TVec};
 
 use super::folding::Folding;
 use super::{Direct, Place, Step, title};
 use crate::dimensions::symbolic_shape;
-use crate::graph::{InputDeclaration, OutputDeclaration, Source};
-use crate::operators::{self, Context, Epilogue, Fact, Registration};
+use crate::graph::{InputDeclaration, OutputDeclaration, Source, Weights};
+use crate::operators::{self, Constant, Context, Epilogue, Fact, Registration};
 
 /// How many elements a computed constant may have: nothing that exporters write comes near it.
 const MAX_CONSTANT_ELEMENTS: i64 = 1 << 24;
@@ -53,12 +53,14 @@ struct Compiler<'a> {
     operator_sets: &'a [OperatorSetIdProto],
     trees: &'a [u8],
     symbols: SymbolScope,
-    /// With their raw data.
-    initializers: HashMap<&'a str, (&'a TensorProto, &'a [u8])>,
+    graph: &'a GraphProto,
+    weights: &'a Weights<'a>,
+    /// The places of the initializers in the graph.
+    initializers: HashMap<&'a str, usize>,
     values: HashMap<&'a str, (Place, Fact)>,
     /// How often each tensor is read, by the nodes and as an output of the graph.
     readers: HashMap<&'a str, usize>,
-    constants: Vec<Arc<Tensor>>,
+    constants: Vec<Arc<Constant>>,
     steps: Vec<Step>,
     folding: Folding,
     slots: usize,
@@ -84,11 +86,10 @@ impl<'a> Compiler<'a> {
                 .initializer
                 .iter()
                 .enumerate()
-                .map(|(index, tensor)| {
-                    let raw_data = source.weights.raw_data(index, tensor);
-                    (tensor.name.as_str(), (tensor, raw_data))
-                })
+                .map(|(index, tensor)| (tensor.name.as_str(), index))
                 .collect(),
+            graph,
+            weights: &source.weights,
             values,
             readers: HashMap::new(),
             constants: Vec::new(),
@@ -128,12 +129,11 @@ impl<'a> Compiler<'a> {
             return Ok(());
         }
         let kernel = Arc::clone(&operator).kernel(&facts)?;
-        let constants: Option<Vec<&Tensor>> = facts.iter().map(|fact| fact.constant.as_deref()).collect();
-        if let Some(constants) = constants
-            && results.iter().all(is_small)
-        {
+        let is_constant = facts.iter().all(|fact| fact.constant.is_some());
+        if is_constant && results.iter().all(is_small) {
+            let constants: Vec<&Tensor> = facts.iter().filter_map(Fact::tensor).collect();
             for (name, result) in node.output.iter().zip(kernel.run(&constants)?) {
-                let value = self.add_constant(result);
+                let value = self.add_constant(result.into());
                 self.values.insert(name, value);
             }
             return Ok(());
@@ -203,28 +203,35 @@ impl<'a> Compiler<'a> {
         if let Some(value) = self.values.get(name) {
             return Ok(value.clone());
         }
-        let Some(&(proto, raw_data)) = self.initializers.get(name) else {
+        let Some(&index) = self.initializers.get(name) else {
             bail!("there is no tensor {name:?}")
         };
-        let value = self.add_constant(proto.with_raw_data(raw_data)?);
+        let (proto, weights) = (&self.graph.initializer[index], self.weights);
+        let shared = weights
+            .shared(index)
+            .and_then(|floats| Constant::of_floats(proto, floats));
+        let value = self.add_constant(match shared {
+            Some(constant) => constant,
+            None => proto.with_raw_data(weights.raw_data(index, proto))?.into(),
+        });
         self.values.insert(name, value.clone());
         Ok(value)
     }
 
     /// The constant of a name that has been read.
     fn constant(&self, name: &str) -> Result<Option<Tensor>> {
-        let constant = self.values.get(name).and_then(|(_, fact)| fact.constant.as_deref());
-        Ok(constant.cloned())
+        let value = self.values.get(name);
+        Ok(value.and_then(|(_, fact)| fact.tensor()).cloned())
     }
 
-    fn add_constant(&mut self, tensor: Tensor) -> (Place, Fact) {
-        let tensor = Arc::new(tensor);
-        self.constants.push(Arc::clone(&tensor));
-        (Place::Constant(self.constants.len() - 1), Fact::of_constant(tensor))
+    fn add_constant(&mut self, constant: Constant) -> (Place, Fact) {
+        let constant = Arc::new(constant);
+        self.constants.push(Arc::clone(&constant));
+        (Place::Constant(self.constants.len() - 1), Fact::of_constant(constant))
     }
 
     fn finish(mut self, inputs: &[InputDeclaration], outputs: &[OutputDeclaration]) -> Result<Direct> {
-        let outputs = outputs
+        let mut outputs = outputs
             .iter()
             .map(|output| {
                 let name = output.name.as_str();
@@ -254,7 +261,11 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
-        self.drop_unread_constants(&outputs)?;
+        drop(self.values);
+        for (_, fact) in &mut outputs {
+            fact.constant = None;
+        }
+        let constants = read_constants(self.constants, &self.steps, &outputs);
         let ends_with_step = self.steps.last().is_some_and(|step| {
             let given = step.outputs.iter().map(|slot| slot.map(Place::Slot));
             given.eq(outputs.iter().map(|(place, _)| Some(*place)))
@@ -262,26 +273,27 @@ impl<'a> Compiler<'a> {
         Ok(Direct {
             inputs: inputs.to_vec(),
             symbols: self.symbols,
-            constants: self.constants,
+            constants,
             steps: self.steps,
             slots: self.slots,
             outputs,
             ends_with_step,
         })
     }
+}
 
-    /// Frees the constants that no step reads any more, such as matrices that a kernel has packed.
-    fn drop_unread_constants(&mut self, outputs: &[(Place, Fact)]) -> Result<()> {
-        let nothing = Arc::new(Tensor::new(vec![0], TensorData::Uint8(vec![]))?);
-        let read = self.steps.iter().flat_map(|step| &step.inputs);
-        let read: HashSet<Place> = read.chain(outputs.iter().map(|(place, _)| place)).copied().collect();
-        for (index, constant) in self.constants.iter_mut().enumerate() {
-            if !read.contains(&Place::Constant(index)) {
-                *constant = Arc::clone(&nothing);
-            }
-        }
-        Ok(())
-    }
+/// The constants that a step reads or that are an output, by their numbers; others, such as matrices that a kernel has packed, are let go.
+fn read_constants(constants: Vec<Arc<Constant>>, steps: &[Step], outputs: &[(Place, Fact)]) -> HashMap<usize, Tensor> {
+    let places = steps.iter().flat_map(|step| &step.inputs);
+    let read: HashSet<Place> = places.chain(outputs.iter().map(|(place, _)| place)).copied().collect();
+    let constants = constants.into_iter().enumerate();
+    constants
+        .filter(|(index, _)| read.contains(&Place::Constant(*index)))
+        .map(|(index, constant)| {
+            let tensor = Arc::try_unwrap(constant).map_or_else(|shared| shared.tensor().clone(), Tensor::from);
+            (index, tensor)
+        })
+        .collect()
 }
 
 /// The nodes that the outputs depend on, in the graph's order, which is topological.

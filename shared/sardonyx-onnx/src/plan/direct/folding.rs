@@ -145,7 +145,7 @@ impl Folding {
         let mut tree = None;
         let mut elements: TVec<&Tensor> = TVec::new();
         for (place, fact) in step.inputs.iter().zip(operands) {
-            if let Some(constant) = fact.constant.as_deref().filter(|constant| constant.data().len() == 1) {
+            if let Some(constant) = fact.tensor().filter(|constant| constant.data().len() == 1) {
                 elements.push(constant);
                 continue;
             }
