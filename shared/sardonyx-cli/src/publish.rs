@@ -25,7 +25,12 @@ pub(crate) async fn run(args: &PublishArgs) -> Result<String, CommandError> {
     let manifest_json = Bytes::from(read_file(&args.model_dir.join(MANIFEST_FILE))?);
     let manifest = Manifest::from_json(&manifest_json)?;
     let file = Bytes::from(read_file(&args.model_dir.join(&manifest.artifact.file))?);
-    LOADER.load(&manifest, &ModelFile::named(file.clone()))?;
+    let model_file = ModelFile::named(file.clone());
+    LOADER.load(&manifest, &model_file)?;
+    let needs_tract = match sardonyx_onnx::LOADER.load(&manifest, &model_file) {
+        Ok(_) => String::new(),
+        Err(problem) => format!("\nonly functions with sardonyx_tract::LOADER can load it: {problem}"),
+    };
     let packed = packed(&manifest, &file);
 
     let store = AwsClients::from_env().await?.model_store(&args.bucket);
@@ -38,7 +43,7 @@ pub(crate) async fn run(args: &PublishArgs) -> Result<String, CommandError> {
         Err(problem) => format!("\nfunctions start slower from it, since it cannot be packed: {problem}"),
     };
     Ok(format!(
-        "{} version {}: {rows} golden rows reproduced, {what} in s3://{}{slower}",
+        "{} version {}: {rows} golden rows reproduced, {what} in s3://{}{needs_tract}{slower}",
         manifest.name, manifest.version, args.bucket
     ))
 }

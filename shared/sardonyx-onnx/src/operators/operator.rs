@@ -1,4 +1,4 @@
-//! What an operator is here: written once, run by tract and by the direct executor alike.
+//! What an operator is here: written once, run by the direct executor and by a fallback alike.
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -13,6 +13,9 @@ use crate::graph::{InputDeclaration, OutputDeclaration, Source};
 use crate::packed;
 use direct::Direct;
 
+/// What is to be done where no fallback is linked.
+const WITHOUT_FALLBACK: &str = "it is not run by Sardonyx's own operators as it is; sardonyx_tract::LOADER has others for most of what they do not take";
+
 /// A graph that runs.
 pub struct Plan {
     /// The inputs: the compiled graph may need more than the declarations say.
@@ -58,7 +61,7 @@ impl Plan {
                 swallowing: HashSet::new(),
                 strategy: Box::new(direct),
             }),
-            (Err(reason), None) => Err(reason),
+            (Err(reason), None) => Err(reason.context(WITHOUT_FALLBACK)),
             (Err(reason), Some(fallback)) => {
                 tracing::debug!(reason = format!("{reason:#}"), "this graph is not run directly");
                 fallback.compile(packed::inline_trees(source), inputs, outputs)

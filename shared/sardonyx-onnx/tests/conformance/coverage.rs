@@ -7,6 +7,7 @@ use std::sync::Once;
 
 use prost::Message;
 use sardonyx_onnx::LoadError;
+use sardonyx_onnx::fallback::find_direct;
 use sardonyx_onnx::proto::{GraphProto, ModelProto, NodeProto};
 use sardonyx_tract::LOADER;
 
@@ -135,8 +136,10 @@ fn table() -> String {
     let (refused, known_wrong) = (zoo::refused(), zoo::known_wrong());
     let specimens = zoo::committed();
     let mut counts: BTreeMap<(String, i64), Count> = BTreeMap::new();
+    let mut without_tract = 0;
     for specimen in &specimens {
         let loaded = LOADER.from_bytes(&specimen.model);
+        without_tract += usize::from(sardonyx_onnx::LOADER.from_bytes(&specimen.model).is_ok());
         for operator in operators(&specimen.model) {
             let since = known.get(&operator.name).and_then(|versions| {
                 let reached = versions.iter().filter(|version| **version <= operator.set);
@@ -157,6 +160,7 @@ fn table() -> String {
          Written by `UPDATE_COVERAGE=1 cargo test -p sardonyx-onnx --test conformance` from the models of\n\
          [`tests/zoo`](../../tests/zoo/README.md); a test fails when it is old.\n\n\
          **{runs} of {} models run** and give ONNX Runtime's answers (numbers within 1e-5, labels exactly) in every batch.\n\
+         {without_tract} of them are run by Sardonyx's own operators alone, which is all that a function has unless it takes tract along.\n\
          {} are refused by name{}.\n",
         specimens.len(),
         refused.len(),
@@ -207,21 +211,36 @@ fn add_ml_operators(text: &mut String, known: &BTreeMap<String, Vec<i64>>, count
 }
 
 fn add_other_operators(text: &mut String, counts: &BTreeMap<(String, i64), Count>) {
-    text.push_str("\n## Other operators that the models use\n\n| operator | version: models |\n|---|---|\n");
-    let mut rows: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    text.push_str(
+        "\n## Other operators that the models use\n\n| operator | run by | version: models |\n|---|---|---|\n",
+    );
+    let mut rows: BTreeMap<&str, (bool, Vec<String>)> = BTreeMap::new();
     for ((name, version), count) in counts {
         if !name.starts_with(&format!("{ML}.")) {
             let cell = format!("{version}: {}", status(count));
-            rows.entry(name).or_default().push(cell);
+            let (runs, cells) = rows.entry(name).or_default();
+            *runs |= count.run > 0;
+            cells.push(cell);
         }
     }
-    for (name, cells) in rows {
+    for (name, (runs, cells)) in rows {
         let _ = writeln!(
             text,
-            "| {} | {} |",
+            "| {} | {} | {} |",
             name.trim_start_matches("ai.onnx."),
+            if runs { runner(name) } else { "·" },
             cells.join(", ")
         );
+    }
+}
+
+/// What computes an operator.
+fn runner(name: &str) -> &'static str {
+    let (domain, operator) = name.rsplit_once('.').expect("a name has its domain");
+    if find_direct(domain, operator).is_some() {
+        "Sardonyx"
+    } else {
+        "tract"
     }
 }
 

@@ -500,3 +500,21 @@ fn a_nan_that_would_be_swallowed_is_refused_as_an_input() {
     let outputs = model.infer(vec![input(f32::NAN)]).expect("runs");
     assert_eq!(format!("{:?}", outputs[0].data()), "Fp32([1.0, NaN, 0.0])");
 }
+
+#[test]
+fn what_only_tract_runs_is_refused_without_it_by_name_and_with_what_to_do() {
+    let bytes = single(node("", "HardSigmoid", &["x"], "y"), 13);
+    assert!(LOADER.from_bytes(&bytes).is_ok());
+    let error = sardonyx_onnx::LOADER
+        .from_bytes(&bytes)
+        .err()
+        .expect("is refused")
+        .to_string();
+    assert!(error.contains("ai.onnx.HardSigmoid"), "{error}");
+    assert!(error.contains("sardonyx_tract::LOADER"), "{error}");
+    assert!(
+        sardonyx_onnx::LOADER
+            .from_bytes(&single(node("", "Relu", &["x"], "y"), 13))
+            .is_ok()
+    );
+}

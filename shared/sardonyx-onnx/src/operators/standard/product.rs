@@ -9,7 +9,7 @@ use crate::dense::{Dense, Weight};
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
 use crate::operators::{Constant, Context};
 
-/// `X W` (MatMul), or `alpha X W + beta b` (Gemm), for a constant matrix, as in the layers of a dense net. Other products are left to tract.
+/// `X W` (MatMul), or `alpha X W + beta b` (Gemm), for a constant matrix, as in the layers of a dense net. Other products are left to a fallback.
 ///
 /// # Shapes
 /// X `[.., K]` of floats or doubles (Gemm: `[N, K]`), W `[K, M]` (or `[M, K]`, with transB), b of `M` elements or one; the output is `[.., M]`.

@@ -11,7 +11,7 @@ use crate::operators::{Context, DEFAULT_DOMAIN};
 /// `exp(x) / sum(exp(x))` over the last axis.
 ///
 /// # Shapes
-/// X `[.., C]` of floats or doubles; the output has the type and shape of X. Other axes are left to tract.
+/// X `[.., C]` of floats or doubles; the output has the type and shape of X. Other axes are left to a fallback.
 ///
 /// <https://onnx.ai/onnx/operators/onnx__Softmax.html>
 #[derive(Debug)]
