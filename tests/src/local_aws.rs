@@ -2,6 +2,7 @@
 
 use aws_config::BehaviorVersion;
 use aws_sdk_sqs::types::QueueAttributeName;
+use aws_smithy_http_client::Builder;
 use serde_json::Value as Json;
 
 /// What is deployed where.
@@ -18,7 +19,10 @@ impl LocalAws {
         let state = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         Self {
             state: serde_json::from_slice(&state).expect("is JSON"),
-            sdk: aws_config::load_defaults(BehaviorVersion::latest()).await,
+            sdk: aws_config::defaults(BehaviorVersion::latest())
+                .http_client(Builder::new().build_http())
+                .load()
+                .await,
         }
     }
 

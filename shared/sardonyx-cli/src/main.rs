@@ -47,16 +47,21 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         },
         Err(error) => {
-            let mut message = format!("error: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                message.push_str(&format!("\n  because: {error}"));
-                cause = error.source();
-            }
-            let _ = writeln!(std::io::stderr().lock(), "{message}");
+            let _ = writeln!(std::io::stderr().lock(), "error: {}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and all its causes, each on a line of its own.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!("\n  because: {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 /// Runs a command; what it says comes back as text.

@@ -9,7 +9,7 @@ use sardonyx_core::ports::{ModelStore, Published, StoreError};
 use sardonyx_onnx::{BUNDLE, PackError};
 use sardonyx_tract::LOADER;
 
-use crate::{CommandError, read_file};
+use crate::{CommandError, read_file, with_causes};
 
 #[derive(Args)]
 pub(crate) struct PublishArgs {
@@ -29,7 +29,10 @@ pub(crate) async fn run(args: &PublishArgs) -> Result<String, CommandError> {
     LOADER.load(&manifest, &model_file)?;
     let needs_tract = match sardonyx_onnx::LOADER.load(&manifest, &model_file) {
         Ok(_) => String::new(),
-        Err(problem) => format!("\nonly functions with sardonyx_tract::LOADER can load it: {problem}"),
+        Err(problem) => format!(
+            "\nonly functions with sardonyx_tract::LOADER can load it: {}",
+            with_causes(&problem)
+        ),
     };
     let packed = packed(&manifest, &file);
 

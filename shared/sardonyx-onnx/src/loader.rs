@@ -97,16 +97,57 @@ mod tests {
         }
     }
 
+    fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
+        NodeProto {
+            op_type: operator.into(),
+            input: inputs.iter().map(|name| (*name).into()).collect(),
+            output: vec![output.into()],
+            ..Default::default()
+        }
+    }
+
+    fn model(graph: GraphProto) -> Vec<u8> {
+        let set = OperatorSetIdProto {
+            domain: String::new(),
+            version: 13,
+        };
+        let model = ModelProto {
+            opset_import: vec![set],
+            graph: Some(graph),
+            ..Default::default()
+        };
+        model.encode_to_vec()
+    }
+
+    #[test]
+    fn an_operator_that_is_not_there_is_in_the_way_only_of_what_needs_it() {
+        let bytes = model(GraphProto {
+            node: vec![node("Relu", &["x"], "y"), node("HardSigmoid", &["x"], "z")],
+            input: vec![value("x", 2)],
+            output: vec![value("y", 2), value("z", 2)],
+            ..Default::default()
+        });
+        let compile = |wanted: &[&str]| {
+            let graph = Graph::decode("two", &bytes, None, None).expect("decodes");
+            let (inputs, mut outputs) = (graph.inputs.clone(), graph.outputs.clone());
+            outputs.retain(|output| wanted.contains(&output.name.as_str()));
+            OnnxModel::compile("two", graph, &inputs, &outputs, None)
+        };
+        assert!(compile(&["y"]).is_ok());
+        for wanted in [&["z"][..], &["y", "z"]] {
+            let Err(LoadError::Unsupported { operators, .. }) = compile(wanted) else {
+                panic!("{wanted:?} needs HardSigmoid")
+            };
+            assert_eq!(operators.len(), 1);
+            assert_eq!(operators[0].operator, "ai.onnx.HardSigmoid");
+        }
+    }
+
     /// A layer with weights that are large enough to stay in the file, which are an output, too.
     fn layer() -> Vec<u8> {
         let weights = (0..FEATURES * OUTPUTS).flat_map(|index| (index as f32 % 7.0 - 3.0).to_le_bytes());
-        let graph = GraphProto {
-            node: vec![NodeProto {
-                op_type: "MatMul".into(),
-                input: vec!["x".into(), "w".into()],
-                output: vec!["y".into()],
-                ..Default::default()
-            }],
+        model(GraphProto {
+            node: vec![node("MatMul", &["x", "w"], "y")],
             initializer: vec![TensorProto {
                 name: "w".into(),
                 data_type: DataType::Float as i32,
@@ -117,17 +158,7 @@ mod tests {
             input: vec![value("x", FEATURES)],
             output: vec![value("y", OUTPUTS), value("w", OUTPUTS)],
             ..Default::default()
-        };
-        let set = OperatorSetIdProto {
-            domain: String::new(),
-            version: 13,
-        };
-        ModelProto {
-            opset_import: vec![set],
-            graph: Some(graph),
-            ..Default::default()
-        }
-        .encode_to_vec()
+        })
     }
 
     #[test]

@@ -6,9 +6,9 @@ use serde_json::Value as Json;
 
 use crate::error::LoadError;
 use crate::fallback::Fallback;
-use crate::graph::{Graph, InputDeclaration, OutputDeclaration};
+use crate::graph::{Graph, InputDeclaration, OutputDeclaration, missing};
 use crate::inputs::Inputs;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 
 /// A model from an ONNX file, or from what [`Loader::pack`](crate::Loader::pack) made of one.
 pub struct OnnxModel {
@@ -27,6 +27,13 @@ impl OnnxModel {
         outputs: &[OutputDeclaration],
         fallback: Option<&dyn Fallback>,
     ) -> Result<Self, LoadError> {
+        if fallback.is_none() {
+            let operators = missing(plan::needed_nodes(&graph.source.proto, outputs));
+            if !operators.is_empty() {
+                let model = model.to_owned();
+                return Err(LoadError::Unsupported { model, operators });
+            }
+        }
         let plan = Plan::compile(graph.source, inputs, outputs, fallback);
         let plan = plan.map_err(|error| LoadError::Compile {
             model: model.to_owned(),

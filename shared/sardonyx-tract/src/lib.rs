@@ -19,8 +19,7 @@ use sardonyx_onnx::proto::{GraphProto, NodeProto};
 pub const LOADER: Loader = Loader::with_fallback(&Tract);
 
 /// tract, with the operators of `sardonyx-onnx`.
-#[derive(Clone, Copy, Debug)]
-pub struct Tract;
+struct Tract;
 
 impl Fallback for Tract {
     fn verdict(&self, graph: &GraphProto, node: &NodeProto) -> Verdict {

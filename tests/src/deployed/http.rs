@@ -160,7 +160,7 @@ async fn the_server_says_what_it_serves() {
             json!({"name": model, "ready": true})
         );
         let metadata = api.get(&format!("/v2/models/{model}")).body;
-        assert_eq!(metadata["platform"], "onnx_tract");
+        assert_eq!(metadata["platform"], "sardonyx_onnx");
         assert_eq!(metadata["versions"], json!([manifest(model).version]));
         assert_eq!(metadata["inputs"][0]["shape"], json!(manifest(model).inputs[0].shape));
     }

@@ -114,7 +114,7 @@ impl From<&TensorSpec> for TensorMetadata {
 }
 
 /// What the metadata says of a model's platform.
-pub const PLATFORM: &str = "onnx_tract";
+pub const PLATFORM: &str = "sardonyx_onnx";
 
 impl InferRequest {
     /// Reads a request.

@@ -19,6 +19,7 @@ use serde_json::Value as Json;
 pub use decode::Weights;
 pub use limits::MAX_ELEMENTS;
 pub use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration};
+pub(crate) use support::missing;
 
 use crate::error::LoadError;
 use crate::fallback::Fallback;

@@ -8,8 +8,16 @@ use crate::fallback::{Fallback, Verdict};
 use crate::operators;
 
 /// What is to be done where only operators of ours are linked.
-const WITHOUT_FALLBACK: &str =
-    "this program is built for Sardonyx's own operators only; load the model by sardonyx_tract::LOADER, which has more";
+const WITHOUT_FALLBACK: &str = "this program is built for Sardonyx's own operators only; load the model by sardonyx_tract::LOADER, which may have it";
+
+/// Those of these nodes that only a fallback could compute.
+pub(crate) fn missing<'a>(nodes: impl IntoIterator<Item = &'a NodeProto>) -> Vec<UnsupportedOperator> {
+    let nodes = nodes.into_iter();
+    nodes
+        .filter(|node| operators::find_direct(&node.domain, &node.op_type).is_none())
+        .map(|node| unsupported_operator(node, Some(WITHOUT_FALLBACK.into())))
+        .collect()
+}
 
 /// Every node whose operator is missing or known to be wrong, in this graph and in those inside of it.
 pub(super) fn unsupported(
@@ -20,11 +28,7 @@ pub(super) fn unsupported(
     let mut found = Vec::new();
     for node in &graph.node {
         if let Some(reason) = problem(graph, node, functions, fallback) {
-            found.push(UnsupportedOperator {
-                operator: format!("{}.{}", domain(node), node.op_type),
-                node: node_name(node).to_owned(),
-                reason,
-            });
+            found.push(unsupported_operator(node, reason));
         }
         for attribute in &node.attribute {
             for inner in attribute.g.iter().chain(&attribute.graphs) {
@@ -33,6 +37,14 @@ pub(super) fn unsupported(
         }
     }
     found
+}
+
+fn unsupported_operator(node: &NodeProto, reason: Option<String>) -> UnsupportedOperator {
+    UnsupportedOperator {
+        operator: format!("{}.{}", domain(node), node.op_type),
+        node: node_name(node).to_owned(),
+        reason,
+    }
 }
 
 pub(super) fn node_name(node: &NodeProto) -> &str {
@@ -50,7 +62,7 @@ pub(super) fn domain(node: &NodeProto) -> &str {
     }
 }
 
-/// Why a node cannot be computed right, if so: `Some(None)` when nobody here knows its operator.
+/// Why a node cannot be computed right, if so: `Some(None)` when the fallback does not know its operator.
 fn problem(
     graph: &GraphProto,
     node: &NodeProto,
@@ -74,10 +86,8 @@ fn problem(
     if operators::find_direct(&node.domain, &node.op_type).is_some() {
         return None;
     }
-    let Some(fallback) = fallback else {
-        return Some(Some(WITHOUT_FALLBACK.into()));
-    };
-    match fallback.verdict(graph, node) {
+    // Without one, what is missing is found when it is known which outputs are wanted.
+    match fallback?.verdict(graph, node) {
         Verdict::Right => None,
         Verdict::Unknown => Some(None),
         Verdict::Wrong(reason) => Some(Some(reason.to_owned())),

@@ -35,8 +35,8 @@ pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Opera
         let positions = (0..classes.len() as i64).collect();
         return category_mapper::mapper("LabelEncoder", node, classes, positions);
     }
-    let keys = list(context, node, "keys")?;
-    let values = list(context, node, "values")?;
+    let keys = list(node, "keys")?;
+    let values = list(node, "values")?;
     ensure!(
         keys.len() == values.len(),
         "LabelEncoder needs as many values as keys, not {} for {}",
@@ -51,18 +51,18 @@ pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Opera
         Values::Texts(keys) => Keys::texts(&keys, Duplicates::First),
         Values::Shorts(_) => bail!("LabelEncoder takes no keys of INT16"),
     };
-    let values = with_default(context, node, values)?;
+    let values = with_default(node, values)?;
     Ok(Arc::new(LabelEncoder { keys, values }))
 }
 
 /// The list that ONNX gives as one of `{name}_strings`, `{name}_int64s`, `{name}_floats` and `{name}_tensor`.
-fn list(context: &Context, node: &NodeProto, name: &str) -> Result<Values> {
+fn list(node: &NodeProto, name: &str) -> Result<Values> {
     let mut lists = vec![
         Values::Texts(texts(node, &format!("{name}_strings"))?),
         Values::Integers(integers(node, &format!("{name}_int64s"))?),
         Values::Singles(floats(node, &format!("{name}_floats"))?),
     ];
-    lists.extend(tensor(context, node, &format!("{name}_tensor"))?);
+    lists.extend(tensor(node, &format!("{name}_tensor"))?);
     lists.retain(|list| list.len() > 0);
     match (lists.pop(), lists.pop()) {
         (Some(list), None) => Ok(list),
@@ -72,8 +72,8 @@ fn list(context: &Context, node: &NodeProto, name: &str) -> Result<Values> {
 }
 
 /// Appends the default to the values.
-fn with_default(context: &Context, node: &NodeProto, mut values: Values) -> Result<Values> {
-    let default = tensor(context, node, "default_tensor")?;
+fn with_default(node: &NodeProto, mut values: Values) -> Result<Values> {
+    let default = tensor(node, "default_tensor")?;
     if let Some(default) = &default {
         node.expect("default_tensor", default.len() == 1, "one element")?;
     }
@@ -101,7 +101,7 @@ fn with_default(context: &Context, node: &NodeProto, mut values: Values) -> Resu
 }
 
 /// The elements of a tensor attribute.
-fn tensor(_context: &Context, node: &NodeProto, name: &str) -> Result<Option<Values>> {
+fn tensor(node: &NodeProto, name: &str) -> Result<Option<Values>> {
     let Some(proto) = node.optional::<&TensorProto>(name)? else {
         return Ok(None);
     };

@@ -157,7 +157,7 @@ macro_rules! attributes {
 
 attributes! {
     i64, Int: |value| i = value;
-    f32, Float: |value| f = value;
+    f32, Float: |value| f = Some(value);
     &str, String: |value| s = value.as_bytes().to_vec();
     Vec<i64>, Ints: |values| ints = values;
     Vec<f32>, Floats: |values| floats = values;

@@ -3,6 +3,8 @@
 mod compile;
 mod folding;
 
+pub(crate) use compile::needed_nodes;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

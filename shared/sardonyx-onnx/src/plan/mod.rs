@@ -12,6 +12,7 @@ use crate::fallback::Fallback;
 use crate::graph::{InputDeclaration, OutputDeclaration, Source};
 use crate::packed;
 use direct::Direct;
+pub(crate) use direct::needed_nodes;
 
 /// What is to be done where no fallback is linked.
 const WITHOUT_FALLBACK: &str = "it is not run by Sardonyx's own operators as it is; sardonyx_tract::LOADER has others for most of what they do not take";
@@ -52,8 +53,8 @@ impl Plan {
         fallback: Option<&dyn Fallback>,
     ) -> Result<Self> {
         let direct = catch_panic("it makes the compiler panic", || {
-            Direct::compile(&source, inputs, outputs)
-        });
+            Ok(Direct::compile(&source, inputs, outputs))
+        })?;
         match (direct, fallback) {
             (Ok(direct), _) => Ok(Self {
                 inputs: inputs.to_vec(),

@@ -8,7 +8,7 @@ use super::attribute_proto::AttributeType;
 use super::{AttributeProto, NodeProto, TensorProto};
 
 /// What an attribute can be read as.
-pub trait AttributeValue<'a>: Sized {
+pub(crate) trait AttributeValue<'a>: Sized {
     /// The type that the attribute must declare.
     const TYPE: AttributeType;
 
@@ -23,7 +23,7 @@ impl AttributeValue<'_> for f32 {
     const TYPE: AttributeType = AttributeType::Float;
 
     fn read(attribute: &AttributeProto) -> Result<Self, String> {
-        Ok(attribute.f)
+        Ok(attribute.f.unwrap_or_default())
     }
 }
 
@@ -126,7 +126,7 @@ impl NodeProto {
     ///
     /// # Errors
     /// When it has another type, or a value that this type does not have.
-    pub fn optional<'a, T: AttributeValue<'a>>(&'a self, name: &str) -> Result<Option<T>> {
+    pub(crate) fn optional<'a, T: AttributeValue<'a>>(&'a self, name: &str) -> Result<Option<T>> {
         let Some(attribute) = self.attribute(name) else {
             return Ok(None);
         };
@@ -143,7 +143,7 @@ impl NodeProto {
     ///
     /// # Errors
     /// When it is not, has another type, or a value that this type does not have.
-    pub fn required<'a, T: AttributeValue<'a>>(&'a self, name: &str) -> Result<T> {
+    pub(crate) fn required<'a, T: AttributeValue<'a>>(&'a self, name: &str) -> Result<T> {
         match self.optional(name)? {
             Some(value) => Ok(value),
             None => self.refuse(name, "is missing"),
@@ -154,7 +154,7 @@ impl NodeProto {
     ///
     /// # Errors
     /// Always.
-    pub fn refuse<T>(&self, attribute: &str, problem: impl Display) -> Result<T> {
+    pub(crate) fn refuse<T>(&self, attribute: &str, problem: impl Display) -> Result<T> {
         self.fail(format_args!("attribute {attribute:?}: {problem}"))
     }
 
@@ -162,7 +162,7 @@ impl NodeProto {
     ///
     /// # Errors
     /// When it does not, with what is expected.
-    pub fn expect(&self, attribute: &str, holds: bool, expected: impl Display) -> Result<()> {
+    pub(crate) fn expect(&self, attribute: &str, holds: bool, expected: impl Display) -> Result<()> {
         if holds {
             return Ok(());
         }
@@ -173,7 +173,7 @@ impl NodeProto {
     ///
     /// # Errors
     /// Always.
-    pub fn fail<T>(&self, problem: impl Display) -> Result<T> {
+    pub(crate) fn fail<T>(&self, problem: impl Display) -> Result<T> {
         bail!("the node {:?} ({}): {problem}", self.name, self.op_type)
     }
 }

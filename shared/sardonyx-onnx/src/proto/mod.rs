@@ -8,9 +8,7 @@ mod tensor;
 
 use prost::{Enumeration, Message, Oneof};
 
-pub use attributes::AttributeValue;
-pub use tensor::datatype;
-pub(crate) use tensor::width;
+pub(crate) use tensor::{datatype, width};
 
 /// A model: a graph, and the versions of the operators in it.
 #[derive(Clone, PartialEq, Message)]
@@ -115,9 +113,9 @@ pub struct AttributeProto {
     /// The parameter.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// A float.
-    #[prost(float, tag = "2")]
-    pub f: f32,
+    /// A float. An optional one, since -0 would otherwise be taken for what need not be written.
+    #[prost(float, optional, tag = "2")]
+    pub f: Option<f32>,
     /// An integer.
     #[prost(int64, tag = "3")]
     pub i: i64,
@@ -362,5 +360,20 @@ pub mod tensor_shape_proto {
             #[prost(string, tag = "2")]
             DimParam(String),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_zero_is_still_one_when_it_is_written_and_read() {
+        let attribute = AttributeProto {
+            f: Some(-0.0),
+            ..Default::default()
+        };
+        let read = AttributeProto::decode(&*attribute.encode_to_vec()).expect("is one");
+        assert_eq!(read.f.map(f32::to_bits), Some((-0.0f32).to_bits()));
     }
 }

@@ -12,7 +12,7 @@ impl TensorProto {
     ///
     /// # Errors
     /// When its type is unknown, its elements are in another file or not as many as its shape has, or a text is not UTF-8.
-    pub fn to_tensor(&self) -> Result<Tensor> {
+    pub(crate) fn to_tensor(&self) -> Result<Tensor> {
         self.with_raw_data(&self.raw_data)
     }
 
@@ -151,7 +151,7 @@ fn raw_bytes(data: &TensorData) -> Option<Vec<u8>> {
 }
 
 /// The datatype of a [`DataType`]. `None` for what the Open Inference Protocol has no name for.
-pub fn datatype(element_type: i32) -> Option<Datatype> {
+pub(crate) fn datatype(element_type: i32) -> Option<Datatype> {
     Some(match DataType::try_from(element_type).ok()? {
         DataType::Bool => Datatype::Bool,
         DataType::Uint8 => Datatype::Uint8,

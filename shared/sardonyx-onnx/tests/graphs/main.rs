@@ -154,7 +154,7 @@ fn dictionary(change: impl FnOnce(&mut GraphProto)) -> Vec<u8> {
         ..Default::default()
     };
     let mut bytes = model.encode_to_vec();
-    // tract's messages have no dictionaries: {graph: {input: {name: "X", type: {map: {key: STRING, value: {tensor: DOUBLE}}}}}}.
+    // A dictionary in the bytes of the file: {graph: {input: {name: "X", type: {map: {key: STRING, value: {tensor: DOUBLE}}}}}}.
     let input = b"\x0a\x01X\x12\x0a\x2a\x08\x08\x08\x12\x04\x0a\x02\x08\x0b";
     bytes.extend([0x3a, input.len() as u8 + 2, 0x5a, input.len() as u8]);
     bytes.extend(input);

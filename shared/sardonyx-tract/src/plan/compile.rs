@@ -52,6 +52,7 @@ fn to_tracts(source: Source<'_>) -> TractResult<ModelProto> {
     let weights = source.weights;
     drop(source.proto);
     let mut proto = ModelProto::decode(&*encoded)?;
+    drop(encoded);
     if let Some(graph) = &mut proto.graph {
         for (index, raw) in weights.iter() {
             graph.initializer[index].raw_data = raw.to_vec();

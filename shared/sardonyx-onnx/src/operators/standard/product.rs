@@ -149,8 +149,8 @@ impl Product {
     fn weights<'a, T>(&self, inputs: &'a [Fact], elements: fn(&TensorData) -> Option<&Vec<T>>) -> Result<&'a [T]> {
         let (_, matrix, _) = self.operands(inputs)?;
         let matrix = constant("matrix", matrix)?.tensor();
-        let weights = elements(matrix.data());
-        Ok(weights.ok_or_else(|| anyhow!("the matrix has the type {}", matrix.datatype()))?)
+        let weights = elements(matrix.data()).map(Vec::as_slice);
+        weights.ok_or_else(|| anyhow!("the matrix has the type {}", matrix.datatype()))
     }
 
     /// What is added to each output.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
+use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor};
 use tract_data::internal::{SymbolScope, TDim, TVec};
@@ -30,7 +30,7 @@ impl Direct {
             .graph
             .as_ref()
             .ok_or_else(|| anyhow!("there is no graph"))?;
-        let nodes = needed_nodes(graph, outputs);
+        let nodes = needed_nodes(&source.proto, outputs);
         let nodes = nodes
             .into_iter()
             .map(|node| Ok((node, registration(node)?)))
@@ -297,11 +297,10 @@ fn read_constants(constants: Vec<Arc<Constant>>, steps: &[Step], outputs: &[(Pla
 }
 
 /// The nodes that the outputs depend on, in the graph's order, which is topological.
-fn needed_nodes<'a>(graph: &'a GraphProto, outputs: &'a [OutputDeclaration]) -> Vec<&'a NodeProto> {
+pub(crate) fn needed_nodes<'a>(proto: &'a ModelProto, outputs: &'a [OutputDeclaration]) -> Vec<&'a NodeProto> {
     let mut needed: HashSet<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
-    let mut nodes: Vec<&NodeProto> = graph
-        .node
-        .iter()
+    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
+    let mut nodes: Vec<&NodeProto> = nodes
         .rev()
         .filter(|node| {
             let is_needed = node.output.iter().any(|name| needed.contains(name.as_str()));

@@ -17,15 +17,15 @@ impl Clients {
     /// Clients with the SDK's defaults. Its HTTP client does not look at `AWS_CA_BUNDLE`, so that a certificate that is there has to be
     /// given to it.
     pub(crate) async fn from_env() -> Result<Self, Error> {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        let mut roots = TrustStore::default();
         if let Ok(bundle) = std::env::var("AWS_CA_BUNDLE") {
-            let roots = TrustStore::default().with_pem_certificate(std::fs::read(bundle)?);
-            let http = aws_smithy_http_client::Builder::new()
-                .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                .tls_context(TlsContext::builder().with_trust_store(roots).build()?)
-                .build_https();
-            loader = loader.http_client(http);
+            roots = roots.with_pem_certificate(std::fs::read(bundle)?);
         }
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(TlsContext::builder().with_trust_store(roots).build()?)
+            .build_https();
+        let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
         let config = loader.load().await;
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
         Ok(Self {
