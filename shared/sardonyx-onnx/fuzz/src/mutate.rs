@@ -196,7 +196,7 @@ fn change_attribute(attribute: &mut AttributeProto, random: &mut Rng) {
         ..
     } = attribute;
     *i = integer(random);
-    *f = float(random);
+    *f = Some(float(random));
     change_bytes(s, random);
     change_list(ints, random, integer);
     change_list(floats, random, float);

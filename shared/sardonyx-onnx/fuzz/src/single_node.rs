@@ -98,7 +98,7 @@ fn attribute(name: &str, kind: Kind, length: usize, bytes: &mut Unstructured<'_>
             AttributeType::Int
         }
         Kind::Float => {
-            attribute.f = float(bytes)?;
+            attribute.f = Some(float(bytes)?);
             AttributeType::Float
         }
         Kind::Text(texts) => {
