@@ -6,9 +6,9 @@ use serde_json::Value as Json;
 
 use crate::error::LoadError;
 use crate::fallback::Fallback;
-use crate::graph::{Graph, InputDeclaration, OutputDeclaration, missing};
+use crate::graph::{Graph, InputDeclaration, OutputDeclaration};
 use crate::inputs::Inputs;
-use crate::plan::{self, Plan};
+use crate::plan::Plan;
 
 /// A model from an ONNX file, or from what [`Loader::pack`](crate::Loader::pack) made of one.
 pub struct OnnxModel {
@@ -27,18 +27,7 @@ impl OnnxModel {
         outputs: &[OutputDeclaration],
         fallback: Option<&dyn Fallback>,
     ) -> Result<Self, LoadError> {
-        if fallback.is_none() {
-            let operators = missing(plan::needed_nodes(&graph.source.proto, outputs));
-            if !operators.is_empty() {
-                let model = model.to_owned();
-                return Err(LoadError::Unsupported { model, operators });
-            }
-        }
-        let plan = Plan::compile(graph.source, inputs, outputs, fallback);
-        let plan = plan.map_err(|error| LoadError::Compile {
-            model: model.to_owned(),
-            source: error.into(),
-        })?;
+        let plan = Plan::compile(model, graph.source, inputs, outputs, fallback)?;
         Ok(Self {
             inputs: Inputs::new(plan.inputs.clone(), &plan.swallowing),
             plan,

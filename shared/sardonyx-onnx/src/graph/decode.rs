@@ -4,11 +4,11 @@
 //!
 //! <https://protobuf.dev/programming-guides/encoding/>, <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>
 
-use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 use bytes::Bytes;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint};
 use prost::{DecodeError, Message};
 
+use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 use crate::trees::NodeMode;
 
 /// Field numbers of onnx.proto.

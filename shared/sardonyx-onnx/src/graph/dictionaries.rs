@@ -4,13 +4,13 @@
 
 use std::collections::HashMap;
 
-use crate::proto::tensor_shape_proto::{Dimension, dimension};
-use crate::proto::type_proto::{Tensor, Value};
-use crate::proto::{GraphProto, NodeProto, TensorShapeProto, TypeProto, ValueInfoProto};
 use serde_json::Value as Json;
 
 use super::keys;
 use crate::operators::ML_DOMAIN;
+use crate::proto::tensor_shape_proto::{Dimension, dimension};
+use crate::proto::type_proto::{Tensor, Value};
+use crate::proto::{GraphProto, NodeProto, TensorShapeProto, TypeProto, ValueInfoProto};
 
 pub(super) fn is_dict_vectorizer(node: &NodeProto) -> bool {
     node.domain == ML_DOMAIN && node.op_type == "DictVectorizer"

@@ -12,7 +12,6 @@ mod zip_maps;
 
 use std::collections::HashMap;
 
-use crate::proto::{ModelProto, NodeProto};
 use bytes::Bytes;
 use serde_json::Value as Json;
 
@@ -24,6 +23,7 @@ pub(crate) use support::missing;
 use crate::error::LoadError;
 use crate::fallback::Fallback;
 use crate::packed;
+use crate::proto::{ModelProto, NodeProto};
 
 /// A model that can be compiled.
 pub(crate) struct Graph<'a> {

@@ -1,9 +1,10 @@
 //! The inputs and outputs that a graph declares.
 
+use sardonyx_core::tensor::{Datatype, TensorSpec};
+
 use crate::proto::tensor_shape_proto::dimension;
 use crate::proto::type_proto::Value;
 use crate::proto::{GraphProto, ValueInfoProto, datatype};
-use sardonyx_core::tensor::{Datatype, TensorSpec};
 
 /// The name of the dimension that is the batch.
 pub const BATCH: &str = "batch";

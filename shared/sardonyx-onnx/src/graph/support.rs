@@ -39,7 +39,8 @@ pub(super) fn unsupported(
     found
 }
 
-fn unsupported_operator(node: &NodeProto, reason: Option<String>) -> UnsupportedOperator {
+/// A node that is refused, and why.
+pub(super) fn unsupported_operator(node: &NodeProto, reason: Option<String>) -> UnsupportedOperator {
     UnsupportedOperator {
         operator: format!("{}.{}", domain(node), node.op_type),
         node: node_name(node).to_owned(),

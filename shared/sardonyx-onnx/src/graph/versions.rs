@@ -1,6 +1,6 @@
 //! The versions of operator sets that are known.
 
-use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
+use crate::proto::{GraphProto, OperatorSetIdProto};
 
 use super::support;
 use crate::error::UnsupportedOperator;
@@ -49,7 +49,11 @@ pub(super) fn unknown(sets: &[OperatorSetIdProto], graph: &GraphProto) -> Vec<Un
             let reason = format!(
                 "version {version} of the operator set {domain} is not known; export the model with {newest} or an older one"
             );
-            found.extend(nodes.next().map(|node| refused(domain, node, reason)));
+            found.extend(
+                nodes
+                    .next()
+                    .map(|node| support::unsupported_operator(node, Some(reason))),
+            );
         } else if domain == "ai.onnx" {
             let old = nodes.filter_map(|node| {
                 let (_, since) = CHANGED
@@ -58,18 +62,10 @@ pub(super) fn unknown(sets: &[OperatorSetIdProto], graph: &GraphProto) -> Vec<Un
                 let reason = format!(
                     "its version {version} is not supported; export the model with version {since} or a newer one"
                 );
-                Some(refused(domain, node, reason))
+                Some(support::unsupported_operator(node, Some(reason)))
             });
             found.extend(old);
         }
     }
     found
-}
-
-fn refused(domain: &str, node: &NodeProto, reason: String) -> UnsupportedOperator {
-    UnsupportedOperator {
-        operator: format!("{domain}.{}", node.op_type),
-        node: support::node_name(node).to_owned(),
-        reason: Some(reason),
-    }
 }

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use crate::proto::{GraphProto, NodeProto};
 use serde_json::Value as Json;
 
 use super::keys;
 use crate::operators::ML_DOMAIN;
+use crate::proto::{GraphProto, NodeProto};
 
 pub(super) fn is_zip_map(node: &NodeProto) -> bool {
     node.domain == ML_DOMAIN && node.op_type == "ZipMap"

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::{TDim, TVec, ToDim};
 
 use super::operator::{Fact, Kernel, Operator};
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// Columns of X by their positions, which ONNX Runtime takes for a flat list, whatever their shape.
 ///

@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
-use crate::proto::{NodeProto, TensorProto};
 use anyhow::Result;
 use sardonyx_core::tensor::{Tensor, TensorData};
+
+use crate::proto::{NodeProto, TensorProto};
 
 /// A text attribute that is one of a few names.
 pub(super) fn parse_or_default<T>(node: &NodeProto, name: &str) -> Result<T>

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
 
 use super::operator::{Fact, Kernel, Operator, single};
 use super::rows::check_is_number;
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// One for what is above the threshold, zero for the rest.
 ///

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
@@ -9,6 +8,7 @@ use super::keys::{Duplicates, Keys};
 use super::operator::{Fact, Kernel, Operator, single};
 use super::values::Values;
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// Strings to integers, or integers to strings, by two lists: which way, the type of the input says. The last of equal categories counts,
 /// as in ONNX Runtime.

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
@@ -9,6 +8,7 @@ use super::attributes::integers;
 use super::operator::{Fact, Kernel, Operator};
 use super::rows::{check_is_number, singles};
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// Puts the columns of all inputs side by side.
 ///

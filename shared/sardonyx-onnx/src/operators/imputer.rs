@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
 use tract_data::internal::DimLike;
@@ -9,6 +8,7 @@ use super::attributes::{floats, integers};
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
 use super::rows::check_is_number;
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// Puts other values where one value is; a NaN is a value here.
 ///

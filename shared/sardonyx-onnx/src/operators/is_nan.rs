@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
 use super::operator::{Fact, Kernel, Operator, single};
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// Whether each element is NaN. tract's own does not take doubles.
 ///

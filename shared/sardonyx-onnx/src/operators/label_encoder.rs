@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::{NodeProto, TensorProto};
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
@@ -10,6 +9,7 @@ use super::keys::{Duplicates, Keys};
 use super::operator::{Fact, Kernel, Operator, single};
 use super::values::Values;
 use crate::operators::Context;
+use crate::proto::{NodeProto, TensorProto};
 
 /// Keys to values of any two types, and a default for everything else. The first of equal keys counts, as in ONNX Runtime.
 ///

@@ -1,10 +1,10 @@
 //! What classifiers answer with.
 
-use crate::proto::NodeProto;
 use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, TensorData};
 
 use super::attributes::{integers, texts};
+use crate::proto::NodeProto;
 
 /// The classes, in the order of the scores.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
@@ -12,6 +11,7 @@ use super::post_transform::{apply, both_scores};
 use super::rows::{Rows, check_rows};
 use crate::dense::Dense;
 use crate::operators::Context;
+use crate::proto::NodeProto;
 use crate::trees::PostTransform;
 
 /// `X coefficientsᵀ + intercepts`, and the label of the greatest score.

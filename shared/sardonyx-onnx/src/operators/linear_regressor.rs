@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
@@ -11,6 +10,7 @@ use super::post_transform::apply;
 use super::rows::{Rows, check_rows};
 use crate::dense::Dense;
 use crate::operators::Context;
+use crate::proto::NodeProto;
 use crate::trees::PostTransform;
 
 /// `X coefficientsᵀ + intercepts`.

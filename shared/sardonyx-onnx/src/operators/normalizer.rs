@@ -1,7 +1,6 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
@@ -9,6 +8,7 @@ use super::attributes::parse_or_default;
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
 use super::rows::check_is_number;
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// Divides each row by its norm; a row of norm zero stays as it is.
 ///

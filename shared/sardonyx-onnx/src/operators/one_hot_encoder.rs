@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
@@ -9,6 +8,7 @@ use super::attributes::{integers, texts};
 use super::keys::{Duplicates, Keys};
 use super::operator::{Fact, Kernel, Operator, UnacceptableValue, single};
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// A one at the position of each element's category. For a category that is not known all are zeros, or, with `zeros=0`, the operator
 /// fails.

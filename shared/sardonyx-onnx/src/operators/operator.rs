@@ -3,13 +3,13 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor};
 use tract_data::internal::{TDim, TVec};
 
 use crate::dense::Dense;
 use crate::operators::{Constant, Context};
+use crate::proto::NodeProto;
 use crate::trees::EnsembleAttributes;
 
 /// An operator of one node, with its attributes read and checked.

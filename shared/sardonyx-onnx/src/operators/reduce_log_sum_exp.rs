@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
@@ -8,6 +7,7 @@ use tract_data::internal::ToDim;
 use super::operator::{Fact, Kernel, Operator};
 use super::standard::from_start;
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// `log(sum(exp(x)))` over some axes, with the greatest value taken out first, so that nothing overflows. tract's own does overflow.
 ///

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::DimLike;
@@ -8,6 +7,7 @@ use tract_data::internal::DimLike;
 use super::attributes::floats;
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// `(X - offset) * scale`, in double precision for doubles and in single precision for everything else.
 ///

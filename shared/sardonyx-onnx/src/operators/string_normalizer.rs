@@ -2,7 +2,6 @@ use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use foldhash::fast::RandomState;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
@@ -11,6 +10,7 @@ use tract_data::internal::{Symbol, ToDim};
 use super::attributes::{parse_or_default, texts};
 use super::operator::{Fact, Kernel, Operator, single};
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// Takes stop words out of a list of strings, and makes the rest upper or lower case.
 ///

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use crate::proto::NodeProto;
 use anyhow::Result;
 
 use super::attributes::{floats, parse_or_default};
 use crate::dense::Dense;
 use crate::elementwise;
+use crate::proto::NodeProto;
 
 const ROWS_IN_BLOCK: usize = 64;
 

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
@@ -14,6 +13,7 @@ use super::svm::SupportVectors;
 use super::svm_pairs::{Pairs, Platt};
 use crate::dense::Dense;
 use crate::operators::Context;
+use crate::proto::NodeProto;
 use crate::trees::PostTransform;
 
 /// A support vector machine for each pair of classes, or a linear function for each class where there are no support vectors.

@@ -1,11 +1,11 @@
 //! One support vector machine for each pair of classes, and probabilities from their scores.
 
-use crate::proto::NodeProto;
 use anyhow::Result;
 
 use super::attributes::floats;
 use super::labels::greatest;
 use super::svm::weighted_sum;
+use crate::proto::NodeProto;
 
 /// The sums by which each pair of classes is told apart.
 #[derive(Debug)]

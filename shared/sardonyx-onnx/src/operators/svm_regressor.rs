@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
@@ -11,6 +10,7 @@ use super::rows::{Rows, check_rows};
 use super::svm::{SupportVectors, weighted_sum};
 use crate::dense::Dense;
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// A support vector machine with one target: its sum over the support vectors, or a linear function where there are none.
 ///

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::proto::attribute_proto::AttributeType;
-use crate::proto::tensor_proto::DataType;
-use crate::proto::{AttributeProto, NodeProto, OperatorSetIdProto, TensorProto};
 use anyhow::Result;
 use sardonyx_core::tensor::{Tensor, TensorData};
 use tract_data::internal::{SymbolScope, ToDim};
 
 use super::context::Context;
 use super::operator::{Fact, Operator, Registration};
+use crate::proto::attribute_proto::AttributeType;
+use crate::proto::tensor_proto::DataType;
+use crate::proto::{AttributeProto, NodeProto, OperatorSetIdProto, TensorProto};
 
 /// A node with one output, and the version of its operator set.
 pub(super) struct Node {

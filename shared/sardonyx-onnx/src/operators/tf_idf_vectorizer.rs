@@ -3,7 +3,6 @@ use std::iter;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use foldhash::fast::RandomState;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
@@ -13,6 +12,7 @@ use super::attributes::{floats, integers, texts};
 use super::keys::{Duplicates, Keys};
 use super::operator::{Fact, Kernel, Operator, single};
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// The most columns of the output. A model that asks for more is a mistake, or wants to exhaust the memory.
 const MOST_COLUMNS: usize = 1 << 22;

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Context as _, Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::{Symbol, ToDim};
@@ -9,6 +8,7 @@ use super::attributes::texts;
 use super::operator::{Fact, Kernel, Operator, single};
 use super::pattern::Pattern;
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// The tokens before and after those of a text, where `mark` asks for them.
 const START: &str = "\u{2}";

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::{DimLike, TDim};
@@ -11,6 +10,7 @@ use tract_data::internal::{DimLike, TDim};
 use super::attributes::{NumberList, floats_or_tensor, integers};
 use super::operator::{Fact, single};
 use crate::operators::Context;
+use crate::proto::NodeProto;
 use crate::trees::{self, Ensemble, EnsembleAttributes, NodeMode, Scalar, WeightForm};
 
 /// The trees of a node, in the precision in which the model gives them. Which one is computed in is the input's.

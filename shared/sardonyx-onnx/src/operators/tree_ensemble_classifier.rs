@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
@@ -12,6 +11,7 @@ use super::tree_ensemble::{
     Precise, Source, Trees, check_declared_columns, check_input, doubles, is_double, rows_and_columns, singles,
 };
 use crate::operators::Context;
+use crate::proto::NodeProto;
 use crate::trees::{Classifier, Ensemble, PostTransform, Scalar};
 
 const NAME: &str = "TreeEnsembleClassifier";

@@ -1,7 +1,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
@@ -12,6 +11,7 @@ use super::tree_ensemble::{
     Precise, Source, Trees, check_declared_columns, check_input, doubles, is_double, rows_and_columns, singles,
 };
 use crate::operators::Context;
+use crate::proto::NodeProto;
 use crate::trees::{Aggregate, Ensemble, EnsembleAttributes, NodeMode, PostTransform, Regressor, Scalar};
 
 /// TreeEnsembleRegressor, and TreeEnsemble of ai.onnx.ml 5, which says the same in other attributes.

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use crate::proto::{NodeProto, TensorProto};
 use anyhow::{Result, bail};
 use sardonyx_core::tensor::TensorData;
 
@@ -13,6 +12,7 @@ use super::operator::Operator;
 use super::tree_ensemble::Trees;
 use super::tree_ensemble_regressor::TreeRegression;
 use crate::operators::Context;
+use crate::proto::{NodeProto, TensorProto};
 use crate::trees::{Aggregate, EnsembleAttributes, NodeMode, PostTransform, Scalar};
 
 pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, ensure};
 use sardonyx_core::tensor::Tensor;
 use tract_data::internal::DimLike;
@@ -8,6 +7,7 @@ use tract_data::internal::DimLike;
 use super::attributes::{integers, texts};
 use super::operator::{Fact, Kernel, Operator, rows_and_columns, single};
 use crate::operators::Context;
+use crate::proto::NodeProto;
 
 /// The scores of classes, one column for each. Which column is whose is known beside the tensor; the dictionary of each row is left out.
 ///

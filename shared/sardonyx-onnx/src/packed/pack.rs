@@ -1,7 +1,5 @@
 use std::collections::HashMap;
 
-use crate::proto::attribute_proto::AttributeType;
-use crate::proto::{AttributeProto, GraphProto, TensorProto};
 use prost::Message;
 
 use super::{close, compare, is_packed};
@@ -9,6 +7,8 @@ use crate::error::LoadError;
 use crate::graph;
 use crate::loader::Loader;
 use crate::operators::PACKED_TREES;
+use crate::proto::attribute_proto::AttributeType;
+use crate::proto::{AttributeProto, GraphProto, TensorProto};
 
 /// Why an ONNX file was not packed.
 #[derive(Debug, thiserror::Error)]

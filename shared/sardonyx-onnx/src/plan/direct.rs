@@ -3,7 +3,7 @@
 mod compile;
 mod folding;
 
-pub(crate) use compile::needed_nodes;
+pub(super) use compile::needed_nodes;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -8,11 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use anyhow::{Result, bail};
 use sardonyx_core::tensor::{Tensor, TensorData, TensorSpec};
 
+use crate::error::LoadError;
 use crate::fallback::Fallback;
-use crate::graph::{InputDeclaration, OutputDeclaration, Source};
+use crate::graph::{InputDeclaration, OutputDeclaration, Source, missing};
 use crate::packed;
-use direct::Direct;
-pub(crate) use direct::needed_nodes;
+use direct::{Direct, needed_nodes};
 
 /// What is to be done where no fallback is linked.
 const WITHOUT_FALLBACK: &str = "it is not run by Sardonyx's own operators as it is; sardonyx_tract::LOADER has others for most of what they do not take";
@@ -46,26 +46,44 @@ pub trait Strategy: Send + Sync {
 
 impl Plan {
     /// Compiles a graph for inputs and outputs in the given order; outputs may be left out. The model file is let go as soon as it has been read.
+    ///
+    /// # Errors
+    /// [`LoadError::Compile`]; and without a fallback [`LoadError::Unsupported`] for operators that only one could compute.
     pub(crate) fn compile(
+        model: &str,
         source: Source<'_>,
         inputs: &[InputDeclaration],
         outputs: &[OutputDeclaration],
         fallback: Option<&dyn Fallback>,
-    ) -> Result<Self> {
+    ) -> Result<Self, LoadError> {
+        let failed = |error: anyhow::Error| LoadError::Compile {
+            model: model.to_owned(),
+            source: error.into(),
+        };
         let direct = catch_panic("it makes the compiler panic", || {
             Ok(Direct::compile(&source, inputs, outputs))
-        })?;
-        match (direct, fallback) {
+        });
+        match (direct.map_err(failed)?, fallback) {
             (Ok(direct), _) => Ok(Self {
                 inputs: inputs.to_vec(),
                 outputs: direct.outputs(outputs),
                 swallowing: HashSet::new(),
                 strategy: Box::new(direct),
             }),
-            (Err(reason), None) => Err(reason.context(WITHOUT_FALLBACK)),
+            (Err(reason), None) => {
+                let operators = missing(needed_nodes(&source.proto, outputs));
+                if operators.is_empty() {
+                    return Err(failed(reason.context(WITHOUT_FALLBACK)));
+                }
+                Err(LoadError::Unsupported {
+                    model: model.to_owned(),
+                    operators,
+                })
+            }
             (Err(reason), Some(fallback)) => {
                 tracing::debug!(reason = format!("{reason:#}"), "this graph is not run directly");
-                fallback.compile(packed::inline_trees(source), inputs, outputs)
+                let compiled = fallback.compile(packed::inline_trees(source), inputs, outputs);
+                compiled.map_err(failed)
             }
         }
     }

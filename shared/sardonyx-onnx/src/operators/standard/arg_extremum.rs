@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::TDim;
@@ -8,6 +7,7 @@ use tract_data::internal::TDim;
 use super::axis;
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
+use crate::proto::NodeProto;
 
 /// The position of the greatest element along an axis, or of the least; of equal ones the first, or the last if so asked.
 ///

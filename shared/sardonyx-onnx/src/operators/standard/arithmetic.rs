@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::{TDim, TVec, ToDim};
@@ -8,6 +7,7 @@ use tract_data::internal::{TDim, TVec, ToDim};
 use super::broadcast::{broadcast, combine};
 use crate::operators::Context;
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
+use crate::proto::NodeProto;
 
 /// `a + b`, `a - b`, `a * b`, `a / b`, `a` to the power of `b`; and Sum, Max and Min of any number of tensors, from the left.
 ///

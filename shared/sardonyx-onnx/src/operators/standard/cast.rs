@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use half::f16;
 
-use crate::proto::{NodeProto, datatype};
 use anyhow::{Result, anyhow};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
 use super::number::{Number, parse_float, parse_integer};
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
+use crate::proto::{NodeProto, datatype};
 
 /// Each element in another type: numbers as C++ casts them on x86-64, numbers to their text and back.
 ///

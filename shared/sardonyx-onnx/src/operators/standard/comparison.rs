@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
 use super::broadcast::{broadcast, combine};
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator};
+use crate::proto::NodeProto;
 
 /// `a == b`, `a > b`, `a >= b`, `a < b`, `a <= b`. None of them holds of a NaN.
 ///

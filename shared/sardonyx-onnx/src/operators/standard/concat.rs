@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
 use tract_data::internal::TDim;
@@ -8,6 +7,7 @@ use tract_data::internal::TDim;
 use super::axis;
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator};
+use crate::proto::NodeProto;
 
 /// Tensors side by side.
 ///

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
 use crate::elementwise;
 use crate::operators::Context;
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator, single};
+use crate::proto::NodeProto;
 
 /// A function of each element.
 ///

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::{TVec, ToDim};
@@ -8,6 +7,7 @@ use tract_data::internal::{TVec, ToDim};
 use super::{axis, from_start};
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator};
+use crate::proto::NodeProto;
 
 /// The parts of a tensor along an axis, by their positions, which count from the end when negative.
 ///

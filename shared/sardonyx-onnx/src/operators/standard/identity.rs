@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::Result;
 use sardonyx_core::tensor::Tensor;
 
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
+use crate::proto::NodeProto;
 
 /// The input as it is, of any type and shape.
 ///

@@ -1,6 +1,6 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
@@ -8,6 +8,7 @@ use tract_data::internal::ToDim;
 use crate::dense::{Dense, Weight};
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
 use crate::operators::{Constant, Context};
+use crate::proto::NodeProto;
 
 /// `X W` (MatMul), or `alpha X W + beta b` (Gemm), for a constant matrix, as in the layers of a dense net. Other products are left to a fallback.
 ///
@@ -112,8 +113,11 @@ impl Product {
             Some(weights) => self.packed(weights, bias),
             None => {
                 let weights = self.weights(inputs, singles)?;
-                let scaled = weights.iter().map(|weight| scaled(self.alpha, *weight));
-                self.packed(&scaled.collect::<Vec<f32>>(), bias)
+                let weights = match self.alpha {
+                    1.0 => Cow::Borrowed(weights),
+                    alpha => weights.iter().map(|weight| alpha * weight).collect(),
+                };
+                self.packed(&weights, bias)
             }
         };
         dense.ok_or_else(|| anyhow!("the matrix has no elements"))

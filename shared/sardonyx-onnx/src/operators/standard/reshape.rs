@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
 use tract_data::internal::{DimLike, TDim, TVec};
 
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
+use crate::proto::NodeProto;
 
 /// More than any tensor has; products of sizes below it do not overflow.
 const MAX_ELEMENTS: i64 = 1 << 40;

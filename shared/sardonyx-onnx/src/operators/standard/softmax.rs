@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use crate::proto::NodeProto;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
 use super::axis;
 use crate::operators::operator::{Fact, Kernel, Operator, single};
 use crate::operators::{Context, DEFAULT_DOMAIN};
+use crate::proto::NodeProto;
 
 /// `exp(x) / sum(exp(x))` over the last axis.
 ///

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::proto::attribute_proto::AttributeType;
-use crate::proto::{AttributeProto, NodeProto};
 use anyhow::Result;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
 use crate::dense::Dense;
 use crate::operators::testing::read;
 use crate::operators::{Epilogue, Fact, find_direct};
+use crate::proto::attribute_proto::AttributeType;
+use crate::proto::{AttributeProto, NodeProto};
 
 fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto {

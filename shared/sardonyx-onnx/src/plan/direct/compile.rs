@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor};
 use tract_data::internal::{SymbolScope, TDim, TVec};
@@ -13,6 +12,7 @@ use super::{Direct, Place, Step, title};
 use crate::dimensions::symbolic_shape;
 use crate::graph::{InputDeclaration, OutputDeclaration, Source, Weights};
 use crate::operators::{self, Constant, Context, Epilogue, Fact, Registration};
+use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 
 /// How many elements a computed constant may have: nothing that exporters write comes near it.
 const MAX_CONSTANT_ELEMENTS: i64 = 1 << 24;
@@ -297,7 +297,7 @@ fn read_constants(constants: Vec<Arc<Constant>>, steps: &[Step], outputs: &[(Pla
 }
 
 /// The nodes that the outputs depend on, in the graph's order, which is topological.
-pub(crate) fn needed_nodes<'a>(proto: &'a ModelProto, outputs: &'a [OutputDeclaration]) -> Vec<&'a NodeProto> {
+pub(in crate::plan) fn needed_nodes<'a>(proto: &'a ModelProto, outputs: &'a [OutputDeclaration]) -> Vec<&'a NodeProto> {
     let mut needed: HashSet<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
     let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
     let mut nodes: Vec<&NodeProto> = nodes
