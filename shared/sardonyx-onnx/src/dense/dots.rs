@@ -1,10 +1,23 @@
 use fearless_simd::prelude::*;
 
-use super::{Combine, Weight, Weights, rows};
+use super::{Combine, Weight, Weights, prefetch, rows};
 
-/// Rows and outputs that are computed together.
+/// Rows that are computed together.
 const ROWS: usize = 4;
-const OUTPUTS: usize = 2;
+
+/// The vectors of AVX-512, of which there are thirty-two registers.
+const MANY_LANES: usize = 16;
+
+/// Outputs that are computed together in so many registers: twenty sums, five vectors of weights and one of a row. Each vector that is loaded
+/// serves more than two products.
+const MANY_OUTPUTS: usize = 5;
+
+/// Rows that are fetched while [`MANY_OUTPUTS`] are computed, so that those that come next are there after two of them: alone, the processor
+/// fetches only what the first outputs read, and has nothing to do for the memory during the others.
+const AHEAD: usize = 2;
+
+/// Outputs that are computed together in sixteen registers, or when fewer are left.
+const FEW_OUTPUTS: usize = 2;
 
 /// Each output as a dot product along the features.
 #[derive(Clone, Debug)]
@@ -49,10 +62,16 @@ impl Dots {
         &mut self.bias
     }
 
-    /// How long a row takes, in the unit of the other layout: rows are read once for each two outputs, which large batches do not have in the
-    /// cache, and the sum over the lanes at the end costs as much as some vectors.
+    /// How long a row takes, in the unit of the other layout: rows are read again for the next outputs, which takes longer when those that are
+    /// computed together are few, and the sum over the lanes at the end costs as much as some vectors.
     pub(super) fn cost(features: usize, outputs: usize, lanes: usize) -> usize {
-        outputs * (features.div_ceil(lanes) * 3 / 2 + 10)
+        let vectors = features.div_ceil(lanes);
+        let row = if lanes == MANY_LANES {
+            vectors * 9 / 8 + 8
+        } else {
+            vectors * 3 / 2 + 10
+        };
+        outputs * row
     }
 
     #[inline(always)]
@@ -66,20 +85,30 @@ impl Dots {
         let stride = self.features.next_multiple_of(V::LEN);
         for first in (0..count).step_by(ROWS) {
             let rows = rows::<ROWS>(values, self.features, first, count);
+            let mut ahead = &values[values.len().min((first + ROWS) * self.features)..];
             let mut output = 0;
             while output < self.bias.len() {
-                if output + OUTPUTS <= self.bias.len() {
-                    let sums = self.tile::<S, V, C, OUTPUTS>(simd, rows, &self.weights[output * stride..]);
-                    self.store(&sums, first, output, count, out);
-                } else {
-                    let sums = self.tile::<S, V, C, 1>(simd, rows, &self.weights[output * stride..]);
-                    self.store(&sums, first, output, count, out);
-                }
-                output += OUTPUTS;
+                let weights = &self.weights[output * stride..];
+                output += match self.bias.len() - output {
+                    MANY_OUTPUTS.. if V::LEN == MANY_LANES => {
+                        let sums = self.tile::<S, V, C, MANY_OUTPUTS>(simd, rows, weights, ahead);
+                        ahead = &ahead[ahead.len().min(AHEAD * self.features)..];
+                        self.store(&sums, first, output, count, out)
+                    }
+                    FEW_OUTPUTS.. => {
+                        let sums = self.tile::<S, V, C, FEW_OUTPUTS>(simd, rows, weights, &[]);
+                        self.store(&sums, first, output, count, out)
+                    }
+                    _ => {
+                        let sums = self.tile::<S, V, C, 1>(simd, rows, weights, &[]);
+                        self.store(&sums, first, output, count, out)
+                    }
+                };
             }
         }
     }
 
+    /// Gives how many outputs.
     #[inline(always)]
     fn store<const O: usize>(
         &self,
@@ -88,7 +117,7 @@ impl Dots {
         output: usize,
         count: usize,
         out: &mut [f32],
-    ) {
+    ) -> usize {
         let bias = &self.bias[output..output + O];
         for (row, sums) in (first..count).zip(sums) {
             let at = row * self.bias.len() + output;
@@ -96,8 +125,10 @@ impl Dots {
                 *out = sum + bias;
             }
         }
+        O
     }
 
+    /// The sums of these rows, while those `ahead` are fetched.
     // There are no closures in here: they would not be compiled for the vectors of S.
     #[inline(always)]
     fn tile<S: Simd, V: SimdFloat<S, Element = f32>, C: Combine, const O: usize>(
@@ -105,6 +136,7 @@ impl Dots {
         simd: S,
         rows: [&[f32]; ROWS],
         weights: &[f32],
+        ahead: &[f32],
     ) -> [[f32; O]; ROWS] {
         let weights = super::rows::<O>(weights, self.features.next_multiple_of(V::LEN), 0, O);
         let zeros = V::splat(simd, 0.0);
@@ -120,6 +152,12 @@ impl Dots {
                 let x = V::from_slice(simd, &row[at..at + V::LEN]);
                 for (sum, w) in sums.iter_mut().zip(w) {
                     *sum = C::add(x, w, *sum);
+                }
+            }
+            if O == MANY_OUTPUTS {
+                // A vector is a line of the cache.
+                for line in 0..AHEAD {
+                    prefetch(ahead, AHEAD * at + line * V::LEN);
                 }
             }
             at += V::LEN;

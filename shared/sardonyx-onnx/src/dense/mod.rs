@@ -189,6 +189,17 @@ fn rows<const N: usize>(values: &[f32], features: usize, first: usize, count: us
     rows
 }
 
+/// Has the processor fetch the line of the cache that a number is in, if there is one at this place.
+#[inline(always)]
+fn prefetch(values: &[f32], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(value) = values.get(at) {
+        safe_arch::prefetch_t1(value);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, at);
+}
+
 /// Replaces what is below zero by zero. A NaN stays one.
 #[inline(always)]
 fn relu(values: &mut [f32]) {
