@@ -7,7 +7,7 @@ use offer_ranking::OfferRanking;
 use sardonyx_aws::AwsClients;
 use sardonyx_core::ports::ResultStore;
 use sardonyx_core::rank::{CurrentCatalogue, Ranker};
-use sardonyx_lambda::{Config, Service, StartError, fetch_artifact, now_ms};
+use sardonyx_lambda::{Config, Service, StartError, fetch_model, now_ms};
 use sardonyx_onnx::{BUNDLE, LOADER};
 
 fn main() -> ExitCode {
@@ -18,18 +18,20 @@ async fn start(config: Config) -> Result<Service<Ranker<OfferRanking>>, StartErr
     let aws = AwsClients::from_env().await?;
     let features = aws.online_store(&config.feature_table);
     let models = aws.model_store(&config.artifact_bucket);
-    let artifact = fetch_artifact(&config, &models, &features, BUNDLE).await?;
-    let model = LOADER.load(&artifact.manifest, &artifact.file)?;
-    let score = OfferRanking::new(&artifact.manifest)?;
+    let (manifest, model) = fetch_model(&config, &models, &features, BUNDLE, |manifest, file| {
+        LOADER.load(manifest, file)
+    })
+    .await?;
+    let score = OfferRanking::new(&manifest)?;
     let catalogues = Arc::new(aws.catalogue_store(&config.artifact_bucket));
     let refresh_interval = config.catalogue_refresh_interval;
-    let catalogue = CurrentCatalogue::load(catalogues, &artifact.manifest, refresh_interval, now_ms()).await?;
+    let catalogue = CurrentCatalogue::load(catalogues, &manifest, refresh_interval, now_ms()).await?;
     let results = config
         .result_table
         .as_ref()
         .map(|table| Arc::new(aws.result_store(table)) as Arc<dyn ResultStore>);
     let ranker = Ranker::new(
-        Arc::new(artifact.manifest),
+        Arc::new(manifest),
         Arc::new(features),
         Arc::new(model),
         Arc::new(catalogue),

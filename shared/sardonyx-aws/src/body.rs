@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::{Bytes, BytesMut};
+use sardonyx_core::checksummed::{Checksummed, Checksumming};
 use sardonyx_core::hashed::{Hashed, Hashing};
 use sardonyx_core::ports::Cause;
 use tokio::task::spawn_blocking;
@@ -16,7 +17,7 @@ const STALLED: Duration = Duration::from_secs(5);
 /// From this length on, a body is hashed by a thread of its own: less takes no longer than the thread.
 const HASHED_APART: usize = 1 << 20;
 
-/// What that thread gets at a time: it should still be in the second-level cache.
+/// What is hashed or added up at a time: it should still be in the second-level cache.
 const PART: usize = 256 << 10;
 
 /// The body of an answer, and how long it says it is.
@@ -31,15 +32,31 @@ impl Body {
     /// # Errors
     /// When it breaks off or stalls.
     pub(crate) async fn collect(self) -> Result<Bytes, Cause> {
-        Ok(self.collect_into(BytesMut::new()).await?.freeze())
+        Ok(self.fill(BytesMut::new(), |_| ()).await?.freeze())
     }
 
-    /// All of it, behind what there is.
+    /// All of it with its checksum.
     ///
     /// # Errors
     /// As [`Body::collect`].
-    pub(crate) async fn collect_into(self, there: BytesMut) -> Result<BytesMut, Cause> {
-        self.fill(there, |_| ()).await
+    pub(crate) async fn collect_checksummed(self) -> Result<Checksummed, Cause> {
+        Ok(self.collect_into(BytesMut::new()).await?.finish())
+    }
+
+    /// All of it in a place that was made for it, added up while it comes.
+    ///
+    /// # Errors
+    /// As [`Body::collect`].
+    pub(crate) async fn collect_into(self, place: BytesMut) -> Result<Checksumming, Cause> {
+        let mut sum = Checksumming::default();
+        let rest = self.fill(place, |filled| {
+            if filled.len() >= PART {
+                sum.push(filled.split());
+            }
+        });
+        let rest = rest.await?;
+        sum.push(rest);
+        Ok(sum)
     }
 
     /// All of it with its hash, of which most is computed while it comes.
@@ -83,7 +100,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_body_is_hashed_as_a_whole_whatever_it_says_of_its_length() {
+    async fn a_body_is_hashed_and_added_up_as_a_whole_whatever_it_says_of_its_length() {
         let bytes: Vec<u8> = (0..3 * HASHED_APART + 7).map(|index| (index % 251) as u8).collect();
         let expected = Hashed::new(bytes.clone());
         let len = bytes.len();
@@ -91,11 +108,16 @@ mod tests {
         std::fs::write(&file, &bytes).expect("is written");
         for length in [None, Some(0), Some(len), Some(len - HASHED_APART), Some(len + 1)] {
             // In many pieces, which do not fill the parts.
-            let pieces = ByteStream::read_from().path(&file).buffer_size(7919).build().await;
-            let pieces = pieces.expect("is readable");
-            let hashed = Body { pieces, length }.collect_hashed().await.expect("is there");
+            let body = async || {
+                let pieces = ByteStream::read_from().path(&file).buffer_size(7919).build().await;
+                let pieces = pieces.expect("is readable");
+                Body { pieces, length }
+            };
+            let hashed = body().await.collect_hashed().await.expect("is there");
             assert_eq!(hashed.sha256(), expected.sha256(), "{length:?}");
             assert_eq!(hashed.bytes(), expected.bytes(), "{length:?}");
+            let sum = body().await.collect_checksummed().await.expect("is there");
+            assert!(sum == Checksummed::new(bytes.clone()), "{length:?}");
         }
         std::fs::remove_file(&file).expect("is there");
     }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use bytes::Bytes;
+use sardonyx_core::checksummed::Checksummed;
 use sardonyx_core::hashed::Hashed;
 use sardonyx_core::ports::{ModelStore, Published, StoreError};
 
@@ -43,7 +44,7 @@ impl ModelStore for S3ModelStore {
         self.objects.get(&object_key(name, version, file)).await
     }
 
-    async fn find(&self, name: &str, version: &str, file: &str) -> Result<Option<Bytes>, StoreError> {
+    async fn find(&self, name: &str, version: &str, file: &str) -> Result<Option<Checksummed>, StoreError> {
         self.objects.find(&object_key(name, version, file)).await
     }
 

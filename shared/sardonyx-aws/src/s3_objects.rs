@@ -7,6 +7,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use sardonyx_core::checksummed::Checksummed;
 use sardonyx_core::hashed::Hashed;
 use sardonyx_core::ports::{Cause, Published, StoreError};
 
@@ -52,18 +53,18 @@ impl S3Objects {
         self.get_with(key, Body::collect_hashed).await
     }
 
-    /// The bytes of an object that may be large, and need not be there. What may not be read counts as not there.
-    pub(crate) async fn find(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+    /// The bytes of an object that may be large, and need not be there, with their checksum. What may not be read counts as not there.
+    pub(crate) async fn find(&self, key: &str) -> Result<Option<Checksummed>, StoreError> {
         if let Some(direct) = &self.direct {
             match direct.get_large_object(&self.bucket, key).await {
-                Ok(bytes) => return Ok(Some(bytes)),
+                Ok(found) => return Ok(Some(found)),
                 // The client would be told the same, and is slow to make.
                 Err(error) if matches!(Refused::status_of(&error), Some(403 | 404)) => return Ok(None),
                 Err(_) => {}
             }
         }
         match self.send_get(key).await {
-            Ok(body) => self.collected(key, body.collect().await).map(Some),
+            Ok(body) => self.collected(key, body.collect_checksummed().await).map(Some),
             Err(error) if is_not_there(&error) || error.code() == Some(ACCESS_DENIED) => Ok(None),
             Err(error) => Err(self.error(key, error)),
         }
@@ -204,7 +205,7 @@ mod tests {
             (Answering(403, DENIED), None),
         ] {
             let found = S3Objects::new(client(answering.clone()), "b").find("k").await;
-            assert_eq!(found.expect("answers").as_deref(), expected.map(str::as_bytes));
+            assert_eq!(found.expect("answers"), expected.map(Checksummed::new));
             // The client is not made for it.
             let none = LazyClient::new(|| -> Client { panic!("the direct call is enough") });
             let direct = Arc::new(DirectCalls::on(SharedHttpConnector::new(answering)));
@@ -212,7 +213,7 @@ mod tests {
                 .with_direct_calls(Some(direct))
                 .find("k")
                 .await;
-            assert_eq!(found.expect("answers").as_deref(), expected.map(str::as_bytes));
+            assert_eq!(found.expect("answers"), expected.map(Checksummed::new));
         }
         // Of one that has to be there, neither is the last word, and both are errors in the end.
         let denied = S3Objects::new(client(Answering(403, DENIED)), "b").get("k").await;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use clap::Args;
 use sardonyx_aws::AwsClients;
 use sardonyx_core::artifact::{MANIFEST_FILE, ModelArtifact, ModelFile, bundle, find_bundle};
+use sardonyx_core::checksummed::Checksummed;
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{ModelStore, Published, StoreError};
 use sardonyx_onnx::{BUNDLE, PackError};
@@ -57,7 +58,7 @@ fn packed(manifest: &Manifest, file: &Bytes) -> Result<Bytes, CommandError> {
         Err(PackError::Packed) => file.clone(),
         packed => packed?.into(),
     };
-    LOADER.load(manifest, &ModelFile::Packed(packed.clone()))?;
+    LOADER.load(manifest, &ModelFile::Packed(Checksummed::new(packed.clone())))?;
     Ok(packed)
 }
 
@@ -127,7 +128,7 @@ mod tests {
         assert!(!publish(&file, &json, Some(&packed)).await.expect("is there"));
         // By a build that packs otherwise; what functions start from stays as it was.
         assert!(!publish(&file, &json, Some(b"otherwise")).await.expect("is there"));
-        assert!(matches!(found().await, Some(ModelFile::Packed(there)) if there == packed));
+        assert!(matches!(found().await, Some(ModelFile::Packed(there)) if *there.bytes() == packed));
 
         let other = Bytes::from_static(b"other");
         for (file, json) in [(&other, &json), (&file, &other)] {

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::checksummed::Checksummed;
 use crate::hashed::Hashed;
 use crate::manifest::{Manifest, ManifestError};
 use crate::ports::{ModelStore, StoreError};
@@ -26,14 +27,23 @@ pub struct ModelArtifact {
 pub enum ModelFile {
     /// What the manifest names. Whoever loads it checks that its hash is the manifest's.
     Named(Hashed),
-    /// What was made of that when it was published.
-    Packed(Bytes),
+    /// What was made of that when it was published. Whoever loads it checks that its checksum is the one in it.
+    Packed(Checksummed),
 }
 
 impl ModelFile {
     /// The bytes of what a manifest names.
     pub fn named(bytes: impl Into<Bytes>) -> Self {
         Self::Named(Hashed::new(bytes))
+    }
+
+    /// How many bytes it has.
+    #[expect(clippy::len_without_is_empty, reason = "that of a model says nothing about its use")]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Named(file) => file.bytes().len(),
+            Self::Packed(file) => file.bytes().len(),
+        }
     }
 }
 
@@ -104,13 +114,13 @@ pub async fn find_bundle(
     let Some(file) = file.map_err(|source| store_error(name, version, source))? else {
         return Ok(None);
     };
-    let (manifest, packed) = unbundle(&file).ok_or_else(|| ArtifactError::CutOff {
+    let (manifest, packed) = unbundle(file.bytes()).ok_or_else(|| ArtifactError::CutOff {
         name: name.into(),
         version: version.into(),
     })?;
     Ok(Some(ModelArtifact {
         manifest: read_manifest(name, version, manifest)?,
-        file: ModelFile::Packed(file.slice_ref(packed)),
+        file: ModelFile::Packed(file.behind(file.bytes().len() - packed.len())),
     }))
 }
 

@@ -3,6 +3,7 @@
 //! This crate does no I/O, reads no clock and no environment: times are passed in, the world is behind [`ports`].
 
 pub mod artifact;
+pub mod checksummed;
 pub mod encode;
 pub mod entity;
 pub mod error;

@@ -21,7 +21,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use sardonyx_core::predict::UseCase;
 use serde_json::value::RawValue;
 
-pub use artifact::fetch_artifact;
+pub use artifact::fetch_model;
 pub use config::{Config, ConfigError};
 pub use event::{BatchResponse, HttpResponse};
 pub use ingest::{Ingest, IngestConfig, IngestService, IngestState, Ingested, LandedFile, ModelVersion, run_ingest};

@@ -1,6 +1,5 @@
 //! Whether the artifact is what its manifest says.
 
-use bytes::Bytes;
 use sardonyx_core::artifact::ModelFile;
 use sardonyx_core::manifest::{InputSpec, Manifest};
 use sardonyx_core::ports::Model;
@@ -8,19 +7,19 @@ use sardonyx_core::tensor::TensorSpec;
 use serde_json::Value as Json;
 
 use crate::error::LoadError;
-use crate::graph::{BATCH, Dimension, Graph, InputDeclaration, OutputDeclaration};
+use crate::graph::{BATCH, Dimension, File, Graph, InputDeclaration, OutputDeclaration};
 use crate::model::OnnxModel;
 use crate::packed::is_packed;
 
-/// The bytes of a file that is the manifest's, or of one that will be checked as it is opened.
-pub(crate) fn check_file<'a>(model: &str, manifest: &Manifest, file: &'a ModelFile) -> Result<&'a Bytes, LoadError> {
+/// A file that is the manifest's, or one that will be checked as it is opened.
+pub(crate) fn check_file<'a>(model: &str, manifest: &Manifest, file: &'a ModelFile) -> Result<File<'a>, LoadError> {
     let corrupt = |problem: String| LoadError::Corrupt {
         model: model.to_owned(),
         problem,
         source: None,
     };
     let artifact = match file {
-        ModelFile::Packed(bytes) if is_packed(bytes) => return Ok(bytes),
+        ModelFile::Packed(file) if is_packed(file.bytes()) => return Ok(File::Checksummed(file)),
         ModelFile::Packed(_) => return Err(corrupt("what is in the bundle is not a packed model".into())),
         ModelFile::Named(artifact) => artifact,
     };
@@ -39,7 +38,7 @@ pub(crate) fn check_file<'a>(model: &str, manifest: &Manifest, file: &'a ModelFi
             expected.sha256
         )));
     }
-    Ok(artifact.bytes())
+    Ok(File::Shared(artifact.bytes()))
 }
 
 /// The graph's inputs in the order and with the shapes of the manifest, which knows dimensions that exporters leave open.

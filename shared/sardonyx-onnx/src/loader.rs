@@ -3,7 +3,7 @@ use sardonyx_core::manifest::Manifest;
 
 use crate::error::LoadError;
 use crate::fallback::Fallback;
-use crate::graph::Graph;
+use crate::graph::{File, Graph};
 use crate::model::OnnxModel;
 use crate::packed::{self, PackError};
 use crate::{agreement, golden};
@@ -31,7 +31,7 @@ impl Loader {
     /// [`LoadError::Corrupt`], [`LoadError::Unsupported`] and [`LoadError::Compile`].
     pub fn from_bytes(self, bytes: &[u8]) -> Result<OnnxModel, LoadError> {
         let model = "the model";
-        let graph = Graph::decode(model, bytes, None, self.fallback)?;
+        let graph = Graph::decode(model, File::Borrowed(bytes), self.fallback)?;
         let (inputs, outputs) = (graph.inputs.clone(), graph.outputs.clone());
         OnnxModel::compile(model, graph, &inputs, &outputs, self.fallback)
     }
@@ -45,8 +45,8 @@ impl Loader {
     /// Every [`LoadError`]; they name the model and its version.
     pub fn load(self, manifest: &Manifest, file: &ModelFile) -> Result<OnnxModel, LoadError> {
         let name = format!("{} version {}", manifest.name, manifest.version);
-        let bytes = agreement::check_file(&name, manifest, file)?;
-        let graph = Graph::decode(&name, bytes, Some(bytes), self.fallback)?;
+        let file = agreement::check_file(&name, manifest, file)?;
+        let graph = Graph::decode(&name, file, self.fallback)?;
         let inputs = agreement::inputs(&name, manifest, &graph)?;
         let outputs = agreement::outputs(&name, manifest, &graph)?;
         let model = OnnxModel::compile(&name, graph, &inputs, &outputs, self.fallback)?;
@@ -128,7 +128,7 @@ mod tests {
             ..Default::default()
         });
         let compile = |wanted: &[&str]| {
-            let graph = Graph::decode("two", &bytes, None, None).expect("decodes");
+            let graph = Graph::decode("two", File::Borrowed(&bytes), None).expect("decodes");
             let (inputs, mut outputs) = (graph.inputs.clone(), graph.outputs.clone());
             outputs.retain(|output| wanted.contains(&output.name.as_str()));
             OnnxModel::compile("two", graph, &inputs, &outputs, None)
@@ -164,9 +164,10 @@ mod tests {
     #[test]
     fn weights_are_the_same_whether_or_not_they_are_shared_with_the_file() {
         let file = Bytes::from(layer());
-        let [shared, read] = [Some(&file), None].map(|owner| {
-            let graph = Graph::decode("a layer", &file, owner, None).expect("decodes");
-            assert_eq!(graph.source.weights.shared(0).is_some(), owner.is_some());
+        let [shared, read] = [File::Shared(&file), File::Borrowed(&file)].map(|source| {
+            let is_shared = source.shared().is_some();
+            let graph = Graph::decode("a layer", source, None).expect("decodes");
+            assert_eq!(graph.source.weights.shared(0).is_some(), is_shared);
             let (inputs, outputs) = (graph.inputs.clone(), graph.outputs.clone());
             OnnxModel::compile("a layer", graph, &inputs, &outputs, None).expect("compiles")
         });

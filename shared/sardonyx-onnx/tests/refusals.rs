@@ -1,6 +1,7 @@
 //! Bytes that are not a model, and models that contradict their manifest, give errors that say what to do.
 
 use sardonyx_core::artifact::ModelFile;
+use sardonyx_core::checksummed::Checksummed;
 use sardonyx_core::hashed::Hashed;
 use sardonyx_core::manifest::Manifest;
 use sardonyx_core::ports::{Model, ModelError};
@@ -101,7 +102,7 @@ fn a_packed_file_is_checked_by_its_own_sum_and_against_the_manifest() {
     let artifact = fixture("random-forest-binary");
     let packed = LOADER.pack(artifact.bytes()).expect("packs");
     let load = |file: Vec<u8>, change: fn(&mut Json)| {
-        LOADER.load(&manifest(&artifact, change), &ModelFile::Packed(file.into()))
+        LOADER.load(&manifest(&artifact, change), &ModelFile::Packed(Checksummed::new(file)))
     };
     assert_eq!(load(packed.clone(), |_| {}).expect("loads").outputs().len(), 2);
     let error = |file, change| load(file, change).err().expect("is refused").to_string();

@@ -3,9 +3,10 @@ use std::ops::Range;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use sardonyx_core::checksummed::{Checksummed, Checksumming};
 use sardonyx_core::ports::Cause;
 
 use super::{Call, DirectCalls, Refused};
@@ -31,22 +32,22 @@ impl DirectCalls {
         Ok(body(self.get(&url, &[], &[200]).await?))
     }
 
-    /// The bytes of an object that may be large, by several requests at the same time if it is. They are of the same object, or there is an error.
+    /// The bytes of an object that may be large and their checksum, by several requests at the same time if it is. They are of the same object, or there is an error.
     ///
     /// # Errors
     /// When a call did not begin well, broke off or stalled, when the object has changed meanwhile, and as [`DirectCalls::get_object`].
-    pub(crate) async fn get_large_object(&self, bucket: &str, key: &str) -> Result<Bytes, Cause> {
+    pub(crate) async fn get_large_object(&self, bucket: &str, key: &str) -> Result<Checksummed, Cause> {
         let url = self.object_url(bucket, key).await?;
         let first = self.get(&url, &[("range", &range(0..PART))], &[200, 206]).await?;
         if first.status().as_u16() == 200 {
             // All of it comes at once.
-            return body(first).collect().await;
+            return body(first).collect_checksummed().await;
         }
         let of_header = |name| first.headers().get(name).map(str::to_owned);
         let total = of_header("content-range").and_then(|range| range.rsplit('/').next()?.parse().ok());
         let total: usize = total.ok_or("S3 does not say how long the object is")?;
         if total <= PART {
-            return Ok(part(first, BytesMut::new(), total).await?.freeze());
+            return Ok(part(first, BytesMut::new(), total).await?.finish());
         }
         let tag = of_header("etag").ok_or("S3 does not say which version of the object it is")?;
         // Each part is written to its place, so that nothing has to be put together.
@@ -72,9 +73,9 @@ impl DirectCalls {
         let (mut whole, mut parts) = try_join(part(first, whole, PART), parts).await?;
         parts.sort_unstable_by_key(|(start, _)| *start);
         for (_, part) in parts {
-            whole.unsplit(part);
+            whole.append(part);
         }
-        Ok(whole.freeze())
+        Ok(whole.finish())
     }
 
     async fn object_url(&self, bucket: &str, key: &str) -> Result<String, Cause> {
@@ -123,7 +124,7 @@ fn body(response: HttpResponse) -> Body {
 }
 
 /// Collects a part of an object, of so many bytes, in its place.
-async fn part(response: HttpResponse, place: BytesMut, length: usize) -> Result<BytesMut, Cause> {
+async fn part(response: HttpResponse, place: BytesMut, length: usize) -> Result<Checksumming, Cause> {
     let part = body(response).collect_into(place).await?;
     if part.len() == length {
         Ok(part)
@@ -232,7 +233,7 @@ mod tests {
         }
 
         /// What comes of asking for it, and the ranges that were asked for.
-        async fn get(self) -> (Result<Bytes, Cause>, Vec<String>) {
+        async fn get(self) -> (Result<Checksummed, Cause>, Vec<String>) {
             let calls = DirectCalls::on(SharedHttpConnector::new(self.clone()));
             let answer = calls.get_large_object("b", "k").await;
             let asked = std::mem::take(&mut *self.asked.lock().expect("no test panicked"));
@@ -288,7 +289,7 @@ mod tests {
         ] {
             let object = object(length);
             let (answer, asked) = Serving::new(object.clone()).get().await;
-            assert!(answer.expect("is there") == object, "{length} bytes");
+            assert!(answer.expect("is there") == Checksummed::new(object), "{length} bytes");
             let behind = (1..parts).map(|part| range(part * PART..length.min((part + 1) * PART)));
             let expected: Vec<_> = std::iter::once(range(0..PART)).chain(behind).collect();
             assert_eq!(asked, expected, "{length} bytes");
@@ -303,7 +304,7 @@ mod tests {
             ..Serving::new(object.clone())
         };
         let (answer, asked) = serving.get().await;
-        assert!(answer.expect("is there") == object);
+        assert!(answer.expect("is there").bytes() == &object);
         assert_eq!(asked.len(), 1);
     }
 

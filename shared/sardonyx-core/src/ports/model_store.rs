@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::StoreError;
+use crate::checksummed::Checksummed;
 use crate::hashed::Hashed;
 
 /// Model artifacts by name and version. A published file never changes.
@@ -13,11 +14,11 @@ pub trait ModelStore: Send + Sync {
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     async fn fetch(&self, name: &str, version: &str, file: &str) -> Result<Bytes, StoreError>;
 
-    /// The bytes of a file that need not be there.
+    /// The bytes of a file that need not be there with their checksum, which a store may compute while they come.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn find(&self, name: &str, version: &str, file: &str) -> Result<Option<Bytes>, StoreError>;
+    async fn find(&self, name: &str, version: &str, file: &str) -> Result<Option<Checksummed>, StoreError>;
 
     /// The bytes of one file of one version with their hash, which a store may compute while they come.
     ///

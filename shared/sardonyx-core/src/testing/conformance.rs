@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::checksummed::Checksummed;
 use crate::entity::{EntityKey, KeyType, KeyValue};
 use crate::feature_row::{FeatureRow, Stored};
 use crate::hashed::Hashed;
@@ -64,7 +65,7 @@ pub async fn model_store(store: &dyn ModelStore) {
         let fetched = store.fetch("conformance", version, "model.onnx").await;
         assert_eq!(fetched.expect("is there"), expected);
         let found = store.find("conformance", version, "model.onnx").await;
-        assert_eq!(found.expect("answers").expect("is there"), expected);
+        assert_eq!(found.expect("answers"), Some(Checksummed::new(expected.clone())));
         let hashed = store.fetch_hashed("conformance", version, "model.onnx").await;
         let hashed = hashed.expect("is there");
         assert_eq!(hashed.sha256(), Hashed::new(expected.clone()).sha256());

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::checksummed::Checksummed;
 use crate::entity::EntityKey;
 use crate::feature_row::FeatureRow;
 use crate::manifest::FeatureView;
@@ -44,8 +45,8 @@ impl ModelStore for InMemoryModelStore {
             })
     }
 
-    async fn find(&self, name: &str, version: &str, file: &str) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.fetch(name, version, file).await.ok())
+    async fn find(&self, name: &str, version: &str, file: &str) -> Result<Option<Checksummed>, StoreError> {
+        Ok(self.fetch(name, version, file).await.ok().map(Checksummed::new))
     }
 
     async fn publish(&self, name: &str, version: &str, file: &str, bytes: Bytes) -> Result<Published, StoreError> {

@@ -3,6 +3,7 @@
 mod check;
 mod decode;
 mod dictionaries;
+mod file;
 mod limits;
 mod sequences;
 mod signature;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 
 pub use decode::Weights;
+pub(crate) use file::File;
 pub use limits::MAX_ELEMENTS;
 pub use signature::{BATCH, Dimension, InputDeclaration, OutputDeclaration};
 pub(crate) use support::missing;
@@ -47,27 +49,23 @@ pub struct Source<'a> {
 }
 
 impl<'a> Graph<'a> {
-    /// Decodes and checks an ONNX file, or a packed one, which may be shared; `model` names it in errors.
-    pub(crate) fn decode(
-        model: &str,
-        bytes: &'a [u8],
-        file: Option<&'a Bytes>,
-        fallback: Option<&dyn Fallback>,
-    ) -> Result<Self, LoadError> {
+    /// Decodes and checks an ONNX file, or a packed one; `model` names it in errors.
+    pub(crate) fn decode(model: &str, file: File<'a>, fallback: Option<&dyn Fallback>) -> Result<Self, LoadError> {
         let corrupt = |problem: String| LoadError::Corrupt {
             model: model.to_owned(),
             problem,
             source: None,
         };
+        let bytes = file.bytes();
         if bytes.is_empty() {
             return Err(corrupt("the file is empty".into()));
         }
         let (bytes, trees) = if packed::is_packed(bytes) {
-            packed::open(model, bytes)?
+            packed::open(model, file)?
         } else {
             (bytes, &[][..])
         };
-        let (mut proto, weights) = decode(model, bytes, file)?;
+        let (mut proto, weights) = decode(model, bytes, file.shared())?;
         let operator_sets: Vec<String> = proto.opset_import.iter().map(|set| set.domain.clone()).collect();
         let graph = proto
             .graph

@@ -23,7 +23,7 @@ pub use pack::PackError;
 pub(crate) use pack::pack;
 
 use crate::error::LoadError;
-use crate::graph::Source;
+use crate::graph::{File, Source};
 use crate::operators::{PACKED_TREES, packed_trees_at};
 
 /// Protobuf cannot read over it, whichever of its bytes is another: field 0 does not exist, 34 GB do not follow, and a key has 32 bits.
@@ -42,13 +42,13 @@ pub(crate) fn is_packed(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`LoadError::Corrupt`] for a file that is damaged, or of another version.
-pub(crate) fn open<'a>(name: &str, file: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), LoadError> {
+pub(crate) fn open<'a>(name: &str, file: File<'a>) -> Result<(&'a [u8], &'a [u8]), LoadError> {
     let corrupt = |problem: String| LoadError::Corrupt {
         model: name.to_owned(),
         problem,
         source: None,
     };
-    let Some((header, content)) = file.split_at_checked(HEADER_BYTES) else {
+    let Some((header, content)) = file.bytes().split_at_checked(HEADER_BYTES) else {
         return Err(corrupt("it is a packed model, cut off".into()));
     };
     let version = u32::from_le_bytes(field(header, 8));
@@ -65,7 +65,7 @@ pub(crate) fn open<'a>(name: &str, file: &'a [u8]) -> Result<(&'a [u8], &'a [u8]
             content.len()
         )));
     }
-    if u32::from_le_bytes(field(header, 12)) != crc32fast::hash(content) {
+    if u32::from_le_bytes(field(header, 12)) != file.crc32_behind(HEADER_BYTES) {
         return Err(corrupt(
             "it is a packed model, and its checksum is wrong; the file is damaged".into(),
         ));
