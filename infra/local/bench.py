@@ -41,6 +41,10 @@ _SUITES = [path.stem for path in sorted((_SOURCE / "models" / "suites").glob("*.
 
 def bench(arguments: argparse.Namespace) -> int:
     """Runs the suites one after the other, each on one core that no other part of it uses, if it is not about several."""
+    if arguments.suite in (None, instructions.SUITE, *_OF_FUNCTIONS):
+        # `cargo lambda` builds the functions.
+        tools.check()
+        tools.install()
     if arguments.suite == instructions.SUITE:
         return instructions.count(record=arguments.record)
     suites = [arguments.suite] if arguments.suite else _SUITES
