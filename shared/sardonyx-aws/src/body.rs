@@ -20,6 +20,15 @@ const HASHED_APART: usize = 1 << 20;
 /// What is hashed or added up at a time: it should still be in the second-level cache.
 const PART: usize = 256 << 10;
 
+/// Room for so many bytes that begins with a line of the cache, as what a model reads where it came wants to.
+pub(crate) fn room(length: usize) -> BytesMut {
+    const LINE: usize = 64;
+    let mut room = BytesMut::with_capacity(length + LINE);
+    let before = room.as_ptr().align_offset(LINE).min(LINE);
+    room.resize(before, 0);
+    room.split_off(before)
+}
+
 /// The body of an answer, and how long it says it is.
 pub(crate) struct Body {
     pub(crate) pieces: ByteStream,
@@ -40,7 +49,8 @@ impl Body {
     /// # Errors
     /// As [`Body::collect`].
     pub(crate) async fn collect_checksummed(self) -> Result<Checksummed, Cause> {
-        Ok(self.collect_into(BytesMut::new()).await?.finish())
+        let place = room(self.length.unwrap_or_default());
+        Ok(self.collect_into(place).await?.finish())
     }
 
     /// All of it in a place that was made for it, added up while it comes.
@@ -118,6 +128,9 @@ mod tests {
             assert_eq!(hashed.bytes(), expected.bytes(), "{length:?}");
             let sum = body().await.collect_checksummed().await.expect("is there");
             assert!(sum == Checksummed::new(bytes.clone()), "{length:?}");
+            if length == Some(len) {
+                assert_eq!(sum.bytes().as_ptr().align_offset(64), 0);
+            }
         }
         std::fs::remove_file(&file).expect("is there");
     }

@@ -148,7 +148,7 @@ mod tests {
             published.await.expect("is new");
             let error = publish(&store, &manifest, file.clone(), json.clone(), Some(&packed)).await;
             let error = error.expect_err("cannot be used").to_string();
-            assert!(error.contains("bundle-1 cannot be used; delete it"), "{error}");
+            assert!(error.contains("bundle-2 cannot be used; delete it"), "{error}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A model as it is published: a manifest and the file that it names, and a bundle of both for functions to start from.
 //!
 //! A bundle is all that a start fetches, in one object: the length of the manifest (u64, little-endian), the manifest, and the model in the
-//! packed form of the builds that read this bundle, which has a checksum of its own.
+//! packed form of the builds that read this bundle, which has a checksum of its own. Spaces behind the manifest bring the model to a multiple of
+//! 64 bytes, so that what in it is read where it is begins with a line of the cache.
 
 use bytes::Bytes;
 
@@ -95,9 +96,18 @@ pub enum ArtifactError {
 /// How the names of bundles begin; the rest is the version of the packed form in them.
 pub const BUNDLE_PREFIX: &str = "bundle-";
 
+/// Where a packed model may begin.
+const LINE_BYTES: usize = 64;
+
 /// Puts a manifest and a packed model into one file.
 pub fn bundle(manifest: &[u8], packed: &[u8]) -> Vec<u8> {
-    [&(manifest.len() as u64).to_le_bytes(), manifest, packed].concat()
+    let end = (size_of::<u64>() + manifest.len()).next_multiple_of(LINE_BYTES);
+    let mut bundle = Vec::with_capacity(end + packed.len());
+    bundle.extend((end as u64 - size_of::<u64>() as u64).to_le_bytes());
+    bundle.extend(manifest);
+    bundle.resize(end, b' ');
+    bundle.extend(packed);
+    bundle
 }
 
 /// Fetches the manifest and the packed model of one version, if there is a file `bundle` with both.
@@ -174,5 +184,21 @@ fn store_error(name: &str, version: &str, source: StoreError) -> ArtifactError {
         name: name.into(),
         version: version.into(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_has_its_model_at_the_beginning_of_a_line() {
+        for len in [0, 1, 55, 56, 57, 1000] {
+            let manifest = vec![b'x'; len];
+            let bundle = bundle(&manifest, b"a model");
+            let (found, model) = unbundle(&bundle).expect("is whole");
+            assert_eq!((found.trim_ascii_end(), model), (&manifest[..], &b"a model"[..]));
+            assert_eq!((bundle.len() - model.len()) % LINE_BYTES, 0);
+        }
     }
 }

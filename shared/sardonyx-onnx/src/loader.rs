@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
     use crate::proto::tensor_proto::DataType;
-    use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
+    use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, PlaceInPanels, TensorProto};
     use crate::proto::{TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto};
 
     const FEATURES: usize = 300;
@@ -186,5 +186,69 @@ mod tests {
         let weight = |feature: usize, output: usize| (feature * OUTPUTS + output) as f32 % 7.0 - 3.0;
         let expected = (0..FEATURES).map(|feature| x[FEATURES + feature] * weight(feature, 5));
         assert_eq!(sums[OUTPUTS + 5], expected.sum::<f32>());
+    }
+
+    /// The packed form of the layer, from a line of the cache on.
+    fn packed_layer() -> Bytes {
+        let packed = LOADER.pack(&layer()).expect("packs");
+        let mut place = bytes::BytesMut::zeroed(packed.len() + 64);
+        let start = place.as_ptr().align_offset(64);
+        place[start..][..packed.len()].copy_from_slice(&packed);
+        place.freeze().slice(start..start + packed.len())
+    }
+
+    #[test]
+    fn the_weights_of_a_packed_layer_are_read_where_they_are() {
+        let file = packed_layer();
+        let x: Vec<f32> = (0..2 * FEATURES).map(|index| (index as f32).sin()).collect();
+        let x = Tensor::new(vec![2, FEATURES], TensorData::Fp32(x)).expect("fits");
+        let expected = LOADER.from_bytes(&layer()).expect("loads").infer(vec![x.clone()]);
+        let expected = expected.expect("runs");
+        let load = |file| {
+            let graph = Graph::decode("a layer", file, None).expect("decodes");
+            let (inputs, mut outputs) = (graph.inputs.clone(), graph.outputs.clone());
+            outputs.retain(|output| output.name == "y");
+            OnnxModel::compile("a layer", graph, &inputs, &outputs, None).expect("compiles")
+        };
+        let model = load(File::Shared(&file));
+        assert!(!file.is_unique(), "the model reads the file");
+        assert_eq!(model.infer(vec![x.clone()]).expect("runs"), expected[..1]);
+        drop(model);
+        assert!(file.is_unique());
+        assert_eq!(load(File::Borrowed(&file)).infer(vec![x]).expect("runs"), expected[..1]);
+    }
+
+    #[test]
+    fn a_packed_matrix_must_have_panels_that_fit_it() {
+        let file = packed_layer();
+        let change = |change: fn(&mut TensorProto)| {
+            let content = packed::open("a layer", File::Borrowed(&file)).expect("opens");
+            let mut proto = ModelProto::decode(content.model).expect("decodes");
+            change(&mut proto.graph.as_mut().expect("is there").initializer[0]);
+            let changed = packed::close(&proto.encode_to_vec(), content.trees, content.panels);
+            LOADER
+                .from_bytes(&changed)
+                .map(|_| ())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(change(|_| ()), Ok(()));
+        for broken in [
+            change(|tensor| tensor.dims = vec![OUTPUTS as i64, FEATURES as i64]),
+            change(|tensor| tensor.dims = vec![(FEATURES * OUTPUTS) as i64]),
+            change(|tensor| tensor.dims[0] = -1),
+            change(|tensor| tensor.data_type = DataType::Double as i32),
+            change(|tensor| tensor.panels.iter_mut().for_each(|place| place.start = u64::MAX)),
+            change(|tensor| tensor.panels.iter_mut().for_each(|place| place.start += 64)),
+            change(|tensor| tensor.panels.iter_mut().for_each(|place| place.len -= 64)),
+            change(|tensor| tensor.panels.iter_mut().for_each(|place| place.is_by_output = true)),
+        ] {
+            let error = broken.expect_err("does not fit");
+            assert!(error.contains("the tensor \"w\" has no panels that fit it"), "{error}");
+        }
+        // Of a file that is not packed, nothing is in panels.
+        let mut proto = ModelProto::decode(&*layer()).expect("decodes");
+        proto.graph.as_mut().expect("is there").initializer[0].panels = Some(PlaceInPanels::default());
+        let error = LOADER.from_bytes(&proto.encode_to_vec()).err().expect("has no panels");
+        assert!(error.to_string().contains("no panels"), "{error}");
     }
 }

@@ -41,6 +41,11 @@ impl OnnxModel {
         self.plan.packed_trees()
     }
 
+    /// Whether the weights of layers are read in panels.
+    pub(crate) fn reads_panels(&self) -> bool {
+        self.plan.reads_panels()
+    }
+
     /// The class of each column of an output, where the graph says so by a ZipMap.
     pub fn output_classes(&self, output: &str) -> Option<&[Json]> {
         self.classes.get(output).map(Vec::as_slice)

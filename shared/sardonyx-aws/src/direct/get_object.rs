@@ -10,7 +10,7 @@ use sardonyx_core::checksummed::{Checksummed, Checksumming};
 use sardonyx_core::ports::Cause;
 
 use super::{Call, DirectCalls, Refused};
-use crate::body::Body;
+use crate::body::{Body, room};
 
 /// Stands for the hash of a body that is not signed, since there is none.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
@@ -47,11 +47,11 @@ impl DirectCalls {
         let total = of_header("content-range").and_then(|range| range.rsplit('/').next()?.parse().ok());
         let total: usize = total.ok_or("S3 does not say how long the object is")?;
         if total <= PART {
-            return Ok(part(first, BytesMut::new(), total).await?.finish());
+            return Ok(part(first, room(total), total).await?.finish());
         }
         let tag = of_header("etag").ok_or("S3 does not say which version of the object it is")?;
         // Each part is written to its place, so that nothing has to be put together.
-        let mut whole = BytesMut::with_capacity(total);
+        let mut whole = room(total);
         let mut behind = whole.split_off(PART);
         let mut parts = Vec::with_capacity(total / PART);
         for start in (PART..total).step_by(PART) {

@@ -1,35 +1,61 @@
 //! The header of a packed file, as the library documents it.
 
 const MAGIC: [u8; 8] = *b"\0\xff\xff\xff\xff\x7fSX";
-const VERSION: u32 = 1;
-const BYTES: usize = 32;
+const VERSION: u32 = 2;
+const BYTES: usize = 64;
 
-/// The same file with a header that is right. Where the model ends is what it was, as far as that is possible.
-pub fn mended(file: &[u8]) -> Vec<u8> {
-    let (model, trees) = split(file);
-    wrap(model, trees)
+/// What is in a packed file.
+#[derive(Clone, Copy)]
+pub struct Content<'a> {
+    /// The protobuf.
+    pub model: &'a [u8],
+    /// What attributes of its nodes point at.
+    pub trees: &'a [u8],
+    /// What its initializers point at.
+    pub panels: &'a [u8],
 }
 
-/// The model and the trees of a file, whatever its header says.
-pub fn split(file: &[u8]) -> (&[u8], &[u8]) {
+/// The same file with a header that is right. Where the parts end is what it was, as far as that is possible.
+pub fn mended(file: &[u8]) -> Vec<u8> {
+    wrap(split(file))
+}
+
+/// The parts of a file, whatever its header says.
+pub fn split(file: &[u8]) -> Content<'_> {
     let Some((header, content)) = file.split_at_checked(BYTES) else {
-        return (file, &[]);
+        return Content {
+            model: file,
+            trees: &[],
+            panels: &[],
+        };
     };
-    let mut model = [0; 8];
-    model.copy_from_slice(&header[16..24]);
-    let model = usize::try_from(u64::from_le_bytes(model)).unwrap_or(usize::MAX);
-    content.split_at(model.min(content.len()))
+    let size = |start: usize| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&header[start..start + 8]);
+        usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX)
+    };
+    let (model, rest) = content.split_at(size(16).min(content.len()));
+    let (trees, rest) = rest.split_at(size(24).min(rest.len()));
+    let panels = &rest[rest.len() - size(32).min(rest.len())..];
+    Content { model, trees, panels }
 }
 
 /// A packed file.
-pub fn wrap(model: &[u8], trees: &[u8]) -> Vec<u8> {
-    let content = [model, trees].concat();
+pub fn wrap(parts: Content<'_>) -> Vec<u8> {
+    let Content { model, trees, panels } = parts;
+    let mut content = [model, trees].concat();
+    if !panels.is_empty() {
+        content.resize(content.len().next_multiple_of(BYTES), 0);
+        content.extend(panels);
+    }
     let mut file = Vec::with_capacity(BYTES + content.len());
     file.extend(MAGIC);
     file.extend(VERSION.to_le_bytes());
     file.extend(crc32fast::hash(&content).to_le_bytes());
-    file.extend((model.len() as u64).to_le_bytes());
-    file.extend((trees.len() as u64).to_le_bytes());
+    for part in [model, trees, panels] {
+        file.extend((part.len() as u64).to_le_bytes());
+    }
+    file.resize(BYTES, 0);
     file.extend(content);
     file
 }

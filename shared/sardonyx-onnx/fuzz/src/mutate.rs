@@ -60,8 +60,9 @@ pub fn model(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize 
 /// The same for packed files.
 pub fn packed(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
     mutate(data, size, max_size, seed, |file, random| {
-        let (model, trees) = header::split(file);
-        Some(header::wrap(&changed(model, random)?, trees))
+        let parts = header::split(file);
+        let model = &changed(parts.model, random)?;
+        Some(header::wrap(header::Content { model, ..parts }))
     })
 }
 

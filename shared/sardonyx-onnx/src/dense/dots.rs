@@ -58,6 +58,10 @@ impl Dots {
         }
     }
 
+    pub(super) fn lanes(&self) -> usize {
+        self.is_new.len()
+    }
+
     pub(super) fn bias_mut(&mut self) -> &mut [f32] {
         &mut self.bias
     }

@@ -7,12 +7,14 @@
 
 mod columns;
 mod dots;
+mod panels;
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, f32x4};
 
 use columns::Columns;
 use dots::Dots;
+pub(crate) use panels::{Matrix, Panels};
 
 /// `X W + b` in single precision, perhaps with a ReLU after it.
 #[derive(Clone, Debug)]
@@ -60,11 +62,7 @@ impl<W: Weight> Weights<'_, W> {
 
 #[derive(Clone, Debug)]
 enum Layout {
-    /// With vectors of four when there are fewer features than lanes.
-    Dots {
-        dots: Dots,
-        is_narrow: bool,
-    },
+    Dots(Dots),
     Columns(Columns),
 }
 
@@ -86,16 +84,9 @@ impl Dense {
         }
         let features = len / outputs;
         let level = Level::new();
-        let lanes = dispatch!(level, simd => lanes(simd));
-        let is_narrow = features < lanes;
-        let dots_lanes = if is_narrow { 4 } else { lanes };
-        let layout = if features < dots_lanes
-            || Columns::cost(features, outputs, lanes) < Dots::cost(features, outputs, lanes)
-        {
-            Layout::Columns(Columns::new(weights, bias, features, lanes))
-        } else {
-            let dots = Dots::new(weights, bias, features, dots_lanes);
-            Layout::Dots { dots, is_narrow }
+        let layout = match dots_lanes(level, features, outputs) {
+            Some(lanes) => Layout::Dots(Dots::new(weights, bias, features, lanes)),
+            None => Layout::Columns(Columns::new(Panels::new(weights, features, outputs), bias)),
         };
         Some(Self {
             features,
@@ -106,13 +97,29 @@ impl Dense {
         })
     }
 
+    /// The same of weights that are laid out already. `None` when there is not one `bias` for each output.
+    pub(crate) fn of_panels(panels: &Panels, bias: Vec<f32>) -> Option<Self> {
+        let (features, outputs, level) = (panels.features(), panels.outputs(), Level::new());
+        if dots_lanes(level, features, outputs).is_some() {
+            return Self::new(&panels.by_output(), bias);
+        }
+        let fits = bias.len() == outputs && outputs > 0 && features > 0;
+        fits.then(|| Self {
+            features,
+            has_relu: false,
+            level,
+            layout: Layout::Columns(Columns::new(panels.clone(), bias)),
+            outputs,
+        })
+    }
+
     /// The same with more added to each output. `None` when there is a ReLU before, or not one number for each output.
     pub(crate) fn plus(mut self, bias: &[f32]) -> Option<Self> {
         if self.has_relu || bias.len() != self.outputs {
             return None;
         }
         let sums = match &mut self.layout {
-            Layout::Dots { dots, .. } => dots.bias_mut(),
+            Layout::Dots(dots) => dots.bias_mut(),
             Layout::Columns(columns) => columns.bias_mut(),
         };
         for (sum, more) in sums.iter_mut().zip(bias) {
@@ -164,13 +171,29 @@ impl Dense {
     fn combine_with<S: Simd, C: Combine>(&self, simd: S, rows: &[f32], out: &mut [f32]) {
         match &self.layout {
             Layout::Columns(columns) => return columns.combine::<S, S::f32s, C>(simd, rows, self.has_relu, out),
-            Layout::Dots { dots, is_narrow: false } => dots.combine::<S, S::f32s, C>(simd, rows, out),
-            Layout::Dots { dots, is_narrow: true } => dots.combine::<S, f32x4<S>, C>(simd, rows, out),
+            Layout::Dots(dots) if dots.lanes() == S::f32s::LEN => dots.combine::<S, S::f32s, C>(simd, rows, out),
+            Layout::Dots(dots) => dots.combine::<S, f32x4<S>, C>(simd, rows, out),
         }
         if self.has_relu {
             relu(out);
         }
     }
+}
+
+/// The vectors in which dot products are computed, of four when there are fewer features than others have lanes; `None` where the other way is
+/// better.
+fn dots_lanes(level: Level, features: usize, outputs: usize) -> Option<usize> {
+    let lanes = dispatch!(level, simd => lanes(simd));
+    let is_better = Columns::cost(features, outputs, lanes) >= Dots::cost(features, outputs, lanes);
+    let lanes = if features < lanes { 4 } else { lanes };
+    (is_better && features >= lanes).then_some(lanes)
+}
+
+/// Whether panels are the better layout on every processor.
+pub(crate) fn are_panels_best(features: usize, outputs: usize) -> bool {
+    [4, 8, 16]
+        .into_iter()
+        .all(|lanes| Columns::cost(features, outputs, lanes) < Dots::cost(features, outputs, lanes))
 }
 
 #[inline(always)]

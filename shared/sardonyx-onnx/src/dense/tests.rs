@@ -1,4 +1,6 @@
-use super::Dense;
+use bytes::{Bytes, BytesMut};
+
+use super::{Dense, Matrix, Panels};
 
 fn numbers(seed: u32, count: usize) -> Vec<f32> {
     let mut state = seed;
@@ -58,6 +60,54 @@ fn products_and_distances_are_those_of_a_naive_evaluation_in_every_shape() {
             }
         }
     }
+}
+
+/// The same bytes, so many behind a multiple of 64.
+fn placed(bytes: &[u8], behind: usize) -> Bytes {
+    let mut place = BytesMut::zeroed(bytes.len() + 128);
+    let start = place.as_ptr().align_offset(64) + behind;
+    place[start..][..bytes.len()].copy_from_slice(bytes);
+    place.freeze().slice(start..start + bytes.len())
+}
+
+#[test]
+fn panels_of_a_file_are_multiplied_as_those_that_are_made() {
+    for features in [1, 2, 5, 16, 33, 300] {
+        for outputs in [1, 3, 4, 8, 15, 16, 17, 40, 64] {
+            let weights = numbers(1, features * outputs);
+            let bias = numbers(2, outputs);
+            let rows = numbers(3, features * 9);
+            let made = Dense::new(&weights, bias.clone()).expect("the lengths fit");
+            let expected = made.multiply(&rows);
+            for is_by_output in [true, false] {
+                let by_feature = || (0..features * outputs).map(|at| weights[at % outputs * features + at / outputs]);
+                let elements = if is_by_output {
+                    weights.clone()
+                } else {
+                    by_feature().collect()
+                };
+                let panels = Panels::of_matrix(&elements, features, outputs, is_by_output).expect("fits");
+                let bytes = panels.to_bytes();
+                for behind in [0, 4, 1] {
+                    let panels = Panels::of_file(placed(&bytes, behind), features, outputs).expect("fits");
+                    let dense = Dense::of_panels(&panels, bias.clone()).expect("fits");
+                    assert_eq!(
+                        dense.multiply(&rows),
+                        expected,
+                        "{features} x {outputs}, {behind} behind"
+                    );
+                    let matrix = Matrix { panels, is_by_output };
+                    assert_eq!(matrix.elements(), elements);
+                    assert_eq!(matrix.shape().iter().product::<usize>(), elements.len());
+                }
+                assert!(Panels::of_file(placed(&bytes[4..], 0), features, outputs).is_none());
+                assert!(Panels::of_file(placed(&bytes, 0), features, outputs + 16).is_none());
+            }
+        }
+    }
+    assert!(Panels::of_file(Bytes::new(), 0, 16).is_none());
+    assert!(Panels::of_file(Bytes::new(), usize::MAX, usize::MAX).is_none());
+    assert!(Panels::of_matrix(&[1.0; 3], 2, 1, true).is_none());
 }
 
 #[test]

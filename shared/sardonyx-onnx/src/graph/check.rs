@@ -70,6 +70,9 @@ fn check_attributes(graph: &GraphProto) -> Result<(), String> {
                 if *tensor != TensorProto::default() {
                     check_tensor(tensor, &tensor.raw_data)?;
                 }
+                if tensor.panels.is_some() {
+                    return Err(format!("the tensor {:?} of an attribute is in panels", tensor.name));
+                }
             }
         }
     }

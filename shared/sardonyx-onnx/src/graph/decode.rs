@@ -8,7 +8,9 @@ use bytes::Bytes;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint};
 use prost::{DecodeError, Message};
 
-use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
+use crate::dense::{Matrix, Panels};
+use crate::proto::tensor_proto::DataType;
+use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, PlaceInPanels, TensorProto};
 use crate::trees::NodeMode;
 
 /// Field numbers of onnx.proto.
@@ -29,13 +31,20 @@ const INTS_KEY: u8 = (ATTRIBUTE_INTS as u8) << 3 | WireType::Varint as u8;
 /// with the weights.
 const LARGE: usize = 1 << 16;
 
-/// The raw data of initializers that is not in their messages.
+/// The elements of initializers that are not in their messages.
 #[derive(Debug, Default)]
 pub struct Weights<'a> {
-    /// One for each initializer of the graph, in order; empty where it is in the message.
-    raw: Vec<&'a [u8]>,
-    /// The file that it is in, where that can be shared.
+    /// One for each initializer of the graph, in order.
+    elements: Vec<Elements<'a>>,
+    /// The file that they are in, where that can be shared.
     file: Option<&'a Bytes>,
+}
+
+#[derive(Debug)]
+enum Elements<'a> {
+    InMessage,
+    Raw(&'a [u8]),
+    Panels(Matrix),
 }
 
 impl<'a> Weights<'a> {
@@ -44,30 +53,79 @@ impl<'a> Weights<'a> {
     where
         'a: 't,
     {
-        match self.raw.get(index) {
-            Some(raw) if !raw.is_empty() => raw,
+        match self.elements.get(index) {
+            Some(Elements::Raw(raw)) => raw,
             _ => &tensor.raw_data,
+        }
+    }
+
+    /// An initializer of the graph that is in panels.
+    pub(crate) fn matrix(&self, index: usize) -> Option<&Matrix> {
+        match self.elements.get(index) {
+            Some(Elements::Panels(matrix)) => Some(matrix),
+            _ => None,
         }
     }
 
     /// The raw data of an initializer for as long as it is wanted, where it is not in the message and the file can be shared.
     pub(crate) fn shared(&self, index: usize) -> Option<Bytes> {
-        let raw = self.raw.get(index).filter(|raw| !raw.is_empty())?;
-        Some(self.file?.slice_ref(raw))
+        match self.elements.get(index) {
+            Some(Elements::Raw(raw)) => Some(self.file?.slice_ref(raw)),
+            _ => None,
+        }
     }
 
-    /// All of them, with the places of their initializers in the graph.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &'a [u8])> {
-        let raw = self.raw.iter().copied().enumerate();
-        raw.filter(|(_, raw)| !raw.is_empty())
+    /// All of them as raw data, with the places of their initializers in the graph.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, Vec<u8>)> {
+        let elements = self.elements.iter().enumerate();
+        elements.filter_map(|(index, elements)| match elements {
+            Elements::InMessage => None,
+            Elements::Raw(raw) => Some((index, raw.to_vec())),
+            Elements::Panels(matrix) => {
+                let elements = matrix.elements().into_iter();
+                Some((index, elements.flat_map(f32::to_le_bytes).collect()))
+            }
+        })
+    }
+
+    /// Finds the initializers that are in the panels of a packed file.
+    pub(super) fn find_panels(&mut self, graph: &GraphProto, panels: &'a [u8]) -> Result<(), String> {
+        for (tensor, elements) in graph.initializer.iter().zip(&mut self.elements) {
+            if let Some(place) = tensor.panels {
+                let matrix = find_matrix(tensor, place, panels, self.file);
+                let matrix = matrix.ok_or_else(|| format!("the tensor {:?} has no panels that fit it", tensor.name))?;
+                *elements = Elements::Panels(matrix);
+            }
+        }
+        Ok(())
     }
 
     /// Puts all of them into their messages, for whoever has only those.
     pub(crate) fn restore(self, graph: &mut GraphProto) {
         for (index, raw) in self.iter() {
-            graph.initializer[index].raw_data = raw.to_vec();
+            graph.initializer[index].raw_data = raw;
         }
     }
+}
+
+/// The panels of a tensor. `None` when it is no matrix of floats, or there are not as many.
+fn find_matrix(tensor: &TensorProto, place: PlaceInPanels, panels: &[u8], file: Option<&Bytes>) -> Option<Matrix> {
+    let &[height, width] = &tensor.dims[..] else {
+        return None;
+    };
+    let (height, width) = (usize::try_from(height).ok()?, usize::try_from(width).ok()?);
+    let is_by_output = place.is_by_output;
+    let (features, outputs) = if is_by_output { (width, height) } else { (height, width) };
+    let start = usize::try_from(place.start).ok()?;
+    let end = start.checked_add(usize::try_from(place.len).ok()?)?;
+    let bytes = panels.get(start..end)?;
+    let bytes = match file {
+        Some(file) => file.slice_ref(bytes),
+        None => Bytes::copy_from_slice(bytes),
+    };
+    let is_of_floats = tensor.data_type == DataType::Float as i32;
+    let panels = Panels::of_file(bytes, features, outputs).filter(|_| is_of_floats)?;
+    Some(Matrix { panels, is_by_output })
 }
 
 /// The model, but for its large weights, which may share the file.
@@ -93,7 +151,10 @@ fn graph<'a>(bytes: &'a [u8], graph: &mut GraphProto, weights: &mut Weights<'a>)
             (GRAPH_INITIALIZER, WireType::LengthDelimited) => {
                 let (tensor, raw) = tensor(content(rest)?)?;
                 graph.initializer.push(tensor);
-                weights.raw.push(raw);
+                weights.elements.push(match raw {
+                    [] => Elements::InMessage,
+                    raw => Elements::Raw(raw),
+                });
             }
             _ => return graph.merge_field(tag, wire_type, rest, DecodeContext::default()),
         }

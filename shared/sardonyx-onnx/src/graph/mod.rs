@@ -24,7 +24,7 @@ pub(crate) use support::missing;
 
 use crate::error::LoadError;
 use crate::fallback::Fallback;
-use crate::packed;
+use crate::packed::{self, Content};
 use crate::proto::{ModelProto, NodeProto};
 
 /// A model that can be compiled.
@@ -60,17 +60,22 @@ impl<'a> Graph<'a> {
         if bytes.is_empty() {
             return Err(corrupt("the file is empty".into()));
         }
-        let (bytes, trees) = if packed::is_packed(bytes) {
+        let Content {
+            model: bytes,
+            trees,
+            panels,
+        } = if packed::is_packed(bytes) {
             packed::open(model, file)?
         } else {
-            (bytes, &[][..])
+            Content::of_onnx(bytes)
         };
-        let (mut proto, weights) = decode(model, bytes, file.shared())?;
+        let (mut proto, mut weights) = decode(model, bytes, file.shared())?;
         let operator_sets: Vec<String> = proto.opset_import.iter().map(|set| set.domain.clone()).collect();
         let graph = proto
             .graph
             .as_mut()
             .ok_or_else(|| corrupt("it is not an ONNX file: there is no graph".into()))?;
+        weights.find_panels(graph, panels).map_err(corrupt)?;
         check::check(graph, &weights, &operator_sets).map_err(corrupt)?;
         let mut unsupported = support::unsupported(graph, &proto.functions, fallback);
         unsupported.extend(versions::unknown(&proto.opset_import, graph));

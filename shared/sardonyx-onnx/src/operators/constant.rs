@@ -3,29 +3,44 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
+use crate::dense::Matrix;
 use crate::proto::TensorProto;
 
 /// A tensor that is the same in each run. Large floats are taken out of the model's file when somebody reads them as such: the weights of a net
-/// go from there into the layout of their kernel, and the first touch of a copy's pages would cost more than that.
+/// go from there into the layout of their kernel, or are in it, and the first touch of a copy's pages would cost more than that.
 #[derive(Debug)]
 pub struct Constant {
     datatype: Datatype,
     shape: Vec<usize>,
-    /// Little-endian, as many as the shape has.
-    floats: Bytes,
+    file: Unread,
     tensor: OnceLock<Tensor>,
+}
+
+/// Floats as they are in the file of a model.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// They have been read, or were never there.
+    Nothing,
+    /// Little-endian, as many as the shape has.
+    Floats(Bytes),
+    /// In panels.
+    Matrix(Matrix),
 }
 
 impl Constant {
     /// Floats as the file of a model has them. `None` for other tensors.
     pub(crate) fn of_floats(proto: &TensorProto, raw_data: Bytes) -> Option<Self> {
         let shape = proto.shape_of_floats(&raw_data)?;
-        Some(Self {
+        Some(Self::of_file(shape, Unread::Floats(raw_data)))
+    }
+
+    fn of_file(shape: Vec<usize>, file: Unread) -> Self {
+        Self {
             datatype: Datatype::Fp32,
             shape,
-            floats: raw_data,
+            file,
             tensor: OnceLock::new(),
-        })
+        }
     }
 
     /// The type of its elements.
@@ -41,19 +56,33 @@ impl Constant {
     /// The tensor.
     pub fn tensor(&self) -> &Tensor {
         self.tensor.get_or_init(|| {
-            let values = self.little_endian().iter().map(|bytes| f32::from_le_bytes(*bytes));
-            let data = TensorData::Fp32(values.collect());
-            Tensor::new(self.shape.clone(), data).expect("there are as many floats as the shape has")
+            let values = match &self.file {
+                Unread::Nothing => Vec::new(),
+                Unread::Floats(bytes) => floats(bytes).iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+                Unread::Matrix(matrix) => matrix.elements(),
+            };
+            Tensor::new(self.shape.clone(), TensorData::Fp32(values))
+                .expect("there are as many floats as the shape has")
         })
     }
 
-    /// The floats of the file, if nobody has read them yet.
-    pub(crate) fn unread_floats(&self) -> Option<&[[u8; 4]]> {
-        self.tensor.get().is_none().then(|| self.little_endian())
+    /// What is in the file, if nobody has read it yet.
+    pub(crate) fn unread(&self) -> &Unread {
+        match self.tensor.get() {
+            None => &self.file,
+            Some(_) => &Unread::Nothing,
+        }
     }
+}
 
-    fn little_endian(&self) -> &[[u8; 4]] {
-        self.floats.as_chunks().0
+/// The floats in bytes of a file.
+pub(crate) fn floats(bytes: &[u8]) -> &[[u8; 4]] {
+    bytes.as_chunks().0
+}
+
+impl From<Matrix> for Constant {
+    fn from(matrix: Matrix) -> Self {
+        Self::of_file(matrix.shape().to_vec(), Unread::Matrix(matrix))
     }
 }
 
@@ -62,7 +91,7 @@ impl From<Tensor> for Constant {
         Self {
             datatype: tensor.datatype(),
             shape: tensor.shape().to_vec(),
-            floats: Bytes::new(),
+            file: Unread::Nothing,
             tensor: OnceLock::from(tensor),
         }
     }

@@ -42,6 +42,7 @@ mod values;
 mod zip_map;
 
 pub use constant::Constant;
+pub(crate) use constant::{Unread, floats};
 pub use context::Context;
 use context::with_name;
 pub(crate) use context::{PACKED_TREES, packed_trees_at};

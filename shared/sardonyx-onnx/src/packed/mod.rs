@@ -1,7 +1,8 @@
 //! Packed models: one read makes them runnable.
 //!
-//! A packed file is a header, an ONNX model whose tensors are raw bytes, and the trees of its nodes in the flat form that the tree engine
-//! reads in one pass; attributes of the nodes say where in there. All numbers are little-endian.
+//! A packed file is a header, an ONNX model whose tensors are raw bytes, the trees of its nodes in the flat form that the tree engine
+//! reads in one pass, and the matrices of its layers in the panels in which they are multiplied, where the file is; attributes of the
+//! nodes and the messages of the tensors say where in there. All numbers are little-endian.
 //!
 //! | bytes | |
 //! |---|---|
@@ -10,8 +11,12 @@
 //! | 12–15 | CRC-32 (IEEE) of all that follows the header, u32 |
 //! | 16–23 | bytes of the model, u64 |
 //! | 24–31 | bytes of the trees, u64 |
-//! | 32– | the model, a `ModelProto` |
+//! | 32–39 | bytes of the panels, u64 |
+//! | 40–63 | zeros |
+//! | 64– | the model, a `ModelProto` |
 //! | … | the trees |
+//! | … | zeros up to a multiple of 64 bytes, if there are panels |
+//! | … | the panels |
 //!
 //! A change of a single byte anywhere is found: behind the header by the checksum, in the rest of the header because it says something else
 //! then, and in the magic because what comes out is no protobuf.
@@ -28,21 +33,51 @@ use crate::operators::{PACKED_TREES, packed_trees_at};
 
 /// Protobuf cannot read over it, whichever of its bytes is another: field 0 does not exist, 34 GB do not follow, and a key has 32 bits.
 const MAGIC: [u8; 8] = *b"\0\xff\xff\xff\xff\x7fSX";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The file in which `sardonyx publish` puts a manifest and the packed model, for functions that read this version of the form.
-pub const BUNDLE: &str = "bundle-1";
-const HEADER_BYTES: usize = 32;
+pub const BUNDLE: &str = "bundle-2";
+/// Panels begin with a line of the cache, if the file does.
+const LINE_BYTES: usize = 64;
+const HEADER_BYTES: usize = LINE_BYTES;
+/// The end of what is used of the header.
+const SIZES_END: usize = 40;
 
 /// Whether these bytes claim to be a packed model.
 pub(crate) fn is_packed(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC)
 }
 
-/// The model in a packed file, and its trees; `name` is the model's in errors.
+/// What is in a packed file.
+pub(crate) struct Content<'a> {
+    pub(crate) model: &'a [u8],
+    pub(crate) trees: &'a [u8],
+    pub(crate) panels: &'a [u8],
+}
+
+impl<'a> Content<'a> {
+    /// An ONNX file is nothing but a model.
+    pub(crate) fn of_onnx(model: &'a [u8]) -> Self {
+        Self {
+            model,
+            trees: &[],
+            panels: &[],
+        }
+    }
+}
+
+/// Where the panels are in the content, behind a model and trees of so many bytes.
+fn panels_start(model_and_trees: usize, panels: usize) -> Option<usize> {
+    match panels {
+        0 => Some(model_and_trees),
+        _ => model_and_trees.checked_next_multiple_of(LINE_BYTES),
+    }
+}
+
+/// What is in a packed file; `name` is the model's in errors.
 ///
 /// # Errors
 /// [`LoadError::Corrupt`] for a file that is damaged, or of another version.
-pub(crate) fn open<'a>(name: &str, file: File<'a>) -> Result<(&'a [u8], &'a [u8]), LoadError> {
+pub(crate) fn open<'a>(name: &str, file: File<'a>) -> Result<Content<'a>, LoadError> {
     let corrupt = |problem: String| LoadError::Corrupt {
         model: name.to_owned(),
         problem,
@@ -58,33 +93,56 @@ pub(crate) fn open<'a>(name: &str, file: File<'a>) -> Result<(&'a [u8], &'a [u8]
              pack the model again, or use the build that packed it"
         )));
     }
-    let [model, trees] = [16, 24].map(|start| u64::from_le_bytes(field(header, start)));
-    if model.checked_add(trees) != Some(content.len() as u64) {
+    let sizes = [16, 24, 32].map(|start| u64::from_le_bytes(field(header, start)));
+    let Some((model, trees, panels)) = split(content, sizes) else {
+        let [model, trees, panels] = sizes;
         return Err(corrupt(format!(
-            "it is a packed model of {model} and {trees} bytes, of which {} are there",
+            "it is a packed model of {model}, {trees} and {panels} bytes, of which {} are there",
             content.len()
         )));
+    };
+    if header[SIZES_END..].iter().any(|byte| *byte != 0) {
+        return Err(corrupt("it is a packed model, and its header is damaged".into()));
     }
     if u32::from_le_bytes(field(header, 12)) != file.crc32_behind(HEADER_BYTES) {
         return Err(corrupt(
             "it is a packed model, and its checksum is wrong; the file is damaged".into(),
         ));
     }
-    // The sum of both is the length of a slice.
-    Ok(content.split_at(model as usize))
+    Ok(Content { model, trees, panels })
 }
 
-fn close(model: &[u8], trees: &[u8]) -> Vec<u8> {
-    let mut file = Vec::with_capacity(HEADER_BYTES + model.len() + trees.len());
+/// The parts of the content, if they are all of it.
+fn split(content: &[u8], sizes: [u64; 3]) -> Option<(&[u8], &[u8], &[u8])> {
+    let mut parts = [0; 3];
+    for (part, size) in parts.iter_mut().zip(sizes) {
+        *part = usize::try_from(size).ok()?;
+    }
+    let [model, trees, panels] = parts;
+    let trees_end = model.checked_add(trees)?;
+    let start = panels_start(trees_end, panels)?;
+    if start.checked_add(panels)? != content.len() {
+        return None;
+    }
+    Some((&content[..model], &content[model..trees_end], &content[start..]))
+}
+
+pub(crate) fn close(model: &[u8], trees: &[u8], panels: &[u8]) -> Vec<u8> {
+    let trees_end = model.len() + trees.len();
+    let panels_start = panels_start(trees_end, panels.len()).unwrap_or(trees_end);
+    let mut file = Vec::with_capacity(HEADER_BYTES + panels_start + panels.len());
     file.resize(HEADER_BYTES, 0);
     file.extend(model);
     file.extend(trees);
+    file.resize(HEADER_BYTES + panels_start, 0);
+    file.extend(panels);
     let checksum = crc32fast::hash(&file[HEADER_BYTES..]);
     file[..8].copy_from_slice(&MAGIC);
     file[8..12].copy_from_slice(&VERSION.to_le_bytes());
     file[12..16].copy_from_slice(&checksum.to_le_bytes());
     file[16..24].copy_from_slice(&(model.len() as u64).to_le_bytes());
     file[24..32].copy_from_slice(&(trees.len() as u64).to_le_bytes());
+    file[32..SIZES_END].copy_from_slice(&(panels.len() as u64).to_le_bytes());
     file
 }
 

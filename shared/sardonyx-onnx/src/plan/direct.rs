@@ -130,6 +130,10 @@ impl Strategy for Direct {
         self.take_outputs(slots)
     }
 
+    fn reads_panels(&self) -> bool {
+        true
+    }
+
     fn packed_trees(&self) -> HashMap<String, Vec<u8>> {
         let steps = self.steps.iter();
         steps

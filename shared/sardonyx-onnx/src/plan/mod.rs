@@ -40,6 +40,11 @@ pub trait Strategy: Send + Sync {
     /// The trees of the nodes in their flat form, by the first output of the node; not all that there are, where they are hidden.
     fn packed_trees(&self) -> HashMap<String, Vec<u8>>;
 
+    /// Whether the weights of layers are read in panels.
+    fn reads_panels(&self) -> bool {
+        false
+    }
+
     /// The shape of an output for these inputs, where it is known without running on them.
     fn output_shape(&self, output: usize, inputs: &[Tensor]) -> Option<Vec<usize>>;
 }
@@ -96,6 +101,11 @@ impl Plan {
     /// The trees of the nodes in their flat form, by the first output of the node.
     pub(crate) fn packed_trees(&self) -> HashMap<String, Vec<u8>> {
         self.strategy.packed_trees()
+    }
+
+    /// Whether the weights of layers are read in panels.
+    pub(crate) fn reads_panels(&self) -> bool {
+        self.strategy.reads_panels()
     }
 
     /// Outputs without elements, for inputs without rows. `None` when an output has elements all the same.

@@ -55,7 +55,7 @@ fn to_tracts(source: Source<'_>) -> TractResult<ModelProto> {
     drop(encoded);
     if let Some(graph) = &mut proto.graph {
         for (index, raw) in weights.iter() {
-            graph.initializer[index].raw_data = raw.to_vec();
+            graph.initializer[index].raw_data = raw;
         }
     }
     Ok(proto)

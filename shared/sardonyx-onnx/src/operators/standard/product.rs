@@ -7,7 +7,7 @@ use tract_data::internal::ToDim;
 
 use crate::dense::{Dense, Weight};
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
-use crate::operators::{Constant, Context};
+use crate::operators::{Constant, Context, Unread, floats};
 use crate::proto::NodeProto;
 
 /// `X W` (MatMul), or `alpha X W + beta b` (Gemm), for a constant matrix, as in the layers of a dense net. Other products are left to a fallback.
@@ -107,11 +107,14 @@ impl Product {
             _ => None,
         };
         let (_, matrix, _) = self.operands(inputs)?;
-        let unread = matrix.constant.as_deref().and_then(Constant::unread_floats);
+        let unread = constant("matrix", matrix)?.unread();
         let bias = self.bias(inputs, singles)?;
-        let dense = match unread.filter(|_| self.alpha == 1.0) {
-            Some(weights) => self.packed(weights, bias),
-            None => {
+        let dense = match unread {
+            Unread::Matrix(matrix) if self.alpha == 1.0 && matrix.is_by_output == self.is_transposed => {
+                Dense::of_panels(&matrix.panels, bias)
+            }
+            Unread::Floats(bytes) if self.alpha == 1.0 => self.packed(floats(bytes), bias),
+            _ => {
                 let weights = self.weights(inputs, singles)?;
                 let weights = match self.alpha {
                     1.0 => Cow::Borrowed(weights),

@@ -207,9 +207,8 @@ impl<'a> Compiler<'a> {
             bail!("there is no tensor {name:?}")
         };
         let (proto, weights) = (&self.graph.initializer[index], self.weights);
-        let shared = weights
-            .shared(index)
-            .and_then(|floats| Constant::of_floats(proto, floats));
+        let matrix = weights.matrix(index).cloned().map(Constant::from);
+        let shared = matrix.or_else(|| Constant::of_floats(proto, weights.shared(index)?));
         let value = self.add_constant(match shared {
             Some(constant) => constant,
             None => proto.with_raw_data(weights.raw_data(index, proto))?.into(),
