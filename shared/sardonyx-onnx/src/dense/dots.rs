@@ -85,6 +85,22 @@ impl Dots {
         values: &[f32],
         out: &mut [f32],
     ) {
+        // Apart, so that the one does not take registers from the other.
+        if V::LEN == MANY_LANES && self.bias.len() >= MANY_OUTPUTS {
+            self.combine_most::<S, V, C, MANY_OUTPUTS>(simd, values, out);
+        } else {
+            self.combine_most::<S, V, C, FEW_OUTPUTS>(simd, values, out);
+        }
+    }
+
+    /// At most `MOST` outputs at a time.
+    #[inline(always)]
+    fn combine_most<S: Simd, V: SimdFloat<S, Element = f32>, C: Combine, const MOST: usize>(
+        &self,
+        simd: S,
+        values: &[f32],
+        out: &mut [f32],
+    ) {
         let count = values.len() / self.features;
         let stride = self.features.next_multiple_of(V::LEN);
         for first in (0..count).step_by(ROWS) {
@@ -94,8 +110,8 @@ impl Dots {
             while output < self.bias.len() {
                 let weights = &self.weights[output * stride..];
                 output += match self.bias.len() - output {
-                    MANY_OUTPUTS.. if V::LEN == MANY_LANES => {
-                        let sums = self.tile::<S, V, C, MANY_OUTPUTS>(simd, rows, weights, ahead);
+                    left if left >= MOST => {
+                        let sums = self.tile::<S, V, C, MOST>(simd, rows, weights, ahead);
                         ahead = &ahead[ahead.len().min(AHEAD * self.features)..];
                         self.store(&sums, first, output, count, out)
                     }
