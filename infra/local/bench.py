@@ -41,10 +41,6 @@ _SUITES = [path.stem for path in sorted((_SOURCE / "models" / "suites").glob("*.
 
 def bench(arguments: argparse.Namespace) -> int:
     """Runs the suites one after the other, each on one core that no other part of it uses, if it is not about several."""
-    if arguments.suite in (None, instructions.SUITE, *_OF_FUNCTIONS):
-        # `cargo lambda` builds the functions.
-        tools.check()
-        tools.install()
     if arguments.suite == instructions.SUITE:
         return instructions.count(record=arguments.record)
     suites = [arguments.suite] if arguments.suite else _SUITES
@@ -101,6 +97,8 @@ def _make_models(python: Path, suite: str) -> None:
 
 def _packages(profile: str) -> Path:
     """Builds and installs all functions that take part; the file that says how each is started."""
+    tools.check()
+    tools.install()
     packages = [*_ours(profile), *bench_peers.peers(profile)]
     packages.sort(key=lambda package: _ORDER.index(package.name))
     listed = _OUTPUT / "functions.json"

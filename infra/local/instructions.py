@@ -15,6 +15,7 @@ import bench_peers
 import build
 import console
 import process
+import tools
 from console import Failure, say
 from workspace import LAMBDA, ROOT, TARGET, cargo_environment
 
@@ -33,6 +34,8 @@ def count(*, record: bool) -> int:
     if shutil.which("valgrind") is None:
         say("· skipped: the counts of instructions, because valgrind is not installed")
         return 0
+    tools.check()
+    tools.install()
     build.build()
     if code := run(LAMBDA, _OUTPUT, lambda _function: "--callgrind-out-file=/dev/null"):
         return code

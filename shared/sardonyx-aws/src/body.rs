@@ -83,7 +83,8 @@ impl Body {
             received.iter().for_each(|part| hashing.push(part));
             hashing.finish()
         });
-        let rest = self.fill(BytesMut::new(), |filled| {
+        let place = room(self.length.unwrap_or_default());
+        let rest = self.fill(place, |filled| {
             if filled.len() >= PART {
                 // Nobody receives it only when the thread has panicked, which is told below.
                 let _ = parts.send(filled.split());

@@ -37,15 +37,6 @@ impl ModelFile {
     pub fn named(bytes: impl Into<Bytes>) -> Self {
         Self::Named(Hashed::new(bytes))
     }
-
-    /// How many bytes it has.
-    #[expect(clippy::len_without_is_empty, reason = "that of a model says nothing about its use")]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Named(file) => file.bytes().len(),
-            Self::Packed(file) => file.bytes().len(),
-        }
-    }
 }
 
 /// Why a model could not be fetched.

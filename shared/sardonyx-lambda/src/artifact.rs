@@ -32,11 +32,12 @@ pub async fn fetch_model<M, E: Into<StartError>>(
     };
     if let Some(ModelArtifact { manifest, file }) = find_bundle(models, name, version, bundle).await? {
         let load = async {
-            // The request to the feature store leaves first.
+            // The request to the feature store leaves first, if the connection is open by now.
             tokio::task::yield_now().await;
             load(&manifest, &file)
         };
-        let model = if file.len() <= LOADED_MEANWHILE {
+        let is_small = matches!(&file, ModelFile::Packed(file) if file.bytes().len() <= LOADED_MEANWHILE);
+        let model = if is_small {
             tokio::join!(prepare(&manifest), load).1
         } else {
             prepare(&manifest).await;

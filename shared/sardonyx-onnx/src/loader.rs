@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
     use crate::proto::tensor_proto::DataType;
-    use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, PlaceInPanels, TensorProto};
+    use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
     use crate::proto::{TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto};
 
     const FEATURES: usize = 300;
@@ -237,18 +237,37 @@ mod tests {
             change(|tensor| tensor.dims = vec![(FEATURES * OUTPUTS) as i64]),
             change(|tensor| tensor.dims[0] = -1),
             change(|tensor| tensor.data_type = DataType::Double as i32),
-            change(|tensor| tensor.panels.iter_mut().for_each(|place| place.start = u64::MAX)),
-            change(|tensor| tensor.panels.iter_mut().for_each(|place| place.start += 64)),
-            change(|tensor| tensor.panels.iter_mut().for_each(|place| place.len -= 64)),
-            change(|tensor| tensor.panels.iter_mut().for_each(|place| place.is_by_output = true)),
+            change(|tensor| tensor.dims[0] += 1),
+            change(|tensor| tensor.panels_by_output = Some(true)),
+            change(|tensor| tensor.float_data = vec![1.0; FEATURES * OUTPUTS]),
+            change(|tensor| tensor.raw_data = vec![0; 4 * FEATURES * OUTPUTS]),
         ] {
             let error = broken.expect_err("does not fit");
             assert!(error.contains("the tensor \"w\" has no panels that fit it"), "{error}");
         }
+        for unread in [
+            change(|tensor| tensor.dims[0] -= 1),
+            change(|tensor| tensor.panels_by_output = None),
+        ] {
+            assert!(unread.expect_err("has more panels").contains("panels of no tensor"));
+        }
         // Of a file that is not packed, nothing is in panels.
         let mut proto = ModelProto::decode(&*layer()).expect("decodes");
-        proto.graph.as_mut().expect("is there").initializer[0].panels = Some(PlaceInPanels::default());
+        proto.graph.as_mut().expect("is there").initializer[0].panels_by_output = Some(false);
         let error = LOADER.from_bytes(&proto.encode_to_vec()).err().expect("has no panels");
         assert!(error.to_string().contains("no panels"), "{error}");
+        let graph = proto.graph.as_mut().expect("is there");
+        graph.node[0].attribute.push(AttributeProto {
+            t: graph.initializer[0]
+                .panels_by_output
+                .take()
+                .map(|is_by_output| TensorProto {
+                    panels_by_output: Some(is_by_output),
+                    ..Default::default()
+                }),
+            ..Default::default()
+        });
+        let error = LOADER.from_bytes(&proto.encode_to_vec()).err().expect("has no panels");
+        assert!(error.to_string().contains("no initializer of the model"), "{error}");
     }
 }

@@ -36,18 +36,18 @@ pub fn split(file: &[u8]) -> Content<'_> {
     };
     let (model, rest) = content.split_at(size(16).min(content.len()));
     let (trees, rest) = rest.split_at(size(24).min(rest.len()));
-    let panels = &rest[rest.len() - size(32).min(rest.len())..];
-    Content { model, trees, panels }
+    Content {
+        model,
+        trees,
+        panels: rest,
+    }
 }
 
 /// A packed file.
 pub fn wrap(parts: Content<'_>) -> Vec<u8> {
     let Content { model, trees, panels } = parts;
-    let mut content = [model, trees].concat();
-    if !panels.is_empty() {
-        content.resize(content.len().next_multiple_of(BYTES), 0);
-        content.extend(panels);
-    }
+    // Where the panels are not at a multiple of 64 bytes, as changes of the model bring with them, they are read all the same.
+    let content = [model, trees, panels].concat();
     let mut file = Vec::with_capacity(BYTES + content.len());
     file.extend(MAGIC);
     file.extend(VERSION.to_le_bytes());

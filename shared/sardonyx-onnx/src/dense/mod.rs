@@ -69,21 +69,21 @@ enum Layout {
 impl Dense {
     /// `weights` are `[outputs, features]`; there is one `bias` for each output. `None` when the lengths do not fit, or nothing is there.
     pub(crate) fn new<W: Weight>(weights: &[W], bias: Vec<f32>) -> Option<Self> {
-        Self::of(Weights::ByOutput(weights), bias)
+        Self::at(Level::new(), Weights::ByOutput(weights), bias)
     }
 
     /// [`Dense::new`] of weights that are `[features, outputs]`, as a graph has them.
     pub(crate) fn of_matrix<W: Weight>(matrix: &[W], bias: Vec<f32>) -> Option<Self> {
-        Self::of(Weights::ByFeature(matrix), bias)
+        Self::at(Level::new(), Weights::ByFeature(matrix), bias)
     }
 
-    fn of<W: Weight>(weights: Weights<'_, W>, bias: Vec<f32>) -> Option<Self> {
+    /// For the vectors of a level.
+    fn at<W: Weight>(level: Level, weights: Weights<'_, W>, bias: Vec<f32>) -> Option<Self> {
         let (outputs, len) = (bias.len(), weights.len());
         if outputs == 0 || len == 0 || !len.is_multiple_of(outputs) {
             return None;
         }
         let features = len / outputs;
-        let level = Level::new();
         let layout = match dots_lanes(level, features, outputs) {
             Some(lanes) => Layout::Dots(Dots::new(weights, bias, features, lanes)),
             None => Layout::Columns(Columns::new(Panels::new(weights, features, outputs), bias)),
@@ -99,12 +99,18 @@ impl Dense {
 
     /// The same of weights that are laid out already. `None` when there is not one `bias` for each output.
     pub(crate) fn of_panels(panels: &Panels, bias: Vec<f32>) -> Option<Self> {
-        let (features, outputs, level) = (panels.features(), panels.outputs(), Level::new());
-        if dots_lanes(level, features, outputs).is_some() {
-            return Self::new(&panels.by_output(), bias);
+        Self::of_panels_at(Level::new(), panels, bias)
+    }
+
+    fn of_panels_at(level: Level, panels: &Panels, bias: Vec<f32>) -> Option<Self> {
+        let (features, outputs) = (panels.features(), panels.outputs());
+        if bias.len() != outputs {
+            return None;
         }
-        let fits = bias.len() == outputs && outputs > 0 && features > 0;
-        fits.then(|| Self {
+        if dots_lanes(level, features, outputs).is_some() {
+            return Self::at(level, Weights::ByOutput(&panels.by_output()), bias);
+        }
+        Some(Self {
             features,
             has_relu: false,
             level,

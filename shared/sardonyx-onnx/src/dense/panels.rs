@@ -75,18 +75,26 @@ impl Panels {
         fits.then(|| Self::new(weights, features, outputs))
     }
 
+    /// How many bytes they have in a file. `None` for no elements, and for more than there can be.
+    pub(crate) fn bytes(features: usize, outputs: usize) -> Option<usize> {
+        let lines = features.checked_mul(outputs.div_ceil(WIDTH))?;
+        lines.checked_mul(size_of::<Line>()).filter(|bytes| *bytes > 0)
+    }
+
     /// What [`Panels::to_bytes`] gave, read where it is if it can be. `None` when there are more bytes, or fewer.
     pub(crate) fn of_file(bytes: Bytes, features: usize, outputs: usize) -> Option<Self> {
-        let len = features.checked_mul(outputs.div_ceil(WIDTH))?;
-        if len == 0 || bytes.len() != len.checked_mul(size_of::<Line>())? {
+        if bytes.len() != Self::bytes(features, outputs)? {
             return None;
         }
         let lines = if cfg!(target_endian = "little") && <[Line]>::ref_from_bytes(&bytes).is_ok() {
             Lines::OfFile(bytes)
         } else {
-            let floats = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-            let floats: Vec<f32> = floats.collect();
-            Lines::Made(Arc::new(floats.as_chunks().0.to_vec()))
+            let lines = bytes.as_chunks::<{ size_of::<Line>() }>().0.iter();
+            let lines = lines.map(|line| {
+                let mut floats = line.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+                std::array::from_fn(|_| floats.next().unwrap_or_default())
+            });
+            Lines::Made(Arc::new(lines.collect()))
         };
         Some(Self {
             features,

@@ -1,6 +1,8 @@
 use bytes::{Bytes, BytesMut};
 
-use super::{Dense, Matrix, Panels};
+use fearless_simd::Level;
+
+use super::{Dense, Matrix, Panels, Weights};
 
 fn numbers(seed: u32, count: usize) -> Vec<f32> {
     let mut state = seed;
@@ -9,6 +11,18 @@ fn numbers(seed: u32, count: usize) -> Vec<f32> {
         (state >> 8) as f32 / (1 << 23) as f32 - 1.0
     };
     std::iter::repeat_with(next).take(count).collect()
+}
+
+/// The processor's level, and those that it has as well.
+fn levels() -> Vec<Level> {
+    #[allow(unused_mut, reason = "on some processors there is one")]
+    let mut levels = vec![Level::new()];
+    #[cfg(target_arch = "x86_64")]
+    {
+        levels.extend(Level::new().as_avx2().map(Level::Avx2));
+        levels.extend(Level::new().as_sse4_2().map(Level::Sse4_2));
+    }
+    levels
 }
 
 /// What each output of each row is, in double precision.
@@ -77,9 +91,16 @@ fn panels_of_a_file_are_multiplied_as_those_that_are_made() {
             let weights = numbers(1, features * outputs);
             let bias = numbers(2, outputs);
             let rows = numbers(3, features * 9);
-            let made = Dense::new(&weights, bias.clone()).expect("the lengths fit");
-            let expected = made.multiply(&rows);
-            for is_by_output in [true, false] {
+            for (level, is_by_output) in levels().into_iter().flat_map(|level| [(level, true), (level, false)]) {
+                let made = Dense::at(level, Weights::ByOutput(&weights), bias.clone()).expect("the lengths fit");
+                let expected = made.multiply(&rows);
+                let close = naive(&rows, &weights, &bias, |x, w| x * w);
+                for (got, expected) in expected.iter().zip(close) {
+                    assert!(
+                        (f64::from(*got) - expected).abs() < 1e-4,
+                        "{features} x {outputs}: {got}, not {expected}"
+                    );
+                }
                 let by_feature = || (0..features * outputs).map(|at| weights[at % outputs * features + at / outputs]);
                 let elements = if is_by_output {
                     weights.clone()
@@ -90,7 +111,7 @@ fn panels_of_a_file_are_multiplied_as_those_that_are_made() {
                 let bytes = panels.to_bytes();
                 for behind in [0, 4, 1] {
                     let panels = Panels::of_file(placed(&bytes, behind), features, outputs).expect("fits");
-                    let dense = Dense::of_panels(&panels, bias.clone()).expect("fits");
+                    let dense = Dense::of_panels_at(level, &panels, bias.clone()).expect("fits");
                     assert_eq!(
                         dense.multiply(&rows),
                         expected,

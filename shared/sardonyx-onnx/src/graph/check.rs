@@ -60,18 +60,22 @@ pub(super) fn check(graph: &GraphProto, weights: &Weights<'_>, operator_sets: &[
 fn check_attributes(graph: &GraphProto) -> Result<(), String> {
     for node in &graph.node {
         for attribute in &node.attribute {
-            attribute
-                .g
-                .iter()
-                .chain(&attribute.graphs)
-                .try_for_each(check_attributes)?;
+            let graphs = attribute.g.iter().chain(&attribute.graphs);
+            graphs.clone().try_for_each(check_attributes)?;
+            let mut tensors = graphs
+                .flat_map(|graph| &graph.initializer)
+                .chain(&attribute.t)
+                .chain(&attribute.tensors);
+            if let Some(tensor) = tensors.find(|tensor| tensor.panels_by_output.is_some()) {
+                return Err(format!(
+                    "the tensor {:?} has no panels, as it is no initializer of the model",
+                    tensor.name
+                ));
+            }
             for tensor in attribute.t.iter().chain(&attribute.tensors) {
                 // Some exporters leave an attribute empty that has no value.
                 if *tensor != TensorProto::default() {
                     check_tensor(tensor, &tensor.raw_data)?;
-                }
-                if tensor.panels.is_some() {
-                    return Err(format!("the tensor {:?} of an attribute is in panels", tensor.name));
                 }
             }
         }

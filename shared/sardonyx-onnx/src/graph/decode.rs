@@ -10,7 +10,7 @@ use prost::{DecodeError, Message};
 
 use crate::dense::{Matrix, Panels};
 use crate::proto::tensor_proto::DataType;
-use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, PlaceInPanels, TensorProto};
+use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 use crate::trees::NodeMode;
 
 /// Field numbers of onnx.proto.
@@ -88,16 +88,23 @@ impl<'a> Weights<'a> {
         })
     }
 
-    /// Finds the initializers that are in the panels of a packed file.
-    pub(super) fn find_panels(&mut self, graph: &GraphProto, panels: &'a [u8]) -> Result<(), String> {
+    /// Finds the initializers that are in the panels of a packed file, one behind the other. The file is not kept for a few of its bytes.
+    pub(super) fn find_panels(&mut self, graph: &GraphProto, mut panels: &'a [u8]) -> Result<(), String> {
+        let file = self.file.filter(|file| file.len() <= 2 * panels.len());
         for (tensor, elements) in graph.initializer.iter().zip(&mut self.elements) {
-            if let Some(place) = tensor.panels {
-                let matrix = find_matrix(tensor, place, panels, self.file);
-                let matrix = matrix.ok_or_else(|| format!("the tensor {:?} has no panels that fit it", tensor.name))?;
-                *elements = Elements::Panels(matrix);
-            }
+            let Some(is_by_output) = tensor.panels_by_output else {
+                continue;
+            };
+            let is_elsewhere = !matches!(elements, Elements::InMessage) || tensor.has_elements();
+            let matrix = take_matrix(tensor, is_by_output, &mut panels, file).filter(|_| !is_elsewhere);
+            let matrix = matrix.ok_or_else(|| format!("the tensor {:?} has no panels that fit it", tensor.name))?;
+            *elements = Elements::Panels(matrix);
         }
-        Ok(())
+        if panels.is_empty() {
+            Ok(())
+        } else {
+            Err("there are panels of no tensor".into())
+        }
     }
 
     /// Puts all of them into their messages, for whoever has only those.
@@ -108,17 +115,15 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// The panels of a tensor. `None` when it is no matrix of floats, or there are not as many.
-fn find_matrix(tensor: &TensorProto, place: PlaceInPanels, panels: &[u8], file: Option<&Bytes>) -> Option<Matrix> {
+/// Takes the panels of a tensor. `None` when it is no matrix of floats, or there are too few.
+fn take_matrix(tensor: &TensorProto, is_by_output: bool, panels: &mut &[u8], file: Option<&Bytes>) -> Option<Matrix> {
     let &[height, width] = &tensor.dims[..] else {
         return None;
     };
     let (height, width) = (usize::try_from(height).ok()?, usize::try_from(width).ok()?);
-    let is_by_output = place.is_by_output;
     let (features, outputs) = if is_by_output { (width, height) } else { (height, width) };
-    let start = usize::try_from(place.start).ok()?;
-    let end = start.checked_add(usize::try_from(place.len).ok()?)?;
-    let bytes = panels.get(start..end)?;
+    let (bytes, rest) = panels.split_at_checked(Panels::bytes(features, outputs)?)?;
+    *panels = rest;
     let bytes = match file {
         Some(file) => file.slice_ref(bytes),
         None => Bytes::copy_from_slice(bytes),

@@ -12,14 +12,14 @@ use crate::proto::TensorProto;
 pub struct Constant {
     datatype: Datatype,
     shape: Vec<usize>,
-    file: Unread,
+    file: InFile,
     tensor: OnceLock<Tensor>,
 }
 
 /// Floats as they are in the file of a model.
 #[derive(Debug)]
-pub(crate) enum Unread {
-    /// They have been read, or were never there.
+pub(crate) enum InFile {
+    /// They are not.
     Nothing,
     /// Little-endian, as many as the shape has.
     Floats(Bytes),
@@ -31,10 +31,10 @@ impl Constant {
     /// Floats as the file of a model has them. `None` for other tensors.
     pub(crate) fn of_floats(proto: &TensorProto, raw_data: Bytes) -> Option<Self> {
         let shape = proto.shape_of_floats(&raw_data)?;
-        Some(Self::of_file(shape, Unread::Floats(raw_data)))
+        Some(Self::of_file(shape, InFile::Floats(raw_data)))
     }
 
-    fn of_file(shape: Vec<usize>, file: Unread) -> Self {
+    fn of_file(shape: Vec<usize>, file: InFile) -> Self {
         Self {
             datatype: Datatype::Fp32,
             shape,
@@ -57,21 +57,18 @@ impl Constant {
     pub fn tensor(&self) -> &Tensor {
         self.tensor.get_or_init(|| {
             let values = match &self.file {
-                Unread::Nothing => Vec::new(),
-                Unread::Floats(bytes) => floats(bytes).iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-                Unread::Matrix(matrix) => matrix.elements(),
+                InFile::Nothing => Vec::new(),
+                InFile::Floats(bytes) => floats(bytes).iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+                InFile::Matrix(matrix) => matrix.elements(),
             };
             Tensor::new(self.shape.clone(), TensorData::Fp32(values))
                 .expect("there are as many floats as the shape has")
         })
     }
 
-    /// What is in the file, if nobody has read it yet.
-    pub(crate) fn unread(&self) -> &Unread {
-        match self.tensor.get() {
-            None => &self.file,
-            Some(_) => &Unread::Nothing,
-        }
+    /// What is in the file.
+    pub(crate) fn in_file(&self) -> &InFile {
+        &self.file
     }
 }
 
@@ -82,7 +79,7 @@ pub(crate) fn floats(bytes: &[u8]) -> &[[u8; 4]] {
 
 impl From<Matrix> for Constant {
     fn from(matrix: Matrix) -> Self {
-        Self::of_file(matrix.shape().to_vec(), Unread::Matrix(matrix))
+        Self::of_file(matrix.shape().to_vec(), InFile::Matrix(matrix))
     }
 }
 
@@ -91,7 +88,7 @@ impl From<Tensor> for Constant {
         Self {
             datatype: tensor.datatype(),
             shape: tensor.shape().to_vec(),
-            file: Unread::Nothing,
+            file: InFile::Nothing,
             tensor: OnceLock::from(tensor),
         }
     }

@@ -42,13 +42,14 @@ mod values;
 mod zip_map;
 
 pub use constant::Constant;
-pub(crate) use constant::{Unread, floats};
+pub(crate) use constant::{InFile, floats};
 pub use context::Context;
 use context::with_name;
 pub(crate) use context::{PACKED_TREES, packed_trees_at};
 pub(crate) use operator::Epilogue;
 use operator::Parse;
 pub use operator::{Fact, Kernel, Operator, Registration, UnacceptableValue};
+pub(crate) use standard::is_matrix_by_output;
 pub use standard::names as standard_operators;
 pub(crate) use tree_ensemble_regressor::sum_of_trees;
 

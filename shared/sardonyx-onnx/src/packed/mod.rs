@@ -14,8 +14,7 @@
 //! | 32–39 | bytes of the panels, u64 |
 //! | 40–63 | zeros |
 //! | 64– | the model, a `ModelProto` |
-//! | … | the trees |
-//! | … | zeros up to a multiple of 64 bytes, if there are panels |
+//! | … | the trees, and zeros up to a multiple of 64 bytes if there are panels |
 //! | … | the panels |
 //!
 //! A change of a single byte anywhere is found: behind the header by the checksum, in the rest of the header because it says something else
@@ -65,14 +64,6 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Where the panels are in the content, behind a model and trees of so many bytes.
-fn panels_start(model_and_trees: usize, panels: usize) -> Option<usize> {
-    match panels {
-        0 => Some(model_and_trees),
-        _ => model_and_trees.checked_next_multiple_of(LINE_BYTES),
-    }
-}
-
 /// What is in a packed file; `name` is the model's in errors.
 ///
 /// # Errors
@@ -119,29 +110,29 @@ fn split(content: &[u8], sizes: [u64; 3]) -> Option<(&[u8], &[u8], &[u8])> {
         *part = usize::try_from(size).ok()?;
     }
     let [model, trees, panels] = parts;
-    let trees_end = model.checked_add(trees)?;
-    let start = panels_start(trees_end, panels)?;
-    if start.checked_add(panels)? != content.len() {
-        return None;
-    }
-    Some((&content[..model], &content[model..trees_end], &content[start..]))
+    let (model, rest) = content.split_at_checked(model)?;
+    let (trees, rest) = rest.split_at_checked(trees)?;
+    (rest.len() == panels).then_some((model, trees, rest))
 }
 
 pub(crate) fn close(model: &[u8], trees: &[u8], panels: &[u8]) -> Vec<u8> {
-    let trees_end = model.len() + trees.len();
-    let panels_start = panels_start(trees_end, panels.len()).unwrap_or(trees_end);
-    let mut file = Vec::with_capacity(HEADER_BYTES + panels_start + panels.len());
+    let model_end = HEADER_BYTES + model.len();
+    let mut trees_end = model_end + trees.len();
+    if !panels.is_empty() {
+        trees_end = trees_end.next_multiple_of(LINE_BYTES);
+    }
+    let mut file = Vec::with_capacity(trees_end + panels.len());
     file.resize(HEADER_BYTES, 0);
     file.extend(model);
     file.extend(trees);
-    file.resize(HEADER_BYTES + panels_start, 0);
+    file.resize(trees_end, 0);
     file.extend(panels);
     let checksum = crc32fast::hash(&file[HEADER_BYTES..]);
     file[..8].copy_from_slice(&MAGIC);
     file[8..12].copy_from_slice(&VERSION.to_le_bytes());
     file[12..16].copy_from_slice(&checksum.to_le_bytes());
     file[16..24].copy_from_slice(&(model.len() as u64).to_le_bytes());
-    file[24..32].copy_from_slice(&(trees.len() as u64).to_le_bytes());
+    file[24..32].copy_from_slice(&((trees_end - model_end) as u64).to_le_bytes());
     file[32..SIZES_END].copy_from_slice(&(panels.len() as u64).to_le_bytes());
     file
 }

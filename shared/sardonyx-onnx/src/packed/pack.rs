@@ -7,9 +7,9 @@ use crate::dense::{Panels, are_panels_best};
 use crate::error::LoadError;
 use crate::graph;
 use crate::loader::Loader;
-use crate::operators::{PACKED_TREES, floats};
+use crate::operators::{PACKED_TREES, floats, is_matrix_by_output};
 use crate::proto::attribute_proto::AttributeType;
-use crate::proto::{AttributeProto, GraphProto, NodeProto, PlaceInPanels, TensorProto};
+use crate::proto::{AttributeProto, GraphProto, TensorProto};
 
 /// Why an ONNX file was not packed.
 #[derive(Debug, thiserror::Error)]
@@ -89,41 +89,24 @@ fn take_trees(graph: &mut GraphProto, mut trees: HashMap<String, Vec<u8>>) -> Ve
 
 /// Takes the matrices of layers out of the initializers, and gives their panels.
 fn take_matrices(graph: &mut GraphProto) -> Vec<u8> {
+    let mut orders = HashMap::new();
+    for node in graph.node.iter().rev() {
+        if let (Some(name), Some(is_by_output)) = (node.input.get(1), is_matrix_by_output(node)) {
+            // Of several layers of a matrix, the first one counts.
+            orders.insert(name.as_str(), is_by_output);
+        }
+    }
     let mut all = Vec::new();
-    for node in &graph.node {
-        let Some(is_by_output) = is_matrix_by_output(node) else {
-            continue;
-        };
-        let name = node.input.get(1);
-        let Some(tensor) = graph.initializer.iter_mut().find(|tensor| Some(&tensor.name) == name) else {
-            continue;
-        };
-        if let Some(panels) = panels(tensor, is_by_output) {
-            let bytes = panels.to_bytes();
-            tensor.panels = Some(PlaceInPanels {
-                start: all.len() as u64,
-                len: bytes.len() as u64,
-                is_by_output,
-            });
+    for tensor in &mut graph.initializer {
+        if let Some(&is_by_output) = orders.get(tensor.name.as_str())
+            && let Some(panels) = panels(tensor, is_by_output)
+        {
+            all.extend_from_slice(&panels.to_bytes());
+            tensor.panels_by_output = Some(is_by_output);
             tensor.raw_data = Vec::new();
-            all.extend_from_slice(&bytes);
         }
     }
     all
-}
-
-/// Whether the matrix of a layer is `[outputs, features]`. `None` for other nodes, and for a matrix that is not multiplied with as it is.
-fn is_matrix_by_output(node: &NodeProto) -> Option<bool> {
-    let is_default = matches!(node.domain.as_str(), "" | "ai.onnx");
-    match node.op_type.as_str() {
-        "MatMul" if is_default => Some(false),
-        "Gemm" if is_default => {
-            let alpha: f32 = node.optional("alpha").ok()?.unwrap_or(1.0);
-            let is_transposed: i64 = node.optional("transB").ok()?.unwrap_or(0);
-            (alpha == 1.0).then_some(is_transposed != 0)
-        }
-        _ => None,
-    }
 }
 
 /// The panels of a matrix for which they are the best layout on every processor and no more than twice as long. It is then read where it is.
@@ -133,9 +116,10 @@ fn panels(tensor: &TensorProto, is_by_output: bool) -> Option<Panels> {
         return None;
     };
     let (features, outputs) = if is_by_output { (width, height) } else { (height, width) };
-    let panels = Panels::of_matrix(floats(&tensor.raw_data), features, outputs, is_by_output)?;
-    let is_long = panels.to_bytes().len() > 2 * tensor.raw_data.len();
-    (are_panels_best(features, outputs) && !is_long).then_some(panels)
+    let is_short = Panels::bytes(features, outputs)? <= 2 * tensor.raw_data.len();
+    let is_best = is_short && are_panels_best(features, outputs);
+    let panels = || Panels::of_matrix(floats(&tensor.raw_data), features, outputs, is_by_output);
+    is_best.then(panels)?
 }
 
 /// The attributes of the tree ensemble operators, of all versions, that the flat form stands for.

@@ -214,23 +214,10 @@ pub struct TensorProto {
     /// Whether the elements are here at all.
     #[prost(enumeration = "tensor_proto::DataLocation", optional, tag = "14")]
     pub data_location: Option<i32>,
-    /// Where the elements are in the panels of a packed file; no field of ONNX.
-    #[prost(message, optional, tag = "1001")]
-    pub panels: Option<PlaceInPanels>,
-}
-
-/// Where the panels of a matrix are in those of a packed file.
-#[derive(Clone, Copy, PartialEq, Eq, Message)]
-pub struct PlaceInPanels {
-    /// Of their first byte.
-    #[prost(uint64, tag = "1")]
-    pub start: u64,
-    /// How many bytes they have.
-    #[prost(uint64, tag = "2")]
-    pub len: u64,
-    /// Whether the matrix is `[outputs, features]`, and not `[features, outputs]`.
-    #[prost(bool, tag = "3")]
-    pub is_by_output: bool,
+    /// Set where the elements are those that come next in the panels of a packed file, which is no field of ONNX: whether the matrix is
+    /// `[outputs, features]`, and not `[features, outputs]`.
+    #[prost(bool, optional, tag = "1001")]
+    pub panels_by_output: Option<bool>,
 }
 
 /// What belongs to [`TensorProto`].

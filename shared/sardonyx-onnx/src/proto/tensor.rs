@@ -51,6 +51,11 @@ impl TensorProto {
         (is_here && self.data_type == DataType::Float as i32 && bytes == raw_data.len()).then_some(shape)
     }
 
+    /// Whether the message holds elements.
+    pub(crate) fn has_elements(&self) -> bool {
+        !(self.raw_data.is_empty() && self.float_data.is_empty())
+    }
+
     /// The elements in the list for their type.
     fn listed(&self, datatype: Datatype) -> Result<TensorData> {
         macro_rules! narrowed {

@@ -18,6 +18,8 @@ mod tests;
 
 use anyhow::{Result, anyhow};
 
+pub(crate) use product::is_matrix_by_output;
+
 use super::operator::{Parse, Registration};
 
 const REGISTRY: &[Registration] = &[

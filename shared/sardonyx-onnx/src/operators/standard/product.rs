@@ -7,7 +7,7 @@ use tract_data::internal::ToDim;
 
 use crate::dense::{Dense, Weight};
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
-use crate::operators::{Constant, Context, Unread, floats};
+use crate::operators::{Constant, Context, InFile, floats};
 use crate::proto::NodeProto;
 
 /// `X W` (MatMul), or `alpha X W + beta b` (Gemm), for a constant matrix, as in the layers of a dense net. Other products are left to a fallback.
@@ -24,24 +24,40 @@ struct Product {
     beta: f32,
 }
 
-pub(super) fn parse_mat_mul(_context: &Context, _node: &NodeProto) -> Result<Arc<dyn Operator>> {
-    Ok(Arc::new(Product {
-        is_gemm: false,
-        is_transposed: false,
-        alpha: 1.0,
-        beta: 1.0,
-    }))
-}
+const MAT_MUL: Product = Product {
+    is_gemm: false,
+    is_transposed: false,
+    alpha: 1.0,
+    beta: 1.0,
+};
 
-pub(super) fn parse_gemm(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+fn gemm(node: &NodeProto) -> Result<Product> {
     let is_set = |name: &str| -> Result<bool> { Ok(node.optional::<i64>(name)?.unwrap_or(0) != 0) };
     ensure!(!is_set("transA")?, "Gemm does not transpose its rows here");
-    Ok(Arc::new(Product {
+    Ok(Product {
         is_gemm: true,
         is_transposed: is_set("transB")?,
         alpha: node.optional("alpha")?.unwrap_or(1.0),
         beta: node.optional("beta")?.unwrap_or(1.0),
-    }))
+    })
+}
+
+pub(super) fn parse_mat_mul(_context: &Context, _node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    Ok(Arc::new(MAT_MUL))
+}
+
+pub(super) fn parse_gemm(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    Ok(Arc::new(gemm(node)?))
+}
+
+/// Whether the matrix of a layer is `[outputs, features]`. `None` for other nodes, and for a matrix that is not multiplied with as it is.
+pub(crate) fn is_matrix_by_output(node: &NodeProto) -> Option<bool> {
+    let product = match (node.domain.as_str(), node.op_type.as_str()) {
+        ("" | "ai.onnx", "MatMul") => MAT_MUL,
+        ("" | "ai.onnx", "Gemm") => gemm(node).ok()?,
+        _ => return None,
+    };
+    (product.alpha == 1.0).then_some(product.is_transposed)
 }
 
 impl Operator for Product {
@@ -107,13 +123,13 @@ impl Product {
             _ => None,
         };
         let (_, matrix, _) = self.operands(inputs)?;
-        let unread = constant("matrix", matrix)?.unread();
+        let in_file = constant("matrix", matrix)?.in_file();
         let bias = self.bias(inputs, singles)?;
-        let dense = match unread {
-            Unread::Matrix(matrix) if self.alpha == 1.0 && matrix.is_by_output == self.is_transposed => {
+        let dense = match in_file {
+            InFile::Matrix(matrix) if self.alpha == 1.0 && matrix.is_by_output == self.is_transposed => {
                 Dense::of_panels(&matrix.panels, bias)
             }
-            Unread::Floats(bytes) if self.alpha == 1.0 => self.packed(floats(bytes), bias),
+            InFile::Floats(bytes) if self.alpha == 1.0 => self.packed(floats(bytes), bias),
             _ => {
                 let weights = self.weights(inputs, singles)?;
                 let weights = match self.alpha {
