@@ -97,7 +97,6 @@ def _make_models(python: Path, suite: str) -> None:
 
 def _packages(profile: str) -> Path:
     """Builds and installs all functions that take part; the file that says how each is started."""
-    tools.check()
     tools.install()
     packages = [*_ours(profile), *bench_peers.peers(profile)]
     packages.sort(key=lambda package: _ORDER.index(package.name))

@@ -34,7 +34,6 @@ def count(*, record: bool) -> int:
     if shutil.which("valgrind") is None:
         say("· skipped: the counts of instructions, because valgrind is not installed")
         return 0
-    tools.check()
     tools.install()
     build.build()
     if code := run(LAMBDA, _OUTPUT, lambda _function: "--callgrind-out-file=/dev/null"):

@@ -46,7 +46,6 @@ class Section:
 def layout(_arguments: argparse.Namespace) -> int:
     if shutil.which("valgrind") is None:
         raise Failure("valgrind not found", "install it: it sees which functions run")
-    tools.check()
     tools.install()
     shutil.rmtree(_OUTPUT, ignore_errors=True)
     maps, built, traces = (_OUTPUT / name for name in ("maps", "functions", "traces"))

@@ -101,14 +101,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _prepare() -> None:
-    tools.check()
     tools.install()
     tools.enter()
     build.build()
 
 
 def compile_only(_arguments: argparse.Namespace) -> int:
-    tools.check()
     tools.install()
     build.build()
     return 0

@@ -26,7 +26,7 @@ _REQUIRED = {
 }
 
 
-def check() -> None:
+def _check() -> None:
     """Refuses to go on without the tools that a person must have, naming all that are missing."""
     if sys.platform != "linux":
         raise Failure("a local AWS needs Linux: the functions run as processes", "on Windows, use WSL")
@@ -51,7 +51,8 @@ def _problem(name: str) -> str | None:
 
 
 def install() -> None:
-    """Installs the pinned Python and Node tools, each once for each state of its pins."""
+    """Installs the pinned Python and Node tools, each once for each state of its pins, if those that a person must have are there."""
+    _check()
     python_environment(VENV, _REQUIREMENTS, "the pinned tools", resolve=False)
     node_modules(INFRA, "the CDK")
 
