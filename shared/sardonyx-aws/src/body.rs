@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::{Bytes, BytesMut};
+use sardonyx_core::artifact::LINE_BYTES;
 use sardonyx_core::checksummed::{Checksummed, Checksumming};
 use sardonyx_core::hashed::{Hashed, Hashing};
 use sardonyx_core::ports::Cause;
@@ -22,9 +23,8 @@ const PART: usize = 256 << 10;
 
 /// Room for so many bytes that begins with a line of the cache, as what a model reads where it came wants to.
 pub(crate) fn room(length: usize) -> BytesMut {
-    const LINE: usize = 64;
-    let mut room = BytesMut::with_capacity(length + LINE);
-    let before = room.as_ptr().align_offset(LINE).min(LINE);
+    let mut room = BytesMut::with_capacity(length + LINE_BYTES);
+    let before = room.as_ptr().align_offset(LINE_BYTES).min(LINE_BYTES);
     room.resize(before, 0);
     room.split_off(before)
 }
@@ -41,7 +41,9 @@ impl Body {
     /// # Errors
     /// When it breaks off or stalls.
     pub(crate) async fn collect(self) -> Result<Bytes, Cause> {
-        Ok(self.fill(BytesMut::new(), |_| ()).await?.freeze())
+        let mut whole = BytesMut::new();
+        self.parts(BytesMut::new(), |part| whole.unsplit(part)).await?;
+        Ok(whole.freeze())
     }
 
     /// All of it with its checksum.
@@ -59,13 +61,7 @@ impl Body {
     /// As [`Body::collect`].
     pub(crate) async fn collect_into(self, place: BytesMut) -> Result<Checksumming, Cause> {
         let mut sum = Checksumming::default();
-        let rest = self.fill(place, |filled| {
-            if filled.len() >= PART {
-                sum.push(filled.split());
-            }
-        });
-        let rest = rest.await?;
-        sum.push(rest);
+        self.parts(place, |part| sum.push(part)).await?;
         Ok(sum)
     }
 
@@ -84,25 +80,24 @@ impl Body {
             hashing.finish()
         });
         let place = room(self.length.unwrap_or_default());
-        let rest = self.fill(place, |filled| {
-            if filled.len() >= PART {
-                // Nobody receives it only when the thread has panicked, which is told below.
-                let _ = parts.send(filled.split());
-            }
-        });
-        let _ = parts.send(rest.await?);
+        // Nobody receives a part only when the thread has panicked, which is told below.
+        self.parts(place, |part| drop(parts.send(part))).await?;
         drop(parts);
         Ok(hashing.await?)
     }
 
-    /// Puts each piece to its place as it comes: all of them, and a copy of them in one, would take twice the memory of a large model.
-    async fn fill(mut self, mut filled: BytesMut, mut each: impl FnMut(&mut BytesMut)) -> Result<BytesMut, Cause> {
-        filled.reserve(self.length.unwrap_or_default());
+    /// Puts each piece in its place as it comes, and hands on one part after the other: all pieces, and a copy of them in one, would take
+    /// twice the memory of a large model.
+    async fn parts(mut self, mut place: BytesMut, mut take: impl FnMut(BytesMut)) -> Result<(), Cause> {
+        place.reserve(self.length.unwrap_or_default());
         while let Some(piece) = timeout(STALLED, self.pieces.next()).await? {
-            filled.extend_from_slice(&piece?);
-            each(&mut filled);
+            place.extend_from_slice(&piece?);
+            if place.len() >= PART {
+                take(place.split());
+            }
         }
-        Ok(filled)
+        take(place);
+        Ok(())
     }
 }
 
@@ -130,7 +125,7 @@ mod tests {
             let sum = body().await.collect_checksummed().await.expect("is there");
             assert!(sum == Checksummed::new(bytes.clone()), "{length:?}");
             if length == Some(len) {
-                assert_eq!(sum.bytes().as_ptr().align_offset(64), 0);
+                assert_eq!(sum.bytes().as_ptr().align_offset(LINE_BYTES), 0);
             }
         }
         std::fs::remove_file(&file).expect("is there");

@@ -8,6 +8,7 @@ use sardonyx_core::ports::StoreError;
 use crate::direct::DirectCalls;
 use crate::http_client::{CaBundleError, Connections};
 use crate::lazy_client::LazyClient;
+use crate::s3_objects::S3Objects;
 use crate::{
     DynamoDbFeatureWriter, DynamoDbOnlineStore, DynamoDbResultStore, S3CatalogueStore, S3FileStore, S3ModelStore,
     SqsMessageQueue,
@@ -61,12 +62,17 @@ impl AwsClients {
 
     /// The model artifacts in `bucket`.
     pub fn model_store(&self, bucket: impl Into<String>) -> S3ModelStore {
-        S3ModelStore::new(self.s3.clone(), bucket).with_direct_calls(self.direct.clone())
+        S3ModelStore::of(self.objects(bucket))
     }
 
     /// The catalogues of offers in `bucket`.
     pub fn catalogue_store(&self, bucket: impl Into<String>) -> S3CatalogueStore {
-        S3CatalogueStore::new(self.s3.clone(), bucket).with_direct_calls(self.direct.clone())
+        S3CatalogueStore::of(self.objects(bucket))
+    }
+
+    /// What is in `bucket`, fetched directly, and what fails again with the client.
+    fn objects(&self, bucket: impl Into<String>) -> S3Objects {
+        S3Objects::new(self.s3.clone(), bucket).with_direct_calls(self.direct.clone())
     }
 
     /// Files of feature rows in S3.

@@ -1,12 +1,9 @@
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use bytes::Bytes;
 use sardonyx_core::ports::{CatalogueStore, Published, StoreError};
 use sardonyx_core::rank::CatalogueId;
 
-use crate::direct::DirectCalls;
 use crate::lazy_client::LazyClient;
 use crate::s3_objects::S3Objects;
 
@@ -19,17 +16,11 @@ pub struct S3CatalogueStore {
 impl S3CatalogueStore {
     /// The catalogues in `bucket`.
     pub fn new(client: impl Into<LazyClient<Client>>, bucket: impl Into<String>) -> Self {
-        Self {
-            objects: S3Objects::new(client, bucket),
-        }
+        Self::of(S3Objects::new(client, bucket))
     }
 
-    /// Fetches directly, and what fails again with the client.
-    #[must_use]
-    pub(crate) fn with_direct_calls(self, direct: Option<Arc<DirectCalls>>) -> Self {
-        Self {
-            objects: self.objects.with_direct_calls(direct),
-        }
+    pub(crate) fn of(objects: S3Objects) -> Self {
+        Self { objects }
     }
 }
 

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use bytes::Bytes;
@@ -7,7 +5,6 @@ use sardonyx_core::checksummed::Checksummed;
 use sardonyx_core::hashed::Hashed;
 use sardonyx_core::ports::{ModelStore, Published, StoreError};
 
-use crate::direct::DirectCalls;
 use crate::lazy_client::LazyClient;
 use crate::s3_objects::S3Objects;
 
@@ -20,17 +17,11 @@ pub struct S3ModelStore {
 impl S3ModelStore {
     /// The artifacts in `bucket`.
     pub fn new(client: impl Into<LazyClient<Client>>, bucket: impl Into<String>) -> Self {
-        Self {
-            objects: S3Objects::new(client, bucket),
-        }
+        Self::of(S3Objects::new(client, bucket))
     }
 
-    /// Fetches directly, and what fails again with the client.
-    #[must_use]
-    pub(crate) fn with_direct_calls(self, direct: Option<Arc<DirectCalls>>) -> Self {
-        Self {
-            objects: self.objects.with_direct_calls(direct),
-        }
+    pub(crate) fn of(objects: S3Objects) -> Self {
+        Self { objects }
     }
 }
 

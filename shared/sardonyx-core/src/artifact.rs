@@ -87,8 +87,9 @@ pub enum ArtifactError {
 /// How the names of bundles begin; the rest is the version of the packed form in them.
 pub const BUNDLE_PREFIX: &str = "bundle-";
 
-/// Where a packed model may begin.
-const LINE_BYTES: usize = 64;
+/// A line of the cache: a multiple of it is where a packed model begins in a bundle, a bundle in memory, and what is read in place in a packed
+/// model.
+pub const LINE_BYTES: usize = 64;
 
 /// Puts a manifest and a packed model into one file.
 pub fn bundle(manifest: &[u8], packed: &[u8]) -> Vec<u8> {

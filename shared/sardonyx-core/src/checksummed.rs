@@ -1,7 +1,9 @@
 //! Bytes that come with their checksum.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use crc32fast::Hasher;
+
+use crate::pieces::{Digest, Pieces};
 
 /// Bytes and their CRC-32 (IEEE), which is computed once, and while the bytes come: by then they are still in a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,47 +48,33 @@ impl Checksummed {
     }
 }
 
-/// Adds up bytes that come in pieces.
-#[derive(Debug, Default)]
-pub struct Checksumming {
-    bytes: BytesMut,
-    checksum: Hasher,
+impl Digest for Hasher {
+    fn update(&mut self, bytes: &[u8]) {
+        Hasher::update(self, bytes);
+    }
 }
 
+/// Adds up bytes that come in pieces.
+pub type Checksumming = Pieces<Hasher>;
+
 impl Checksumming {
-    /// Adds a piece. One that was [split](BytesMut::split) off from the same bytes as the one before is not copied.
-    pub fn push(&mut self, piece: BytesMut) {
-        self.checksum.update(&piece);
-        self.bytes.unsplit(piece);
-    }
-
-    /// Adds the pieces that came to another place, as [`Checksumming::push`].
+    /// Adds the pieces that came to another place, as [`Pieces::push`].
     pub fn append(&mut self, others: Self) {
-        self.checksum.combine(&others.checksum);
-        self.bytes.unsplit(others.bytes);
+        self.append_with(others, |checksum, others| checksum.combine(&others));
     }
 
-    /// How many bytes have come.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Whether none have come.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// All pieces.
+    /// All pieces, in the order in which they came.
     pub fn finish(self) -> Checksummed {
-        Checksummed {
-            bytes: self.bytes.freeze(),
-            crc32: self.checksum.finalize(),
-        }
+        let (bytes, checksum) = self.into_parts();
+        let crc32 = checksum.finalize();
+        Checksummed { bytes, crc32 }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
 
     /// The check value of CRC-32/ISO-HDLC, of the digits from 1 to 9.
@@ -108,26 +96,15 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_added_up_as_the_whole_and_not_copied() {
-        let mut place = BytesMut::with_capacity(9);
-        let at = place.as_ptr();
-        let mut behind = place.split_off(5);
-        let mut first = Checksumming::default();
-        for piece in ["123", "", "45"] {
-            place.extend_from_slice(piece.as_bytes());
-            first.push(place.split());
-        }
-        behind.extend_from_slice(b"6789");
-        let mut second = Checksumming::default();
-        second.push(behind);
-        assert_eq!((first.len(), second.len()), (5, 4));
-        first.append(second);
-        let sum = first.finish();
-        assert_eq!((&sum.bytes()[..], sum.crc32()), (DIGITS.0.as_bytes(), DIGITS.1));
-        assert_eq!(sum.bytes().as_ptr(), at);
-
-        let none = Checksumming::default();
-        assert!(none.is_empty());
-        assert_eq!(none.finish(), Checksummed::new(""));
+    fn pieces_are_added_up_as_the_whole() {
+        let sum = |pieces: &[&str]| {
+            let mut sum = Checksumming::default();
+            pieces.iter().for_each(|piece| sum.push(BytesMut::from(*piece)));
+            sum
+        };
+        let mut first = sum(&["123", "", "45"]);
+        first.append(sum(&["6789"]));
+        assert_eq!(first.finish(), Checksummed::new(DIGITS.0));
+        assert_eq!(sum(&[]).finish(), Checksummed::new(""));
     }
 }

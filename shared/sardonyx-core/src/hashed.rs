@@ -1,7 +1,9 @@
 //! Bytes that come with their hash.
 
-use bytes::{Bytes, BytesMut};
-use sha2::{Digest, Sha256};
+use bytes::Bytes;
+use sha2::Sha256;
+
+use crate::pieces::{Digest, Pieces};
 
 /// Bytes and their SHA-256. It takes half a millisecond for each megabyte, so that it is computed once, and while the bytes come.
 #[derive(Clone, Debug)]
@@ -14,7 +16,7 @@ impl Hashed {
     /// Hashes bytes that are all there.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        let sha256 = Sha256::digest(&bytes).into();
+        let sha256 = <Sha256 as sha2::Digest>::digest(&bytes).into();
         Self { bytes, sha256 }
     }
 
@@ -38,54 +40,42 @@ pub fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Hashes bytes that come in pieces.
-#[derive(Debug, Default)]
-pub struct Hashing {
-    hash: Sha256,
-    bytes: BytesMut,
+impl Digest for Sha256 {
+    fn update(&mut self, bytes: &[u8]) {
+        sha2::Digest::update(self, bytes);
+    }
 }
 
-impl Hashing {
-    /// Adds a piece. One that was [split](BytesMut::split) off from the same bytes as the one before is not copied.
-    pub fn push(&mut self, piece: BytesMut) {
-        self.hash.update(&piece);
-        self.bytes.unsplit(piece);
-    }
+/// Hashes bytes that come in pieces.
+pub type Hashing = Pieces<Sha256>;
 
+impl Hashing {
     /// All pieces, in the order in which they came.
     pub fn finish(self) -> Hashed {
-        Hashed {
-            bytes: self.bytes.freeze(),
-            sha256: self.hash.finalize().into(),
-        }
+        let (bytes, hash) = self.into_parts();
+        let sha256 = sha2::Digest::finalize(hash).into();
+        Hashed { bytes, sha256 }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
 
     /// FIPS 180-4's example for "abc".
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
-    fn pieces_are_hashed_as_the_whole_and_not_copied() {
+    fn pieces_are_hashed_as_the_whole() {
         assert_eq!(Hashed::new("abc").sha256(), ABC);
-        let mut buffer = BytesMut::with_capacity(3);
-        let at = buffer.as_ptr();
         let mut hashing = Hashing::default();
         for piece in ["a", "", "bc"] {
-            buffer.extend_from_slice(piece.as_bytes());
-            hashing.push(buffer.split());
+            hashing.push(BytesMut::from(piece));
         }
         let hashed = hashing.finish();
         assert_eq!((hashed.sha256().as_str(), &hashed.bytes()[..]), (ABC, &b"abc"[..]));
-        assert_eq!(hashed.bytes().as_ptr(), at);
-
-        let mut apart = Hashing::default();
-        apart.push(BytesMut::from("ab"));
-        apart.push(BytesMut::from("c"));
-        assert_eq!(apart.finish().sha256(), ABC);
         assert_eq!(Hashing::default().finish().sha256(), Hashed::new("").sha256());
     }
 }

@@ -12,6 +12,7 @@ pub mod hashed;
 pub mod manifest;
 pub mod open_inference;
 pub mod outputs;
+pub mod pieces;
 pub mod ports;
 pub mod predict;
 pub mod rank;

@@ -32,7 +32,8 @@ impl DirectCalls {
         Ok(body(self.get(&url, &[], &[200]).await?))
     }
 
-    /// The bytes of an object that may be large and their checksum, by several requests at the same time if it is. They are of the same object, or there is an error.
+    /// The bytes of an object and their checksum, by several requests at the same time if it is large. They are of the same object, or there
+    /// is an error.
     ///
     /// # Errors
     /// When a call did not begin well, broke off or stalled, when the object has changed meanwhile, and as [`DirectCalls::get_object`].

@@ -2,12 +2,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use sardonyx_core::artifact::LINE_BYTES;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::{Weight, Weights};
 
 /// Outputs in a panel: as many as fill a line of the cache, whatever the vectors of the processor.
-pub(super) const WIDTH: usize = 16;
+pub(super) const WIDTH: usize = LINE_BYTES / size_of::<f32>();
 
 /// The weights of one feature in a panel.
 pub(super) type Line = [f32; WIDTH];

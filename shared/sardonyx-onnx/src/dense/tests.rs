@@ -1,5 +1,4 @@
 use bytes::{Bytes, BytesMut};
-
 use fearless_simd::Level;
 
 use super::{Dense, Matrix, Panels, Weights};

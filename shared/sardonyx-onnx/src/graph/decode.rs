@@ -95,7 +95,7 @@ impl<'a> Weights<'a> {
             let Some(is_by_output) = tensor.panels_by_output else {
                 continue;
             };
-            let is_elsewhere = !matches!(elements, Elements::InMessage) || tensor.has_elements();
+            let is_elsewhere = !matches!(elements, Elements::InMessage) || tensor.has_floats();
             let matrix = take_matrix(tensor, is_by_output, &mut panels, file).filter(|_| !is_elsewhere);
             let matrix = matrix.ok_or_else(|| format!("the tensor {:?} has no panels that fit it", tensor.name))?;
             *elements = Elements::Panels(matrix);

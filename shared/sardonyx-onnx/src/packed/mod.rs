@@ -23,6 +23,8 @@
 mod compare;
 mod pack;
 
+use sardonyx_core::artifact::LINE_BYTES;
+
 pub use pack::PackError;
 pub(crate) use pack::pack;
 
@@ -36,7 +38,6 @@ const VERSION: u32 = 2;
 /// The file in which `sardonyx publish` puts a manifest and the packed model, for functions that read this version of the form.
 pub const BUNDLE: &str = "bundle-2";
 /// Panels begin with a line of the cache, if the file does.
-const LINE_BYTES: usize = 64;
 const HEADER_BYTES: usize = LINE_BYTES;
 /// The end of what is used of the header.
 const SIZES_END: usize = 40;

@@ -117,9 +117,10 @@ fn panels(tensor: &TensorProto, is_by_output: bool) -> Option<Panels> {
     };
     let (features, outputs) = if is_by_output { (width, height) } else { (height, width) };
     let is_short = Panels::bytes(features, outputs)? <= 2 * tensor.raw_data.len();
-    let is_best = is_short && are_panels_best(features, outputs);
-    let panels = || Panels::of_matrix(floats(&tensor.raw_data), features, outputs, is_by_output);
-    is_best.then(panels)?
+    if !is_short || !are_panels_best(features, outputs) {
+        return None;
+    }
+    Panels::of_matrix(floats(&tensor.raw_data), features, outputs, is_by_output)
 }
 
 /// The attributes of the tree ensemble operators, of all versions, that the flat form stands for.

@@ -51,8 +51,8 @@ impl TensorProto {
         (is_here && self.data_type == DataType::Float as i32 && bytes == raw_data.len()).then_some(shape)
     }
 
-    /// Whether the message holds elements.
-    pub(crate) fn has_elements(&self) -> bool {
+    /// Whether the message holds elements, of a tensor of floats.
+    pub(crate) fn has_floats(&self) -> bool {
         !(self.raw_data.is_empty() && self.float_data.is_empty())
     }
 
