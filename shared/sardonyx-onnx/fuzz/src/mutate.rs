@@ -9,7 +9,7 @@ use sardonyx_onnx::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, Te
 use crate::header;
 
 /// Operators that take the place of others, of our own executor and of tract.
-const OPERATORS: [(&str, &str); 40] = [
+const OPERATORS: [(&str, &str); 43] = [
     ("ai.onnx.ml", "ArrayFeatureExtractor"),
     ("ai.onnx.ml", "Binarizer"),
     ("ai.onnx.ml", "CategoryMapper"),
@@ -30,6 +30,7 @@ const OPERATORS: [(&str, &str); 40] = [
     ("", "Add"),
     ("", "ArgMax"),
     ("", "Cast"),
+    ("", "Clip"),
     ("", "Concat"),
     ("", "Div"),
     ("", "Flatten"),
@@ -38,6 +39,7 @@ const OPERATORS: [(&str, &str); 40] = [
     ("", "Identity"),
     ("", "MatMul"),
     ("", "Mul"),
+    ("", "Not"),
     ("", "ReduceLogSumExp"),
     ("", "ReduceSum"),
     ("", "Relu"),
@@ -49,6 +51,7 @@ const OPERATORS: [(&str, &str); 40] = [
     ("", "Sub"),
     ("", "TfIdfVectorizer"),
     ("", "Transpose"),
+    ("", "Where"),
     ("com.microsoft", "Tokenizer"),
 ];
 

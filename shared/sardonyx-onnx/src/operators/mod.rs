@@ -21,7 +21,6 @@ mod one_hot_encoder;
 mod operator;
 mod pattern;
 mod post_transform;
-mod reduce_log_sum_exp;
 mod rows;
 mod scaler;
 mod standard;
@@ -75,7 +74,7 @@ const REGISTRY: &[Registration] = &[
     ml("LinearRegressor", linear_regressor::parse),
     ml("Normalizer", normalizer::parse),
     ml("OneHotEncoder", one_hot_encoder::parse),
-    default("ReduceLogSumExp", reduce_log_sum_exp::parse),
+    default("ReduceLogSumExp", standard::reduce::parse),
     ml("Scaler", scaler::parse),
     default("Softplus", standard::elementwise::parse),
     default("StringNormalizer", string_normalizer::parse),

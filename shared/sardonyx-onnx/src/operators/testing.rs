@@ -50,7 +50,7 @@ impl Node {
             domain: self.proto.domain.clone(),
             version: self.version,
         };
-        let registration = super::find(&self.proto.domain, &self.proto.op_type).expect("a registered operator");
+        let registration = super::find_direct(&self.proto.domain, &self.proto.op_type).expect("a registered operator");
         read(registration, &[set], &self.proto)
     }
 

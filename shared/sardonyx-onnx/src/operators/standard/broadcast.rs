@@ -19,11 +19,11 @@ pub(super) fn broadcast<D: Clone + PartialEq + From<usize> + std::fmt::Debug>(a:
 }
 
 /// Applies a function to the elements of two tensors, brought to the shape of the output.
-pub(super) fn combine<T: Copy, O>(
-    a: &[T],
-    b: &[T],
+pub(super) fn combine<A: Copy, B: Copy, O>(
+    a: &[A],
+    b: &[B],
     (a_shape, b_shape, shape): (&[usize], &[usize], &[usize]),
-    function: impl Fn(T, T) -> O + Copy,
+    function: impl Fn(A, B) -> O + Copy,
 ) -> Vec<O> {
     if a_shape == b_shape {
         return a.iter().zip(b).map(|(a, b)| function(*a, *b)).collect();

@@ -16,11 +16,14 @@ use crate::proto::NodeProto;
 /// <https://onnx.ai/onnx/operators/onnx__Sigmoid.html>, and the like.
 #[derive(Clone, Copy, Debug)]
 enum Elementwise {
+    Abs,
     Exp,
     Log,
     Neg,
+    Reciprocal,
     Relu,
     Sigmoid,
+    Sign,
     Softplus,
     Sqrt,
     Tanh,
@@ -28,11 +31,14 @@ enum Elementwise {
 
 pub(in crate::operators) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     Ok(Arc::new(match node.op_type.as_str() {
+        "Abs" => Elementwise::Abs,
         "Exp" => Elementwise::Exp,
         "Log" => Elementwise::Log,
         "Neg" => Elementwise::Neg,
+        "Reciprocal" => Elementwise::Reciprocal,
         "Relu" => Elementwise::Relu,
         "Sigmoid" => Elementwise::Sigmoid,
+        "Sign" => Elementwise::Sign,
         "Softplus" => Elementwise::Softplus,
         "Sqrt" => Elementwise::Sqrt,
         "Tanh" => Elementwise::Tanh,
@@ -67,14 +73,20 @@ impl Kernel for Elementwise {
             ($values:expr) => {{
                 let values = $values.iter();
                 match self {
+                    Self::Abs => values.map(|value| value.abs()).collect(),
                     Self::Exp => values.map(|value| value.exp()).collect(),
                     Self::Log => values.map(|value| value.ln()).collect(),
                     Self::Neg => values.map(|value| -value).collect(),
+                    Self::Reciprocal => values.map(|value| 1.0 / value).collect(),
                     // A NaN stays one.
                     Self::Relu => values
                         .map(|value| if *value < 0.0 { 0.0 } else { *value })
                         .collect(),
                     Self::Sigmoid => values.map(|value| 1.0 / (1.0 + (-value).exp())).collect(),
+                    // Zeros have none, and a NaN stays one.
+                    Self::Sign => values
+                        .map(|value| if *value == 0.0 { 0.0 } else { value.signum() })
+                        .collect(),
                     // Of a large number, the exponential of the negative one is as good as nothing.
                     Self::Softplus => values
                         .map(|value| {
@@ -125,6 +137,21 @@ mod tests {
             run(&node("", "Softplus"), vec![input]).data(),
             &TensorData::Fp32(expected)
         );
+    }
+
+    #[test]
+    fn zeros_have_no_sign_and_nan_is_its_own() {
+        let values = vec![f64::NAN, -0.0, 0.0, f64::INFINITY, f64::NEG_INFINITY, -3.0];
+        let input = || vec![Tensor::new(vec![6], TensorData::Fp64(values.clone())).expect("fits")];
+        let TensorData::Fp64(signs) = run(&node("", "Sign"), input()).into_data() else {
+            panic!("is of another type")
+        };
+        assert!(signs[0].is_nan());
+        assert_eq!(signs[1..], [0.0, 0.0, 1.0, -1.0, -1.0]);
+        let TensorData::Fp64(inverses) = run(&node("", "Reciprocal"), input()).into_data() else {
+            panic!("is of another type")
+        };
+        assert_eq!(inverses[1..], [f64::NEG_INFINITY, f64::INFINITY, 0.0, 0.0, -1.0 / 3.0]);
     }
 
     #[test]

@@ -4,14 +4,18 @@ mod arg_extremum;
 mod arithmetic;
 mod broadcast;
 mod cast;
+mod clip;
 mod comparison;
 mod concat;
 pub(super) mod elementwise;
 mod gather;
 mod identity;
+mod logic;
 mod number;
 mod product;
+pub(super) mod reduce;
 mod reshape;
+mod select;
 mod softmax;
 #[cfg(test)]
 mod tests;
@@ -23,10 +27,13 @@ pub(crate) use product::is_matrix_by_output;
 use super::operator::{Parse, Registration};
 
 const REGISTRY: &[Registration] = &[
+    standard("Abs", elementwise::parse),
     standard("Add", arithmetic::parse),
+    standard("And", logic::parse),
     standard("ArgMax", arg_extremum::parse),
     standard("ArgMin", arg_extremum::parse),
     standard("Cast", cast::parse),
+    standard("Clip", clip::parse),
     standard("Concat", concat::parse),
     standard("Div", arithmetic::parse),
     standard("Equal", comparison::parse),
@@ -45,15 +52,26 @@ const REGISTRY: &[Registration] = &[
     standard("Min", arithmetic::parse),
     standard("Mul", arithmetic::parse),
     standard("Neg", elementwise::parse),
+    standard("Not", logic::parse),
+    standard("Or", logic::parse),
     standard("Pow", arithmetic::parse),
+    standard("Reciprocal", elementwise::parse),
+    standard("ReduceL1", reduce::parse),
+    standard("ReduceL2", reduce::parse),
+    standard("ReduceMean", reduce::parse),
+    standard("ReduceSum", reduce::parse),
+    standard("ReduceSumSquare", reduce::parse),
     standard("Relu", elementwise::parse),
     standard("Reshape", reshape::parse),
     standard("Sigmoid", elementwise::parse),
+    standard("Sign", elementwise::parse),
     standard("Softmax", softmax::parse),
     standard("Sqrt", elementwise::parse),
     standard("Sub", arithmetic::parse),
     standard("Sum", arithmetic::parse),
     standard("Tanh", elementwise::parse),
+    standard("Where", select::parse),
+    standard("Xor", logic::parse),
 ];
 
 const fn standard(name: &'static str, parse: Parse) -> Registration {

@@ -445,3 +445,46 @@ fn parts_are_gathered_from_either_end_and_never_from_beyond() {
         assert!(gather(1, at(&[beyond], &[1])).is_err());
     }
 }
+
+fn bools(shape: &[usize], values: &[bool]) -> Tensor {
+    Tensor::new(shape.to_vec(), TensorData::Bool(values.to_vec())).expect("fits")
+}
+
+#[test]
+fn bools_are_combined_along_axes_of_one() {
+    let (a, b) = (bools(&[2, 1], &[true, false]), bools(&[2], &[true, false]));
+    let inputs = [a.clone(), b];
+    for (operator, expected) in [
+        ("And", [true, false, false, false]),
+        ("Or", [true, true, true, false]),
+        ("Xor", [false, true, true, false]),
+    ] {
+        let output = run(operator, &[], &inputs).expect("runs");
+        assert_eq!(output, bools(&[2, 2], &expected), "{operator}");
+        assert!(run(operator, &[], &inputs[..1]).is_err());
+    }
+    assert_eq!(run("Not", &[], &[a]).expect("runs"), bools(&[2, 1], &[false, true]));
+    assert!(run("Not", &[], &inputs).is_err());
+    assert!(run("Not", &[], &[floats(&[1], &[0.0])]).is_err());
+}
+
+#[test]
+fn a_condition_picks_along_axes_of_one() {
+    let condition = bools(&[2, 1], &[true, false]);
+    let (x, y) = (floats(&[3], &[1.0, f32::NAN, 3.0]), floats(&[1], &[9.0]));
+    let TensorData::Fp32(picked) = run("Where", &[], &[condition.clone(), x.clone(), y])
+        .expect("runs")
+        .into_data()
+    else {
+        panic!("is of another type")
+    };
+    assert!(picked[1].is_nan());
+    assert_eq!((picked[0], &picked[2..]), (1.0, &[3.0, 9.0, 9.0, 9.0][..]));
+    // What is not picked may be larger than both others.
+    let y = floats(&[2, 2, 1], &[5.0, 6.0, 7.0, 8.0]);
+    let picked = run("Where", &[], &[condition.clone(), floats(&[], &[1.0]), y]).expect("runs");
+    assert_eq!(picked, floats(&[2, 2, 1], &[1.0, 6.0, 1.0, 8.0]));
+    let integer = row(TensorData::Int64(vec![1]));
+    assert!(run("Where", &[], &[condition, x.clone(), integer]).is_err());
+    assert!(run("Where", &[], &[x.clone(), x.clone(), x]).is_err());
+}

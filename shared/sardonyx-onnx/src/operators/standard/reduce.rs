@@ -1,0 +1,336 @@
+use std::sync::Arc;
+
+use anyhow::{Result, bail, ensure};
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
+use tract_data::internal::ToDim;
+
+use super::from_start;
+use crate::operators::Context;
+use crate::operators::operator::{Fact, Kernel, Operator};
+use crate::proto::NodeProto;
+
+/// One number of all that lie along some axes, which are an attribute, or an input that is constant.
+///
+/// No axes mean all of them, or none when `noop_with_empty_axes` is set: then each number is one of its own.
+///
+/// Sums are added up as doubles, in the order of the elements, and rounded once.
+///
+/// # Shapes
+/// X of any shape, of floats or doubles; in the output the axes have the size 1, or are gone when `keepdims` is 0.
+///
+/// <https://onnx.ai/onnx/operators/onnx__ReduceSum.html>, and the like.
+#[derive(Debug)]
+struct Reduce {
+    reduction: Reduction,
+    /// As given: negative ones count from the end.
+    axes: Vec<i64>,
+    /// Whether no axes at all means every axis.
+    reduces_all: bool,
+    keeps_dimensions: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Reduction {
+    /// `sum(|x|)`
+    L1,
+    /// `sqrt(sum(x²))`
+    L2,
+    /// `log(sum(exp(x)))`, with the greatest value taken out first, so that nothing overflows. tract's own does overflow.
+    LogSumExp,
+    /// `sum(x) / count(x)`, of nothing zero.
+    Mean,
+    /// `sum(x)`
+    Sum,
+    /// `sum(x²)`
+    SumSquare,
+}
+
+pub(in crate::operators) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let reduction = match node.op_type.as_str() {
+        "ReduceL1" => Reduction::L1,
+        "ReduceL2" => Reduction::L2,
+        "ReduceLogSumExp" => Reduction::LogSumExp,
+        "ReduceMean" => Reduction::Mean,
+        "ReduceSum" => Reduction::Sum,
+        "ReduceSumSquare" => Reduction::SumSquare,
+        other => bail!("{other} is no reduction"),
+    };
+    let axes = match node.input.get(1).filter(|name| !name.is_empty()) {
+        Some(name) => match (context.constant)(name)?.map(Tensor::into_data) {
+            Some(TensorData::Int64(axes)) => axes,
+            Some(other) => bail!("Reduce{reduction:?} takes axes of INT64, not {}", other.datatype()),
+            None => bail!("Reduce{reduction:?} takes only constant axes, and {name:?} is none"),
+        },
+        None => node.optional::<&[i64]>("axes")?.unwrap_or_default().to_vec(),
+    };
+    Ok(Arc::new(Reduce {
+        reduction,
+        axes,
+        reduces_all: node.optional::<i64>("noop_with_empty_axes")?.unwrap_or(0) == 0,
+        keeps_dimensions: node.optional::<i64>("keepdims")?.unwrap_or(1) != 0,
+    }))
+}
+
+impl Reduce {
+    /// For each axis of an input, whether it is reduced.
+    fn is_reduced(&self, rank: usize) -> Result<Vec<bool>> {
+        let mut is_reduced = vec![self.axes.is_empty() && self.reduces_all; rank];
+        for &axis in &self.axes {
+            match from_start(axis, rank) {
+                Some(axis) => is_reduced[axis] = true,
+                None => bail!(
+                    "Reduce{:?} reduces the axis {axis}, but its input has {rank}",
+                    self.reduction
+                ),
+            }
+        }
+        Ok(is_reduced)
+    }
+
+    fn reduced_shape<T: Clone>(&self, shape: &[T], one: &T) -> Result<Vec<T>> {
+        let axes = shape.iter().zip(self.is_reduced(shape.len())?);
+        let kept = axes.filter_map(|(size, is_reduced)| match (is_reduced, self.keeps_dimensions) {
+            (false, _) => Some(size.clone()),
+            (true, true) => Some(one.clone()),
+            (true, false) => None,
+        });
+        Ok(kept.collect())
+    }
+
+    fn input<'a, T>(&self, inputs: &'a [T]) -> Result<&'a T> {
+        match inputs.first() {
+            Some(input) => Ok(input),
+            None => bail!("Reduce{:?} has no input", self.reduction),
+        }
+    }
+}
+
+impl Operator for Reduce {
+    fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
+        let input = self.input(inputs)?;
+        ensure!(
+            matches!(input.datatype, Datatype::Fp32 | Datatype::Fp64),
+            "Reduce{:?} does not take {}",
+            self.reduction,
+            input.datatype
+        );
+        let shape = self.reduced_shape(&input.shape, &1.to_dim())?;
+        Ok(vec![Fact::new(input.datatype, shape)])
+    }
+
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
+        Ok(self)
+    }
+}
+
+impl Kernel for Reduce {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let input = self.input(inputs)?;
+        let shape = self.reduced_shape(input.shape(), &1)?;
+        let targets = Targets::new(input.shape(), &self.is_reduced(input.shape().len())?);
+        let data = match input.data() {
+            TensorData::Fp32(values) => {
+                let reduced = self
+                    .reduction
+                    .of(values.iter().map(|value| f64::from(*value)), &targets);
+                TensorData::Fp32(reduced.into_iter().map(|value| value as f32).collect())
+            }
+            TensorData::Fp64(values) => TensorData::Fp64(self.reduction.of(values.iter().copied(), &targets)),
+            other => bail!("Reduce{:?} does not take {}", self.reduction, other.datatype()),
+        };
+        Ok(vec![Tensor::new(shape, data)?])
+    }
+
+    fn operands(&self, _inputs: usize) -> usize {
+        1
+    }
+}
+
+impl Reduction {
+    fn of(self, values: impl Iterator<Item = f64> + Clone, targets: &Targets) -> Vec<f64> {
+        let sums = |term: fn(f64) -> f64| targets.fold(values.clone(), 0.0, |sum, value| sum + term(value));
+        match self {
+            Self::L1 => sums(f64::abs),
+            Self::L2 => each(sums(|value| value * value), f64::sqrt),
+            Self::LogSumExp => {
+                let mut shifts = targets.fold(values.clone(), f64::NEG_INFINITY, f64::max);
+                // Infinity minus infinity would be NaN.
+                shifts
+                    .iter_mut()
+                    .filter(|shift| !shift.is_finite())
+                    .for_each(|shift| *shift = 0.0);
+                let mut sums = vec![0.0; shifts.len()];
+                targets.visit(values, |target, value| sums[target] += (value - shifts[target]).exp());
+                sums.iter()
+                    .zip(shifts)
+                    .map(|(sum, shift): (&f64, _)| sum.ln() + shift)
+                    .collect()
+            }
+            Self::Mean => {
+                let count = targets.count.max(1) as f64;
+                each(sums(|value| value), |sum| sum / count)
+            }
+            Self::Sum => sums(|value| value),
+            Self::SumSquare => sums(|value| value * value),
+        }
+    }
+}
+
+fn each(mut values: Vec<f64>, function: impl Fn(f64) -> f64) -> Vec<f64> {
+    values.iter_mut().for_each(|value| *value = function(*value));
+    values
+}
+
+/// For each element of a tensor, which one it is reduced to.
+struct Targets {
+    /// The size of each axis, and how far apart the targets of its positions are: not at all where it is reduced.
+    axes: Vec<(usize, usize)>,
+    /// How many targets there are.
+    len: usize,
+    /// How many elements each one has.
+    count: usize,
+}
+
+impl Targets {
+    fn new(shape: &[usize], is_reduced: &[bool]) -> Self {
+        let (mut len, mut count) = (1, 1);
+        let mut axes: Vec<(usize, usize)> = Vec::new();
+        for (&size, is_reduced) in shape.iter().zip(is_reduced).rev() {
+            if *is_reduced {
+                axes.push((size, 0));
+                count *= size;
+            } else {
+                axes.push((size, len));
+                len *= size;
+            }
+        }
+        axes.reverse();
+        Self { axes, len, count }
+    }
+
+    /// Combines the elements of each target, in their order.
+    fn fold(&self, values: impl Iterator<Item = f64>, first: f64, combine: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+        let mut folded = vec![first; self.len];
+        self.visit(values, |target, value| folded[target] = combine(folded[target], value));
+        folded
+    }
+
+    /// Visits all elements in their order.
+    fn visit(&self, mut values: impl Iterator<Item = f64>, mut each: impl FnMut(usize, f64)) {
+        walk(&self.axes, 0, &mut values, &mut each);
+    }
+}
+
+fn walk(
+    axes: &[(usize, usize)],
+    target: usize,
+    values: &mut impl Iterator<Item = f64>,
+    each: &mut impl FnMut(usize, f64),
+) {
+    match axes {
+        [] => values.take(1).for_each(|value| each(target, value)),
+        [(size, apart)] => {
+            for (position, value) in values.take(*size).enumerate() {
+                each(target + position * apart, value);
+            }
+        }
+        [(size, apart), inner @ ..] => {
+            for position in 0..*size {
+                walk(inner, target + position * apart, values, each);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::operators::testing::{Node, assert_close, floats, node, run, run_error};
+
+    fn reduce() -> Node {
+        node("", "ReduceLogSumExp")
+    }
+
+    #[test]
+    fn great_values_do_not_overflow_and_infinities_stay() {
+        let infinity = f32::INFINITY;
+        let rows = [
+            1000.0,
+            1000.0,
+            -1000.0,
+            -1000.0,
+            -infinity,
+            -infinity,
+            infinity,
+            0.0,
+            0.0,
+            f32::NAN,
+        ];
+        let ln_2 = std::f32::consts::LN_2;
+        let output = run(&reduce().with("axes", vec![-1i64]), vec![floats([5, 2], &rows)]);
+        let expected = [1000.0 + ln_2, -1000.0 + ln_2, -infinity, infinity, f32::NAN];
+        assert_close(&output, [5, 1], &expected);
+    }
+
+    #[test]
+    fn any_axes_are_reduced_and_kept_or_not() {
+        let values: Vec<f32> = (0..24).map(|value| value as f32 / 8.0).collect();
+        let log_sum = |indices: &[usize]| indices.iter().map(|index| values[*index].exp()).sum::<f32>().ln();
+        let input = || vec![floats([2, 3, 4], &values)];
+        let expected: Vec<f32> = (0..3)
+            .map(|middle| log_sum(&[0, 1, 2, 3, 12, 13, 14, 15].map(|index| index + 4 * middle)))
+            .collect();
+        assert_close(
+            &run(&reduce().with("axes", vec![0i64, 2]), input()),
+            [1, 3, 1],
+            &expected,
+        );
+        let node = reduce().with("axes", vec![-1i64, 0]).with("keepdims", 0i64);
+        assert_close(&run(&node, input()), [3], &expected);
+        let all: Vec<usize> = (0..24).collect();
+        assert_close(&run(&reduce().with("keepdims", 0i64), input()), [], &[log_sum(&all)]);
+        let node = reduce().with("noop_with_empty_axes", 1i64);
+        assert_close(&run(&node, input()), [2, 3, 4], &values);
+    }
+
+    #[test]
+    fn what_is_nothing_has_a_sum_and_a_mean_of_zero() {
+        for operator in ["ReduceL1", "ReduceL2", "ReduceMean", "ReduceSum", "ReduceSumSquare"] {
+            let node = node("", operator).with("axes", vec![1i64]);
+            assert_close(&run(&node, vec![floats([2, 0], &[])]), [2, 1], &[0.0, 0.0]);
+            assert_close(&run(&node, vec![floats([0, 2], &[])]), [0, 1], &[]);
+        }
+    }
+
+    #[test]
+    fn each_reduction_is_what_onnx_runtime_answers() {
+        let rows = [1.0, -2.0, f32::INFINITY, f32::NEG_INFINITY, 3e38, 3e38];
+        let infinity = f32::INFINITY;
+        for (operator, expected, of_each) in [
+            ("ReduceL1", [3.0, infinity, infinity], [1.0, 2.0]),
+            ("ReduceL2", [2.236_068, infinity, infinity], [1.0, 2.0]),
+            ("ReduceMean", [-0.5, f32::NAN, 3e38], [1.0, -2.0]),
+            ("ReduceSum", [-1.0, f32::NAN, infinity], [1.0, -2.0]),
+            ("ReduceSumSquare", [5.0, infinity, infinity], [1.0, 4.0]),
+        ] {
+            let reduce = || node("", operator).with("keepdims", 0i64);
+            let output = run(&reduce().with("axes", vec![-1i64]), vec![floats([3, 2], &rows)]);
+            assert_close(&output, [3], &expected);
+            let output = run(
+                &reduce().with("noop_with_empty_axes", 1i64),
+                vec![floats([1, 2], &rows[..2])],
+            );
+            assert_close(&output, [1, 2], &of_each);
+        }
+    }
+
+    #[test]
+    fn an_axis_that_is_not_there_is_refused() {
+        for axis in [2, -3, i64::MIN, i64::MAX] {
+            let error = run_error(&reduce().with("axes", vec![axis]), vec![floats([1, 1], &[0.0])]);
+            assert_eq!(
+                error,
+                format!("ReduceLogSumExp reduces the axis {axis}, but its input has 2")
+            );
+        }
+    }
+}
