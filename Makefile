@@ -6,7 +6,7 @@ LOCAL = @command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; 
 REQUIRE_MODEL = @test -n "$(MODEL)" || { echo "error: which model? make $@ MODEL=fraud-detection"; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build watch invoke train zoo bench layout fuzz fmt clean
+.PHONY: help run test build watch invoke train zoo bench layout fuzz miri fmt clean
 
 help: ## list what there is
 	@echo "usage: make TARGET [NAME=VALUE …]"; echo
@@ -46,6 +46,9 @@ layout: ## find which functions of a binary a start runs, for the linker to put 
 
 fuzz: ## search for inputs that models, packed files or the tree kernels fail on: [TARGET=trees] [SECONDS=60]
 	$(LOCAL) fuzz $(if $(TARGET),--target $(TARGET)) $(if $(SECONDS),--seconds $(SECONDS))
+
+miri: ## run the tests of the tree engine under Miri, which sees undefined behaviour (a quarter of an hour)
+	$(LOCAL) miri
 
 fmt: ## format the Rust and TypeScript code
 	cargo fmt --all

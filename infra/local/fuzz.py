@@ -12,11 +12,10 @@ from pathlib import Path
 
 import console
 import process
+import tools
 from console import Failure, say
 from workspace import ROOT, TARGET, cargo_environment
 
-# Sanitizers and coverage counters are not in stable compilers.
-_TOOLCHAIN = "nightly-2026-05-20"
 _TARGETS = ["protobuf", "operators", "packed", "trees"]
 _SOURCE = ROOT / "shared" / "sardonyx-onnx" / "fuzz"
 _ZOO = ROOT / "tests" / "zoo" / "models"
@@ -69,15 +68,12 @@ def fuzz(arguments: argparse.Namespace) -> int:
 
 def _build() -> Path:
     """Builds all targets; returns the folder of the programs."""
-    if shutil.which("rustup") is None:
-        raise Failure("rustup not found", "the fuzzers need a nightly compiler: https://rustup.rs")
+    nightly = tools.nightly()
     platform_name = f"{platform.machine()}-unknown-linux-gnu"
     build = _OUTPUT / "build"
-    with console.step(f"Building the fuzzers with {_TOOLCHAIN}") as step:
-        install = ["rustup", "toolchain", "install", _TOOLCHAIN, "--profile", "minimal", "--no-self-update"]
-        process.run(install, log=_LOG, step=step)
+    with console.step("Building the fuzzers") as step:
         # With a target that is named, the flags are not those of build scripts and macros.
-        command = ["cargo", f"+{_TOOLCHAIN}", "build", "--locked", "--release", "--features", "models"]
+        command = ["cargo", nightly, "build", "--locked", "--release", "--features", "models"]
         environment = cargo_environment() | {"RUSTFLAGS": " ".join(_FLAGS), "CARGO_TARGET_DIR": str(build)}
         process.run([*command, "--target", platform_name], log=_LOG, step=step, directory=_SOURCE, environment=environment)
     return build / platform_name / "release"

@@ -22,6 +22,7 @@ import develop
 import fuzz
 import layout
 import local_aws
+import miri
 import process
 import stack
 import suite
@@ -143,6 +144,7 @@ def parse() -> argparse.Namespace:
     fuzzed = command("fuzz", fuzz.fuzz, "search for inputs that panic, hang or read what is not theirs")
     fuzzed.add_argument("--target", help="one of shared/sardonyx-onnx/fuzz/targets; all by default")
     fuzzed.add_argument("--seconds", type=int, default=60, help="for each target")
+    command("miri", miri.miri, "run the tests of the tree engine under Miri")
     return parser.parse_args()
 
 

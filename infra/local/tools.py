@@ -18,6 +18,8 @@ from workspace import FEAST, INFRA, ROOT, TARGET, VENV
 _LOGS = TARGET / "tool-logs"
 _REQUIREMENTS = INFRA / "local" / "requirements.txt"
 
+# Sanitizers, coverage counters and Miri are not in stable compilers.
+_NIGHTLY = "nightly-2026-05-20"
 _REQUIRED = {
     "cargo": ((1, 0), ["cargo", "--version"], "install Rust: https://rustup.rs"),
     "cc": ((1, 0), ["cc", "--version"], "install a C compiler: on Debian, apt-get install build-essential"),
@@ -102,6 +104,17 @@ def add_rust_target(target: str) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return answer.returncode == 0
+
+
+def nightly(*components: str) -> str:
+    """What names the pinned nightly compiler to cargo; it is installed, with these components."""
+    if shutil.which("rustup") is None:
+        raise Failure("rustup not found", "this needs a nightly compiler: https://rustup.rs")
+    with console.step(f"Installing {_NIGHTLY}") as step:
+        command = ["rustup", "toolchain", "install", _NIGHTLY, "--profile", "minimal", "--no-self-update"]
+        command += [part for component in components for part in ("--component", component)]
+        process.run(command, log=_LOGS / "rustup.log", step=step)
+    return f"+{_NIGHTLY}"
 
 
 def _current(stamp: Path, pins: Path) -> bool:
