@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Peer:
     environment: dict[str, str] = field(default_factory=dict)
     # The only function that it is, where not all are one package.
     function: str | None = None
+    # What it is made of that has one.
+    version: str | None = None
 
     def package(self) -> int:
         """Makes the deployment package, as small as a zip gets, and returns its bytes."""
@@ -71,6 +74,7 @@ def _described(function: Peer) -> dict:
     return {
         "name": function.name,
         "function": function.function,
+        "version": function.version,
         # Functions find nothing but what Lambda puts into their environment.
         "command": [shutil.which(program), *arguments],
         "directory": str(function.directory),
@@ -84,7 +88,7 @@ def _described(function: Peer) -> dict:
 def peers(profile: str) -> list[Peer]:
     """All peers. Those in Rust, `RUST_PACKAGE`, have been built with that profile of cargo."""
     python = _python()
-    return [python, _node(), *_rust(profile, _onnxruntime(python))]
+    return [python, _node(), *_rust(profile, python)]
 
 
 def _python() -> Peer:
@@ -97,7 +101,10 @@ def _python() -> Peer:
     directory.mkdir(exist_ok=True)
     shutil.copy2(source / "handler.py", directory)
     files = dict(_deployed(_site_packages(interpreter))) | {"handler.py": directory / "handler.py"}
-    return Peer("python", [interpreter, "-m", "awslambdaric", "handler.handler"], directory, files)
+    pins = dict(line.split("==") for line in (source / "requirements.txt").read_text().splitlines() if "==" in line)
+    version = f"{platform.python_version()} with ONNX Runtime {pins['onnxruntime']}"
+    command = [interpreter, "-m", "awslambdaric", "handler.handler"]
+    return Peer("python", command, directory, files, version=version)
 
 
 def _node() -> Peer:
@@ -108,7 +115,10 @@ def _node() -> Peer:
     tools.node_modules(directory, "the benchmarks' peer in Node")
     with console.step("Bundling the benchmarks' peer in Node") as step:
         process.run(["npm", "run", "build"], log=_LOG, step=step, directory=directory)
-    return Peer("node", ["node", "index.mjs"], directory / "dist", dict(_node_files(directory)))
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip().removeprefix("v")
+    packages = json.loads((directory / "package.json").read_text())["dependencies"]
+    version = f"{node} with ONNX Runtime {packages['onnxruntime-node']}"
+    return Peer("node", ["node", "index.mjs"], directory / "dist", dict(_node_files(directory)), version=version)
 
 
 def _node_files(directory: Path) -> Iterator[tuple[str, Path]]:
@@ -124,13 +134,14 @@ def _node_files(directory: Path) -> Iterator[tuple[str, Path]]:
                 yield f"node_modules/{name}", file
 
 
-def _rust(profile: str, onnxruntime: Path) -> list[Peer]:
+def _rust(profile: str, python: Peer) -> list[Peer]:
+    onnxruntime = _onnxruntime(python)
     # The environment that cargo had says where its output is, too.
     output = TARGET / ("debug" if profile == "dev" else profile)
     ort, noop, floor = (output / name for name in ("ort", "noop", "floor"))
     files = {"bootstrap": ort, f"lib/{onnxruntime.name}": onnxruntime}
     return [
-        Peer("rust-ort", [ort], ROOT, files, {"ORT_DYLIB_PATH": str(onnxruntime)}),
+        Peer("rust-ort", [ort], ROOT, files, {"ORT_DYLIB_PATH": str(onnxruntime)}, version="with Python's ONNX Runtime"),
         Peer("noop", [noop], ROOT, {"bootstrap": noop}),
         Peer("floor", [floor], ROOT, {"bootstrap": floor}),
     ]

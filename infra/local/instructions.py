@@ -73,9 +73,12 @@ def increases(before: dict, now: dict) -> list[str]:
     if any(before["machine"].get(key) != now["machine"].get(key) for key in _PROCESSOR):
         say("· not compared: the recorded counts are of another processor")
         return []
-    counts = {(row["case"], row["metric"]): row["median"] for row in before["rows"]}
-    return [
-        f"{row['case']} {row['metric']}: {row['median']:,.0f}, before {counts[row['case'], row['metric']]:,.0f}"
-        for row in now["rows"]
-        if row["median"] > counts.get((row["case"], row["metric"]), float("inf")) * (1 + _TOLERANCE)
-    ]
+    counts = {(row["case"], row["metric"]): row["median"] for row in now["rows"]}
+    told = []
+    for row in before["rows"]:
+        count = counts.get((row["case"], row["metric"]))
+        if count is None:
+            told.append(f"{row['case']} {row['metric']} is not counted any more")
+        elif count > row["median"] * (1 + _TOLERANCE):
+            told.append(f"{row['case']} {row['metric']}: {count:,.0f}, before {row['median']:,.0f}")
+    return told

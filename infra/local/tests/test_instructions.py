@@ -25,8 +25,12 @@ class Increases(unittest.TestCase):
 
     def test_what_was_not_counted_before_or_elsewhere_is_not_compared(self) -> None:
         before = counted(cold_start=1_000)
-        self.assertEqual(instructions.increases(before, counted(warm_call=9_999)), [])
+        self.assertEqual(instructions.increases(before, counted(cold_start=1_000, warm_call=9_999)), [])
         self.assertEqual(instructions.increases(before, counted("aarch64", cold_start=9_999)), [])
+
+    def test_what_is_not_counted_any_more_is_told(self) -> None:
+        (told,) = instructions.increases(counted(cold_start=1_000, warm_call=10), counted(cold_start=1_000))
+        self.assertEqual(told, "fraud warm_call is not counted any more")
 
 
 if __name__ == "__main__":

@@ -56,6 +56,12 @@ impl Row {
         }
     }
 
+    /// Whether there is something in every round.
+    pub(crate) fn is_measured(&self) -> bool {
+        // A NaN comes last in order.
+        !self.max.is_nan()
+    }
+
     /// Whether more is better.
     fn is_rate(&self) -> bool {
         self.unit.ends_with("/s")

@@ -88,7 +88,10 @@ pub(crate) fn run(args: &Args) -> Result<Report, BenchError> {
         packages: packages.packages.into_iter().filter(takes_part).collect(),
         logs: args.output.join("logs").join(&args.suite),
     };
-    let mut report = Report::new(machine::describe(), crate::dynamodb::versions());
+    let mut versions = crate::dynamodb::versions();
+    let packages = bench.packages.iter();
+    versions.extend(packages.filter_map(|package| Some((package.name.clone(), package.version.clone()?))));
+    let mut report = Report::new(machine::describe(), versions);
     for case in suite.cases.iter().filter(|case| case.name.contains(&args.case)) {
         let deployed = case
             .deploy(&suite, &args.output)
@@ -127,7 +130,7 @@ impl Bench<'_> {
         Ok(turns)
     }
 
-    /// The rows of metrics, each with its unit, of which each turn gave one value.
+    /// The rows of metrics, each with its unit, of which each turn gave one value. A NaN is none.
     fn rows(
         &self,
         case: &str,
@@ -141,7 +144,7 @@ impl Bench<'_> {
                 let rounds = turns.iter().map(|turn| turn[place]).collect();
                 Row::new(case, subject, metric, unit, rounds)
             });
-            let of_metric: Vec<Row> = of_metric.collect();
+            let of_metric: Vec<Row> = of_metric.filter(Row::is_measured).collect();
             let brief: Vec<String> = of_metric.iter().map(Row::brief).collect();
             writeln!(std::io::stderr().lock(), "{case}  {metric}  {}", brief.join("  "))?;
             rows.extend(of_metric);

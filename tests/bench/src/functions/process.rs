@@ -21,6 +21,8 @@ pub(super) struct Package {
     pub(super) name: String,
     /// The one function that it is. None where it is all of them.
     pub(super) function: Option<String>,
+    /// What it is made of.
+    pub(super) version: Option<String>,
     command: Vec<String>,
     directory: PathBuf,
     environment: BTreeMap<String, String>,

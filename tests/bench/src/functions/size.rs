@@ -21,7 +21,7 @@ struct Prices {
 /// The size of each package; and from the CPU time of a warm call, gigabyte-seconds and dollars for a million of them at several memories.
 ///
 /// A call that takes `cpu` at a whole vCPU takes `cpu x 1769 / memory` at less, and Lambda bills whole milliseconds. What a call waits for DynamoDB
-/// comes on top for everybody alike, and is not in these figures.
+/// comes on top for everybody alike, and is not in these figures. A function that takes more memory than that has no cost at it.
 ///
 /// # Errors
 /// When a package is not there, or a function fails.
@@ -33,16 +33,20 @@ pub(super) fn measure(bench: &Bench<'_>, case: &Case, deployed: &Deployed) -> Re
         let first = round * CALLS;
         let before = function.usage()?;
         let named = |error: BenchError| format!("{}: {}: {error}", case.name, package.name);
-        function.answer(&deployed.http_events(first, CALLS), 1).map_err(named)?;
+        let answers = function.answer(&deployed.http_events(first, CALLS), 1).map_err(named)?;
         let after = function.usage()?;
+        if package.serves_models {
+            deployed.check(first, &answers).map_err(named)?;
+        }
         let cpu_ms = (after.cpu - before.cpu) / CALLS as f64 / 1e3;
         let mut values = vec![package.zip_bytes as f64 / 1e6, after.peak_rss];
         for memory in [128.0, 512.0, ONE_VCPU_MB] {
             let billed_ms = (cpu_ms * ONE_VCPU_MB / memory).ceil().max(1.0);
             // A million calls: milliseconds become thousands of seconds.
             let gb_seconds = billed_ms * 1e3 * memory / 1024.0;
-            values.push(gb_seconds);
-            values.push(gb_seconds * prices.lambda_gb_second + 1e6 * prices.lambda_request);
+            let dollars = gb_seconds * prices.lambda_gb_second + 1e6 * prices.lambda_request;
+            let has_room = after.peak_rss <= memory;
+            values.extend([gb_seconds, dollars].map(|cost| if has_room { cost } else { f64::NAN }));
         }
         Ok(values)
     })?;
