@@ -61,17 +61,13 @@ pub struct UnsupportedOperator {
     pub operator: String,
     /// The node's name; when it has none, its first output's.
     pub node: String,
-    /// Why, for an operator that is known but refused, and what to do.
-    pub reason: Option<String>,
+    /// Why, and what to do.
+    pub reason: String,
 }
 
 impl fmt::Display for UnsupportedOperator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (node {:?}", self.operator, self.node)?;
-        match &self.reason {
-            Some(reason) => write!(f, ": {reason})"),
-            None => f.write_str(")"),
-        }
+        write!(f, "{} (node {:?}: {})", self.operator, self.node, self.reason)
     }
 }
 

@@ -14,7 +14,7 @@ pub use crate::trial::elements_of_trial;
 
 /// A runtime for graphs with operators that are not computed here.
 pub trait Fallback: Sync {
-    /// Whether it computes a node right, whose operator is not computed here.
+    /// Whether it computes a node right, for whose operator it has its own.
     fn verdict(&self, graph: &GraphProto, node: &NodeProto) -> Verdict;
 
     /// Compiles a graph for inputs and outputs in the given order; outputs may be left out.

@@ -1,7 +1,7 @@
 //! What tract runs, but answers unlike ONNX Runtime: found by asking both for each operator of the ONNX project's node tests, and for special
 //! values, old operator sets and rare attributes.
 
-use sardonyx_onnx::fallback::{CONTRIB_DOMAIN, DEFAULT_DOMAIN, ML_DOMAIN, Verdict, find};
+use sardonyx_onnx::fallback::{CONTRIB_DOMAIN, DEFAULT_DOMAIN, ML_DOMAIN, Verdict, find, standard_operators};
 use sardonyx_onnx::proto::{GraphProto, NodeProto};
 
 use crate::operators::TRACT;
@@ -39,7 +39,7 @@ const DEFAULT_ACTIVATIONS: [(&str, &[&str]); 3] = [
     ("RNN", &["Tanh"]),
 ];
 
-/// Whether a node is computed right, whose operator is not one of `sardonyx-onnx`.
+/// Whether a node is computed right, for whose operator tract has its own.
 pub(crate) fn verdict(graph: &GraphProto, node: &NodeProto) -> Verdict {
     if !is_known(node) {
         return Verdict::Unknown;
@@ -56,7 +56,9 @@ fn is_known(node: &NodeProto) -> bool {
                 || [ML_DOMAIN, CONTRIB_DOMAIN]
                     .iter()
                     .any(|domain| find(domain, name).is_some());
-            !is_of_another && TRACT.op_register.0.contains_key(name)
+            // Graphs of these alone are not run by tract, and do not wait for its registry.
+            let is_standard = standard_operators().any(|standard| standard == name);
+            is_standard || !is_of_another && TRACT.op_register.0.contains_key(name)
         }
         CONTRIB_DOMAIN => CONTRIB_OPERATORS.contains(&name),
         _ => false,

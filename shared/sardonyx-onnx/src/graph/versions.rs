@@ -36,24 +36,21 @@ const CHANGED: [(&str, i64); 23] = [
     ("Xor", 7),
 ];
 
-/// The nodes that are too old, and the first node of each operator set that is too new.
+/// The nodes that are too old, and the first node of each operator set that is too new, in this graph and in those inside of it.
 pub(super) fn unknown(sets: &[OperatorSetIdProto], graph: &GraphProto) -> Vec<UnsupportedOperator> {
+    let all = support::all_nodes(graph);
     let mut found = Vec::new();
     for (domain, newest) in NEWEST {
         let is_it = |set: &&OperatorSetIdProto| set.domain == domain || set.domain.is_empty() && domain == "ai.onnx";
         let Some(version) = sets.iter().find(is_it).map(|set| set.version) else {
             continue;
         };
-        let mut nodes = graph.node.iter().filter(|node| support::domain(node) == domain);
+        let mut nodes = all.iter().copied().filter(|node| support::domain(node) == domain);
         if version > newest {
             let reason = format!(
                 "version {version} of the operator set {domain} is not known; export the model with {newest} or an older one"
             );
-            found.extend(
-                nodes
-                    .next()
-                    .map(|node| support::unsupported_operator(node, Some(reason))),
-            );
+            found.extend(nodes.next().map(|node| support::unsupported_operator(node, reason)));
         } else if domain == "ai.onnx" {
             let old = nodes.filter_map(|node| {
                 let (_, since) = CHANGED
@@ -62,7 +59,7 @@ pub(super) fn unknown(sets: &[OperatorSetIdProto], graph: &GraphProto) -> Vec<Un
                 let reason = format!(
                     "its version {version} is not supported; export the model with version {since} or a newer one"
                 );
-                Some(support::unsupported_operator(node, Some(reason)))
+                Some(support::unsupported_operator(node, reason))
             });
             found.extend(old);
         }

@@ -174,6 +174,7 @@ fn table() -> String {
     add_list(&mut text, "What is refused", "The error says:", &refused);
     add_list(&mut text, "What is wrong", "Known, and to be mended:", &known_wrong);
     text += include_str!("ties.md");
+    text += include_str!("deviations.md");
     add_differences(&mut text, &specimens);
     text
 }

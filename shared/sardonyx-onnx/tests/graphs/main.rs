@@ -49,6 +49,11 @@ fn every_unsupported_operator_is_named_with_its_node() {
             .iter()
             .all(|found| found.operator == "ai.onnx.ml.LabelDecoder" && !found.node.is_empty())
     );
+    assert!(
+        operators[0].reason.contains("export the model with other operators"),
+        "{}",
+        operators[0]
+    );
 }
 
 /// What is said of a model that is refused, with all its causes.
@@ -156,6 +161,20 @@ fn integer(name: &str, value: i64) -> AttributeProto {
     }
 }
 
+/// A node of which another one is a branch.
+fn within(inner: NodeProto) -> NodeProto {
+    let branch = AttributeProto {
+        name: "then_branch".into(),
+        r#type: AttributeType::Graph as i32,
+        g: Some(GraphProto {
+            node: vec![inner],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    with_attribute(node("", "If", &["x"], "y"), branch)
+}
+
 fn integers(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto {
         name: name.into(),
@@ -183,6 +202,12 @@ fn operators_of_other_versions_are_refused_with_those_that_are_known() {
     let expected =
         r#"ai.onnx.Add (node "y": its version 6 is not supported; export the model with version 7 or a newer one)"#;
     assert!(too_old.contains(expected), "{too_old}");
+    let inner = node("", "Add", &["x", "x"], "inner");
+    let too_old = refusal(&single(within(inner), 6));
+    assert!(
+        too_old.contains(r#"ai.onnx.Add (node "inner": its version 6"#),
+        "{too_old}"
+    );
     for (operator, version) in [("Add", 7), ("Relu", 6)] {
         let inputs = &["x", "x"][..if operator == "Add" { 2 } else { 1 }];
         assert!(
@@ -238,17 +263,7 @@ fn numbers_that_no_model_has_are_refused() {
     let normalized = with_attribute(normalized, integer("axis", -5));
     assert!(refusal(&single(normalized, 17)).contains("compile"));
     let inner = with_attribute(node("", "LogSoftmax", &["x"], "inner"), integer("axis", i64::MIN));
-    let mut outer = node("", "If", &["x"], "y");
-    outer.attribute.push(AttributeProto {
-        name: "then_branch".into(),
-        r#type: AttributeType::Graph as i32,
-        g: Some(GraphProto {
-            node: vec![inner],
-            ..Default::default()
-        }),
-        ..Default::default()
-    });
-    assert!(refusal(&single(outer, 13)).contains(too_large));
+    assert!(refusal(&single(within(inner), 13)).contains(too_large));
 
     let transposed = with_attribute(node("", "Transpose", &["x"], "y"), integers("perm", &[1, 1]));
     assert!(refusal(&single(transposed, 13)).contains("no order of the dimensions"));

@@ -92,7 +92,7 @@ fn integers(positions: &Tensor) -> Result<Vec<i64>> {
 }
 
 /// Parts of `inner` elements, out of every `size` of them.
-fn gather(data: &TensorData, size: usize, inner: usize, at: &[usize]) -> TensorData {
+pub(super) fn gather(data: &TensorData, size: usize, inner: usize, at: &[usize]) -> TensorData {
     macro_rules! gather {
         ($($variant:ident),*) => {
             match data {

@@ -2,28 +2,35 @@
 
 mod arg_extremum;
 mod arithmetic;
+mod batch_normalization;
 mod broadcast;
 mod cast;
 mod clip;
 mod comparison;
 mod concat;
+mod constant;
 pub(super) mod elementwise;
 mod gather;
 mod identity;
 mod logic;
+mod lp_normalization;
 mod number;
 mod product;
 pub(super) mod reduce;
 mod reshape;
 mod select;
+mod slice;
 mod softmax;
 #[cfg(test)]
 mod tests;
+mod transpose;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
+use sardonyx_core::tensor::{Tensor, TensorData};
 
 pub(crate) use product::is_matrix_by_output;
 
+use super::Context;
 use super::operator::{Parse, Registration};
 
 const REGISTRY: &[Registration] = &[
@@ -32,9 +39,11 @@ const REGISTRY: &[Registration] = &[
     standard("And", logic::parse),
     standard("ArgMax", arg_extremum::parse),
     standard("ArgMin", arg_extremum::parse),
+    standard("BatchNormalization", batch_normalization::parse),
     standard("Cast", cast::parse),
     standard("Clip", clip::parse),
     standard("Concat", concat::parse),
+    standard("Constant", constant::parse),
     standard("Div", arithmetic::parse),
     standard("Equal", comparison::parse),
     standard("Exp", elementwise::parse),
@@ -47,6 +56,7 @@ const REGISTRY: &[Registration] = &[
     standard("Less", comparison::parse),
     standard("LessOrEqual", comparison::parse),
     standard("Log", elementwise::parse),
+    standard("LpNormalization", lp_normalization::parse),
     standard("MatMul", product::parse_mat_mul),
     standard("Max", arithmetic::parse),
     standard("Min", arithmetic::parse),
@@ -58,18 +68,22 @@ const REGISTRY: &[Registration] = &[
     standard("Reciprocal", elementwise::parse),
     standard("ReduceL1", reduce::parse),
     standard("ReduceL2", reduce::parse),
+    standard("ReduceMax", reduce::parse),
     standard("ReduceMean", reduce::parse),
+    standard("ReduceMin", reduce::parse),
     standard("ReduceSum", reduce::parse),
     standard("ReduceSumSquare", reduce::parse),
     standard("Relu", elementwise::parse),
     standard("Reshape", reshape::parse),
     standard("Sigmoid", elementwise::parse),
     standard("Sign", elementwise::parse),
+    standard("Slice", slice::parse),
     standard("Softmax", softmax::parse),
     standard("Sqrt", elementwise::parse),
     standard("Sub", arithmetic::parse),
     standard("Sum", arithmetic::parse),
     standard("Tanh", elementwise::parse),
+    standard("Transpose", transpose::parse),
     standard("Where", select::parse),
     standard("Xor", logic::parse),
 ];
@@ -93,6 +107,16 @@ pub(super) fn find(domain: &str, name: &str) -> Option<&'static Registration> {
 /// The operators of `ai.onnx` for which a fallback has its own.
 pub fn names() -> impl Iterator<Item = &'static str> {
     REGISTRY.iter().map(|registration| registration.name)
+}
+
+/// The integers of an input that is constant.
+fn constant_integers(context: &Context, operator: &str, name: &str) -> Result<Vec<i64>> {
+    match (context.constant)(name)?.map(Tensor::into_data) {
+        Some(TensorData::Int64(integers)) => Ok(integers),
+        Some(TensorData::Int32(integers)) => Ok(integers.into_iter().map(i64::from).collect()),
+        Some(other) => bail!("{operator} takes {name:?} of INT64, not {}", other.datatype()),
+        None => bail!("{operator} takes here only constants, and {name:?} is none"),
+    }
 }
 
 /// The axis that an attribute means, counted from the end when negative.

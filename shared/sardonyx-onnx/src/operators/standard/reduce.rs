@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
 
-use super::from_start;
+use super::{constant_integers, from_start};
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator};
 use crate::proto::NodeProto;
@@ -30,15 +30,19 @@ struct Reduce {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Reduction {
+pub(super) enum Reduction {
     /// `sum(|x|)`
     L1,
     /// `sqrt(sum(x²))`
     L2,
     /// `log(sum(exp(x)))`, with the greatest value taken out first, so that nothing overflows. tract's own does overflow.
     LogSumExp,
+    /// The greatest of them, of nothing minus infinity. A NaN is only if it is the first one, as in ONNX Runtime.
+    Max,
     /// `sum(x) / count(x)`, of nothing zero.
     Mean,
+    /// The least of them, of nothing infinity, and else as [`Reduction::Max`].
+    Min,
     /// `sum(x)`
     Sum,
     /// `sum(x²)`
@@ -50,17 +54,15 @@ pub(in crate::operators) fn parse(context: &Context, node: &NodeProto) -> Result
         "ReduceL1" => Reduction::L1,
         "ReduceL2" => Reduction::L2,
         "ReduceLogSumExp" => Reduction::LogSumExp,
+        "ReduceMax" => Reduction::Max,
         "ReduceMean" => Reduction::Mean,
+        "ReduceMin" => Reduction::Min,
         "ReduceSum" => Reduction::Sum,
         "ReduceSumSquare" => Reduction::SumSquare,
         other => bail!("{other} is no reduction"),
     };
     let axes = match node.input.get(1).filter(|name| !name.is_empty()) {
-        Some(name) => match (context.constant)(name)?.map(Tensor::into_data) {
-            Some(TensorData::Int64(axes)) => axes,
-            Some(other) => bail!("Reduce{reduction:?} takes axes of INT64, not {}", other.datatype()),
-            None => bail!("Reduce{reduction:?} takes only constant axes, and {name:?} is none"),
-        },
+        Some(name) => constant_integers(context, &node.op_type, name)?,
         None => node.optional::<&[i64]>("axes")?.unwrap_or_default().to_vec(),
     };
     Ok(Arc::new(Reduce {
@@ -147,7 +149,8 @@ impl Kernel for Reduce {
 }
 
 impl Reduction {
-    fn of(self, values: impl Iterator<Item = f64> + Clone, targets: &Targets) -> Vec<f64> {
+    /// One number for each target.
+    pub(super) fn of(self, values: impl Iterator<Item = f64> + Clone, targets: &Targets) -> Vec<f64> {
         let sums = |term: fn(f64) -> f64| targets.fold(values.clone(), 0.0, |sum, value| sum + term(value));
         match self {
             Self::L1 => sums(f64::abs),
@@ -166,6 +169,8 @@ impl Reduction {
                     .map(|(sum, shift): (&f64, _)| sum.ln() + shift)
                     .collect()
             }
+            Self::Max => targets.best(values, f64::NEG_INFINITY, |value, best| value > best),
+            Self::Min => targets.best(values, f64::INFINITY, |value, best| value < best),
             Self::Mean => {
                 let count = targets.count.max(1) as f64;
                 each(sums(|value| value), |sum| sum / count)
@@ -182,7 +187,7 @@ fn each(mut values: Vec<f64>, function: impl Fn(f64) -> f64) -> Vec<f64> {
 }
 
 /// For each element of a tensor, which one it is reduced to.
-struct Targets {
+pub(super) struct Targets {
     /// The size of each axis, and how far apart the targets of its positions are: not at all where it is reduced.
     axes: Vec<(usize, usize)>,
     /// How many targets there are.
@@ -192,7 +197,7 @@ struct Targets {
 }
 
 impl Targets {
-    fn new(shape: &[usize], is_reduced: &[bool]) -> Self {
+    pub(super) fn new(shape: &[usize], is_reduced: &[bool]) -> Self {
         let (mut len, mut count) = (1, 1);
         let mut axes: Vec<(usize, usize)> = Vec::new();
         for (&size, is_reduced) in shape.iter().zip(is_reduced).rev() {
@@ -215,8 +220,19 @@ impl Targets {
         folded
     }
 
+    /// The first element of each target, or a later one that is better; where there is none, another number.
+    fn best(&self, values: impl Iterator<Item = f64>, none: f64, is_better: impl Fn(f64, f64) -> bool) -> Vec<f64> {
+        let mut best = vec![None; self.len];
+        self.visit(values, |target, value| {
+            if best[target].is_none_or(|best| is_better(value, best)) {
+                best[target] = Some(value);
+            }
+        });
+        best.into_iter().map(|best| best.unwrap_or(none)).collect()
+    }
+
     /// Visits all elements in their order.
-    fn visit(&self, mut values: impl Iterator<Item = f64>, mut each: impl FnMut(usize, f64)) {
+    pub(super) fn visit(&self, mut values: impl Iterator<Item = f64>, mut each: impl FnMut(usize, f64)) {
         walk(&self.axes, 0, &mut values, &mut each);
     }
 }
@@ -298,6 +314,19 @@ mod tests {
             let node = node("", operator).with("axes", vec![1i64]);
             assert_close(&run(&node, vec![floats([2, 0], &[])]), [2, 1], &[0.0, 0.0]);
             assert_close(&run(&node, vec![floats([0, 2], &[])]), [0, 1], &[]);
+        }
+    }
+
+    #[test]
+    fn a_nan_is_an_extreme_only_if_it_is_the_first() {
+        let rows = [1.0, f32::NAN, f32::NAN, 1.0, 2.0, -3.0];
+        for (operator, expected, none) in [
+            ("ReduceMax", [1.0, f32::NAN, 2.0], f32::NEG_INFINITY),
+            ("ReduceMin", [1.0, f32::NAN, -3.0], f32::INFINITY),
+        ] {
+            let node = node("", operator).with("axes", vec![1i64]);
+            assert_close(&run(&node, vec![floats([3, 2], &rows)]), [3, 1], &expected);
+            assert_close(&run(&node, vec![floats([1, 0], &[])]), [1, 1], &[none]);
         }
     }
 
