@@ -173,8 +173,8 @@ fn table() -> String {
     add_other_operators(&mut text, &counts);
     add_list(&mut text, "What is refused", "The error says:", &refused);
     add_list(&mut text, "What is wrong", "Known, and to be mended:", &known_wrong);
-    text += include_str!("ties.md");
     text += include_str!("deviations.md");
+    text += include_str!("ties.md");
     add_differences(&mut text, &specimens);
     text
 }

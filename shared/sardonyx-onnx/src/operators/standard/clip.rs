@@ -21,8 +21,18 @@ struct Clip {
 }
 
 pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
+    let has_inputs = context.version(DEFAULT_DOMAIN) >= 11;
+    let fits = if has_inputs {
+        node.input.len() <= 3 && node.attribute.is_empty()
+    } else {
+        node.input.len() <= 1
+    };
+    ensure!(
+        fits,
+        "Clip has its bounds as attributes before operator set 11, and as inputs since then"
+    );
     let bound = |attribute: &str, input: usize| {
-        if context.version(DEFAULT_DOMAIN) < 11 {
+        if !has_inputs {
             return Ok(node.optional::<f32>(attribute)?.map(f64::from));
         }
         match node.input.get(input).filter(|name| !name.is_empty()) {

@@ -55,11 +55,16 @@ impl Kernel for LpNormalization {
         let input = single("LpNormalization", inputs)?;
         let axis = axis("LpNormalization", self.axis, input.shape().len())?;
         let is_reduced: Vec<bool> = (0..input.shape().len()).map(|other| other == axis).collect();
-        let targets = Targets::new(input.shape(), &is_reduced);
+        if input.data().is_empty() {
+            return Ok(vec![(*input).clone()]);
+        }
+        let targets = Targets::new(input.shape(), &is_reduced)?;
         macro_rules! normalized {
             ($values:expr, $type:ty) => {{
                 let values = $values.iter().map(|value| f64::from(*value));
-                let norms = self.norm.of(values.clone(), &targets);
+                let norms = self
+                    .norm
+                    .of(values.clone(), &targets, |sum| f64::from(sum as $type));
                 let mut normalized = Vec::with_capacity($values.len());
                 targets.visit(values, |target, value| {
                     let norm = norms[target] as $type;

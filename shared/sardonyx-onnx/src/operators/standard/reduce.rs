@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
 
@@ -13,7 +13,7 @@ use crate::proto::NodeProto;
 ///
 /// No axes mean all of them, or none when `noop_with_empty_axes` is set: then each number is one of its own.
 ///
-/// Sums are added up as doubles, in the order of the elements, and rounded once.
+/// Sums are added up as doubles, in the order of the elements, and rounded to the type of X once.
 ///
 /// # Shapes
 /// X of any shape, of floats or doubles; in the output the axes have the size 1, or are gone when `keepdims` is 0.
@@ -37,7 +37,7 @@ pub(super) enum Reduction {
     L2,
     /// `log(sum(exp(x)))`, with the greatest value taken out first, so that nothing overflows. tract's own does overflow.
     LogSumExp,
-    /// The greatest of them, of nothing minus infinity. A NaN is only if it is the first one, as in ONNX Runtime.
+    /// The greatest of them, of nothing minus infinity. A NaN is only if it is the first one; in ONNX Runtime it depends on its place, too.
     Max,
     /// `sum(x) / count(x)`, of nothing zero.
     Mean,
@@ -61,6 +61,12 @@ pub(in crate::operators) fn parse(context: &Context, node: &NodeProto) -> Result
         "ReduceSumSquare" => Reduction::SumSquare,
         other => bail!("{other} is no reduction"),
     };
+    ensure!(
+        node.input.len() <= 2,
+        "{} takes at most two inputs, not {}",
+        node.op_type,
+        node.input.len()
+    );
     let axes = match node.input.get(1).filter(|name| !name.is_empty()) {
         Some(name) => constant_integers(context, &node.op_type, name)?,
         None => node.optional::<&[i64]>("axes")?.unwrap_or_default().to_vec(),
@@ -129,15 +135,16 @@ impl Kernel for Reduce {
     fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input = self.input(inputs)?;
         let shape = self.reduced_shape(input.shape(), &1)?;
-        let targets = Targets::new(input.shape(), &self.is_reduced(input.shape().len())?);
+        let targets = Targets::new(input.shape(), &self.is_reduced(input.shape().len())?)?;
         let data = match input.data() {
             TensorData::Fp32(values) => {
-                let reduced = self
-                    .reduction
-                    .of(values.iter().map(|value| f64::from(*value)), &targets);
+                let values = values.iter().map(|value| f64::from(*value));
+                let reduced = self.reduction.of(values, &targets, |sum| f64::from(sum as f32));
                 TensorData::Fp32(reduced.into_iter().map(|value| value as f32).collect())
             }
-            TensorData::Fp64(values) => TensorData::Fp64(self.reduction.of(values.iter().copied(), &targets)),
+            TensorData::Fp64(values) => {
+                TensorData::Fp64(self.reduction.of(values.iter().copied(), &targets, |sum| sum))
+            }
             other => bail!("Reduce{:?} does not take {}", self.reduction, other.datatype()),
         };
         Ok(vec![Tensor::new(shape, data)?])
@@ -149,9 +156,17 @@ impl Kernel for Reduce {
 }
 
 impl Reduction {
-    /// One number for each target.
-    pub(super) fn of(self, values: impl Iterator<Item = f64> + Clone, targets: &Targets) -> Vec<f64> {
-        let sums = |term: fn(f64) -> f64| targets.fold(values.clone(), 0.0, |sum, value| sum + term(value));
+    /// One number for each target; `round` brings a sum to the precision of the type.
+    pub(super) fn of(
+        self,
+        values: impl Iterator<Item = f64> + Clone,
+        targets: &Targets,
+        round: fn(f64) -> f64,
+    ) -> Vec<f64> {
+        let sums = |term: fn(f64) -> f64| {
+            let sums = targets.fold(values.clone(), 0.0, |sum, value| sum + term(value));
+            each(sums, round)
+        };
         match self {
             Self::L1 => sums(f64::abs),
             Self::L2 => each(sums(|value| value * value), f64::sqrt),
@@ -186,9 +201,12 @@ fn each(mut values: Vec<f64>, function: impl Fn(f64) -> f64) -> Vec<f64> {
     values
 }
 
+/// As many as the elements of any input.
+const MAX_TARGETS: usize = crate::graph::MAX_ELEMENTS as usize;
+
 /// For each element of a tensor, which one it is reduced to.
 pub(super) struct Targets {
-    /// The size of each axis, and how far apart the targets of its positions are: not at all where it is reduced.
+    /// The size of each axis but those of size one, and how far apart the targets of its positions are: not at all where it is reduced.
     axes: Vec<(usize, usize)>,
     /// How many targets there are.
     len: usize,
@@ -197,20 +215,28 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    pub(super) fn new(shape: &[usize], is_reduced: &[bool]) -> Self {
-        let (mut len, mut count) = (1, 1);
+    /// # Errors
+    /// When there would be more than any tensor has: there may be many of no elements.
+    pub(super) fn new(shape: &[usize], is_reduced: &[bool]) -> Result<Self> {
+        let (mut len, mut count) = (1usize, 1usize);
         let mut axes: Vec<(usize, usize)> = Vec::new();
         for (&size, is_reduced) in shape.iter().zip(is_reduced).rev() {
+            // Without axes of one position, a tensor with elements has fewer of them than a number has bits.
+            if size != 1 {
+                axes.push((size, if *is_reduced { 0 } else { len }));
+            }
             if *is_reduced {
-                axes.push((size, 0));
-                count *= size;
+                count = count.saturating_mul(size);
             } else {
-                axes.push((size, len));
-                len *= size;
+                let product = len.checked_mul(size).filter(|len| *len <= MAX_TARGETS);
+                len = product.with_context(|| format!("no tensor of the shape {shape:?} is reduced here"))?;
             }
         }
         axes.reverse();
-        Self { axes, len, count }
+        if shape.contains(&0) {
+            axes.clear();
+        }
+        Ok(Self { axes, len, count })
     }
 
     /// Combines the elements of each target, in their order.
@@ -260,6 +286,7 @@ fn walk(
 
 #[cfg(test)]
 mod tests {
+    use super::{Tensor, TensorData};
     use crate::operators::testing::{Node, assert_close, floats, node, run, run_error};
 
     fn reduce() -> Node {
@@ -337,7 +364,7 @@ mod tests {
         for (operator, expected, of_each) in [
             ("ReduceL1", [3.0, infinity, infinity], [1.0, 2.0]),
             ("ReduceL2", [2.236_068, infinity, infinity], [1.0, 2.0]),
-            ("ReduceMean", [-0.5, f32::NAN, 3e38], [1.0, -2.0]),
+            ("ReduceMean", [-0.5, f32::NAN, infinity], [1.0, -2.0]),
             ("ReduceSum", [-1.0, f32::NAN, infinity], [1.0, -2.0]),
             ("ReduceSumSquare", [5.0, infinity, infinity], [1.0, 4.0]),
         ] {
@@ -350,6 +377,20 @@ mod tests {
             );
             assert_close(&output, [1, 2], &of_each);
         }
+    }
+
+    #[test]
+    fn what_has_no_elements_takes_neither_memory_nor_time_and_many_axes_no_stack() {
+        let all = node("", "ReduceSum").with("keepdims", 0i64);
+        assert_close(&run(&all, vec![floats([1 << 40, 1 << 20, 0], &[])]), [], &[0.0]);
+        let last = node("", "ReduceSum").with("axes", vec![-1i64]);
+        let error = run_error(&last, vec![floats([1 << 40, 0], &[])]);
+        assert!(
+            error.starts_with("no tensor of the shape [1099511627776, 0]"),
+            "{error}"
+        );
+        let deep = Tensor::new(vec![1; 50_000], TensorData::Fp32(vec![7.0])).expect("fits");
+        assert_close(&run(&all, vec![deep]), [], &[7.0]);
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail, ensure};
@@ -33,7 +34,17 @@ struct Cut {
 }
 
 pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
-    let lists = if context.version(DEFAULT_DOMAIN) < 10 {
+    let has_inputs = context.version(DEFAULT_DOMAIN) >= 10;
+    let fits = if has_inputs {
+        node.input.len() <= 5 && node.attribute.is_empty()
+    } else {
+        node.input.len() <= 1
+    };
+    ensure!(
+        fits,
+        "Slice has what it cuts as attributes before operator set 10, and as inputs since then"
+    );
+    let lists = if !has_inputs {
         let list = |name| node.optional::<&[i64]>(name).map(|list| list.map(<[i64]>::to_vec));
         [list("starts")?, list("ends")?, list("axes")?, None]
     } else {
@@ -64,9 +75,9 @@ pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Opera
 }
 
 impl Slice {
-    /// The positions that remain of each axis that is cut.
-    fn positions<D: DimLike>(&self, shape: &[D]) -> Result<Vec<(usize, Vec<usize>)>> {
-        let mut all: Vec<(usize, Vec<usize>)> = Vec::new();
+    /// What remains of each axis that is cut.
+    fn parts<D: DimLike>(&self, shape: &[D]) -> Result<Vec<(usize, Part)>> {
+        let mut all: Vec<(usize, Part)> = Vec::new();
         for cut in &self.cuts {
             let axis = axis("Slice", cut.axis, shape.len())?;
             ensure!(
@@ -75,30 +86,50 @@ impl Slice {
             );
             let size = shape[axis].to_usize();
             let size = size.map_err(|_| anyhow!("Slice cuts here only axes of a known size"))?;
-            all.push((axis, cut.positions(size)));
+            all.push((axis, cut.of(size)));
         }
         Ok(all)
     }
 }
 
+/// Positions of an axis.
+struct Part {
+    first: i64,
+    step: i64,
+    count: usize,
+}
+
+impl Part {
+    fn positions(&self) -> Vec<usize> {
+        (0..self.count as i64)
+            .map(|index| (self.first + index * self.step) as usize)
+            .collect()
+    }
+}
+
 impl Cut {
-    fn positions(&self, size: usize) -> Vec<usize> {
+    fn of(&self, size: usize) -> Part {
+        let size = size as i64;
         let from_start = |position: i64| match position {
-            ..0 => position.saturating_add_unsigned(size as u64),
+            ..0 => position.saturating_add(size),
             _ => position,
         };
-        let (start, end, size) = (from_start(self.start), from_start(self.end), size as i64);
-        let (start, distance) = if self.step > 0 {
-            let start = start.clamp(0, size);
-            (start, end.clamp(0, size) - start)
+        let start = from_start(self.start);
+        let (first, distance) = if self.step > 0 {
+            let first = start.clamp(0, size);
+            (first, from_start(self.end).clamp(0, size) - first)
         } else {
-            let start = start.clamp(-1, size - 1);
-            (start, start - end.clamp(-1, size))
+            // As in ONNX Runtime: what stands for no end does so downwards, too, and whoever begins below the first position gets it.
+            let is_open = self.end == i64::from(i32::MAX) || self.end == i64::MAX;
+            let end = if is_open { -1 } else { from_start(self.end) };
+            let first = start.max(0).min(size - 1);
+            (first, first - end.clamp(-1, size))
         };
-        let count = (distance.max(0) as u64).div_ceil(self.step.unsigned_abs());
-        (0..count as i64)
-            .map(|index| (start + index * self.step) as usize)
-            .collect()
+        Part {
+            first,
+            step: self.step,
+            count: (distance.max(0) as u64).div_ceil(self.step.unsigned_abs()) as usize,
+        }
     }
 }
 
@@ -106,8 +137,8 @@ impl Operator for Slice {
     fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let input = first(inputs)?;
         let mut shape: TVec<TDim> = input.shape.clone();
-        for (axis, positions) in self.positions(&input.shape)? {
-            shape[axis] = TDim::from(positions.len());
+        for (axis, part) in self.parts(&input.shape)? {
+            shape[axis] = TDim::from(part.count);
         }
         Ok(vec![Fact::new(input.datatype, shape)])
     }
@@ -120,15 +151,17 @@ impl Operator for Slice {
 impl Kernel for Slice {
     fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let input: &Tensor = first(inputs)?;
-        let mut output = input.clone();
-        for (axis, positions) in self.positions(input.shape())? {
-            let mut shape = output.shape().to_vec();
-            let inner = shape[axis + 1..].iter().product();
-            let data = gather(output.data(), shape[axis], inner, &positions);
-            shape[axis] = positions.len();
-            output = Tensor::new(shape, data)?;
+        let mut shape = input.shape().to_vec();
+        let mut data = Cow::Borrowed(input.data());
+        for (axis, part) in self.parts(input.shape())? {
+            // There may be many positions of nothing.
+            if !data.is_empty() {
+                let inner = shape[axis + 1..].iter().product();
+                data = Cow::Owned(gather(&data, shape[axis], inner, &part.positions()));
+            }
+            shape[axis] = part.count;
         }
-        Ok(vec![output])
+        Ok(vec![Tensor::new(shape, data.into_owned())?])
     }
 
     fn operands(&self, _inputs: usize) -> usize {
@@ -159,6 +192,11 @@ mod tests {
             (-100, 100, 1, &[0, 1, 2, 3]),
             (100, -100, -1, &[3, 2, 1, 0]),
             (100, i64::MIN, i64::MIN, &[3]),
+            (-1, i64::MAX, -1, &[3, 2, 1, 0]),
+            (-1, i64::from(i32::MAX), -1, &[3, 2, 1, 0]),
+            (3, 1 << 62, -1, &[]),
+            (-100, -200, -1, &[0]),
+            (i64::MAX, i64::MIN, -1, &[3, 2, 1, 0]),
         ] {
             let cut = super::Cut {
                 axis: 0,
@@ -166,8 +204,8 @@ mod tests {
                 end,
                 step,
             };
-            assert_eq!(cut.positions(4), expected, "{cut:?}");
-            assert_eq!(cut.positions(0), [0; 0], "{cut:?}");
+            assert_eq!(cut.of(4).positions(), expected, "{cut:?}");
+            assert_eq!(cut.of(0).positions(), [0; 0], "{cut:?}");
         }
     }
 
@@ -180,6 +218,8 @@ mod tests {
         };
         let output = run(&slice([-2, -1]), vec![floats([3, 4], &values)]);
         assert_eq!(output, floats([2, 2], &[1.0, 2.0, 5.0, 6.0]));
+        let nothing = run(&slice([0, 1]), vec![floats([1 << 40, 1 << 20, 0], &[])]);
+        assert_eq!(nothing.shape(), [2, 2, 0]);
         let error = run_error(&slice([0, -2]), vec![floats([3, 4], &values)]);
         assert_eq!(error, "Slice cuts the axis 0 twice");
     }
