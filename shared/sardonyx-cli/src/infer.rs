@@ -147,7 +147,8 @@ mod tests {
         assert!(answer(forest, b"{").is_err_and(|error| error.contains("not valid JSON")));
         assert_eq!(
             error("feature-hasher", input(json!({}))),
-            r#"the model uses operators that are not supported: com.microsoft.MurmurHash3 (node "N0")"#
+            "the model uses operators that are not supported: com.microsoft.MurmurHash3 (node \"N0\": nothing here computes this operator; \
+             export the model with other operators, or without this step, and do it before the call)"
         );
     }
 }
