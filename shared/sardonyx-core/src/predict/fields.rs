@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 /// The fields of an instance, as they came. Their names are in one text, one after the other, so that to read a field allocates nothing for its name.
 #[derive(Clone, Debug, Default)]
@@ -43,21 +43,6 @@ impl Fields {
 impl PartialEq for Fields {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
-    }
-}
-
-impl From<Map<String, Json>> for Fields {
-    fn from(map: Map<String, Json>) -> Self {
-        let mut fields = Self {
-            names: String::with_capacity(USUAL_NAMES),
-            fields: Vec::with_capacity(map.len()),
-        };
-        for (name, value) in map {
-            let start = fields.names.len();
-            fields.names += &name;
-            fields.fields.push((start..fields.names.len(), value));
-        }
-        fields
     }
 }
 
@@ -136,14 +121,6 @@ mod tests {
         assert_eq!(fields, same);
         let expected = [("b", json!(1)), ("", Json::Null), ("ä\n", json!([2]))];
         assert_eq!(each(fields), expected.map(|(name, value)| (name.to_owned(), value)));
-    }
-
-    #[test]
-    fn a_map_becomes_the_same() {
-        let json = json!({"a": 1, "b": {"c": 2}});
-        let read: Fields = serde_json::from_value(json.clone()).expect("is an object");
-        let Json::Object(map) = json else { unreachable!() };
-        assert_eq!(Fields::from(map), read);
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub fn instances(fields: &[Json]) -> Vec<Instance> {
     let instance = |(index, fields): (usize, &Json)| Instance {
         id: format!("id-{index}"),
         path: format!("instances[{index}]").into(),
-        fields: fields.as_object().expect("is an object").clone().into(),
+        fields: serde_json::from_value(fields.clone()).expect("is an object"),
     };
     fields.iter().enumerate().map(instance).collect()
 }

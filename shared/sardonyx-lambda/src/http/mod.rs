@@ -2,6 +2,7 @@
 
 mod infer;
 mod predict;
+mod predict_request;
 mod response;
 mod route;
 

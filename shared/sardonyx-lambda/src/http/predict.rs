@@ -1,16 +1,12 @@
 use http::StatusCode;
 use sardonyx_core::error::{InvalidInput, PredictError};
 use sardonyx_core::predict::{Instance, Prediction, UseCase};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::predict_request::PredictRequest;
 use super::response::{Answer, ApiError};
 use crate::service::{Invocation, Service};
-
-#[derive(Deserialize)]
-struct PredictRequest {
-    instances: Vec<Json>,
-}
 
 #[derive(Serialize)]
 struct PredictResponse<'a, O> {
@@ -42,26 +38,36 @@ pub(super) async fn predict<U: UseCase>(
 }
 
 fn parse(body: &[u8], max_instances: usize, request_id: &str) -> Result<Vec<Instance>, ApiError> {
-    let request: PredictRequest =
-        serde_json::from_slice(body).map_err(|error| InvalidInput::from_json_error("body", &error))?;
-    if request.instances.is_empty() {
+    let mut request = PredictRequest::up_to(max_instances);
+    request.read(body).map_err(|error| {
+        let read = request.instances.len();
+        not_an_object(body, read).unwrap_or_else(|| InvalidInput::from_json_error("body", &error))
+    })?;
+    if request.given == 0 {
         return Err(InvalidInput::new("instances", "expected at least one").into());
     }
-    if request.instances.len() > max_instances {
-        return Err(too_many("instances", request.instances.len(), max_instances));
+    if request.given > max_instances {
+        return Err(too_many("instances", request.given, max_instances));
     }
-    let instances = request.instances.into_iter().enumerate().map(|(index, instance)| {
-        let path = format!("instances[{index}]");
-        match instance {
-            Json::Object(fields) => Ok(Instance {
-                id: format!("{request_id}-{index}"),
-                path: path.into(),
-                fields: fields.into(),
-            }),
-            other => Err(InvalidInput::unexpected(path, "an object", &other).into()),
-        }
-    });
-    instances.collect()
+    let instances = request.instances.into_iter().enumerate();
+    Ok(instances
+        .map(|(index, fields)| Instance {
+            id: format!("{request_id}-{index}"),
+            path: path(index).into(),
+            fields,
+        })
+        .collect())
+}
+
+fn path(index: usize) -> String {
+    format!("instances[{index}]")
+}
+
+/// The refusal of the instance at this position, where it is JSON but no object.
+fn not_an_object(body: &[u8], index: usize) -> Option<InvalidInput> {
+    let body: Json = serde_json::from_slice(body).ok()?;
+    let instance = body.get("instances")?.get(index)?;
+    (!instance.is_object()).then(|| InvalidInput::unexpected(path(index), "an object", instance))
 }
 
 /// The refusal of a batch over the limit.
