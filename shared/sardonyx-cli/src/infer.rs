@@ -41,7 +41,7 @@ fn infer(name: &str, model: &[u8], request: &[u8]) -> Result<InferResponse, Comm
     request
         .check_outputs(model.outputs())
         .map_err(|error| error.public_message())?;
-    let mut outputs = request.select_outputs(model.outputs(), model.infer(tensors)?);
+    let mut outputs = request.select_outputs(model.outputs(), model.infer(&tensors)?);
     for output in &mut outputs {
         // The keys of a ZipMap's dictionaries have no place in a tensor.
         if let Some(classes) = model.output_classes(&output.name) {

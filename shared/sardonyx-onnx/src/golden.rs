@@ -36,7 +36,7 @@ fn check_batch(
         .encode_golden(rows)
         .map_err(|error| failed("a golden row cannot be encoded".into(), Some(error.into())))?;
     let outputs = model
-        .infer(inputs)
+        .infer(&inputs)
         .map_err(|error| failed(format!("a batch of {} rows fails", rows.len()), Some(error.into())))?;
     for (spec, output) in manifest.outputs.iter().zip(&outputs) {
         let tolerance = manifest.golden.tolerance_of(spec);

@@ -174,7 +174,7 @@ mod tests {
         assert!(file.is_unique(), "the file is let go");
         let x: Vec<f32> = (0..2 * FEATURES).map(|index| index as f32 % 5.0).collect();
         let x = Tensor::new(vec![2, FEATURES], TensorData::Fp32(x)).expect("fits");
-        let [first, second] = [shared, read].map(|model| model.infer(vec![x.clone()]).expect("runs"));
+        let [first, second] = [shared, read].map(|model| model.infer(std::slice::from_ref(&x)).expect("runs"));
         assert_eq!(first, second);
         let TensorData::Fp32(sums) = first[0].data() else {
             panic!("{:?}", first[0].datatype())
@@ -202,7 +202,10 @@ mod tests {
         let file = packed_layer();
         let x: Vec<f32> = (0..2 * FEATURES).map(|index| (index as f32).sin()).collect();
         let x = Tensor::new(vec![2, FEATURES], TensorData::Fp32(x)).expect("fits");
-        let expected = LOADER.from_bytes(&layer()).expect("loads").infer(vec![x.clone()]);
+        let expected = LOADER
+            .from_bytes(&layer())
+            .expect("loads")
+            .infer(std::slice::from_ref(&x));
         let expected = expected.expect("runs");
         let load = |file| {
             let graph = Graph::decode("a layer", file, None).expect("decodes");
@@ -212,10 +215,10 @@ mod tests {
         };
         let model = load(File::Shared(&file));
         assert!(!file.is_unique(), "the model reads the file");
-        assert_eq!(model.infer(vec![x.clone()]).expect("runs"), expected[..1]);
+        assert_eq!(model.infer(std::slice::from_ref(&x)).expect("runs"), expected[..1]);
         drop(model);
         assert!(file.is_unique());
-        assert_eq!(load(File::Borrowed(&file)).infer(vec![x]).expect("runs"), expected[..1]);
+        assert_eq!(load(File::Borrowed(&file)).infer(&[x]).expect("runs"), expected[..1]);
     }
 
     #[test]

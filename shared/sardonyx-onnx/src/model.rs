@@ -66,10 +66,10 @@ impl Model for OnnxModel {
         &self.plan.outputs
     }
 
-    fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {
-        self.inputs.check(&inputs)?;
+    fn infer(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, ModelError> {
+        self.inputs.check(inputs)?;
         let is_empty = inputs.iter().any(|input| input.data().is_empty());
-        if is_empty && let Some(outputs) = self.plan.empty_outputs(&inputs) {
+        if is_empty && let Some(outputs) = self.plan.empty_outputs(inputs) {
             return Ok(outputs);
         }
         self.plan.run(inputs).map_err(|error| ModelError::Failed(error.into()))

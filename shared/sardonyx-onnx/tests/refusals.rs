@@ -21,7 +21,7 @@ fn manifest(artifact: &Hashed, change: impl FnOnce(&mut Json)) -> Manifest {
         |index: usize| json!({"name": format!("f{index}"), "source": "request", "type": "float64", "missing": "nan"});
     let model = LOADER.from_bytes(artifact.bytes()).expect("the fixture loads");
     let zeros = Tensor::new(vec![1, 5], TensorData::Fp32(vec![0.0; 5])).expect("fits");
-    let outputs = model.infer(vec![zeros]).expect("runs");
+    let outputs = model.infer(&[zeros]).expect("runs");
     let probabilities = [outputs[1].data().number(0), outputs[1].data().number(1)];
     let mut json = json!({
         "manifest_version": 1, "name": "forest", "version": "3",
@@ -217,7 +217,7 @@ fn inputs_that_do_not_fit_say_what_would() {
     let tensor = |rows: usize, columns: usize| {
         Tensor::new(vec![rows, columns], TensorData::Fp32(vec![0.0; rows * columns])).expect("fits")
     };
-    let message = |inputs: Vec<Tensor>| match model.infer(inputs) {
+    let message = |inputs: Vec<Tensor>| match model.infer(&inputs) {
         Err(error @ ModelError::Input { .. }) => error.to_string(),
         other => panic!("{other:?}"),
     };

@@ -166,7 +166,7 @@ impl Prepared {
     fn agree(&self) -> Result<(), BenchError> {
         for (user, (_, tensor)) in self.users.iter().enumerate() {
             let ranking = self.ranking(user)?;
-            let scores = self.score.scores(&self.model.infer(vec![tensor.clone()])?)?;
+            let scores = self.score.scores(&self.model.infer(std::slice::from_ref(tensor))?)?;
             let mut order: Vec<usize> = (0..scores.len()).collect();
             order.sort_by(|&a, &b| {
                 scores[b]
@@ -202,7 +202,7 @@ impl Prepared {
     /// Runs the bare model on rows that are where it wants them.
     fn infer(&self, _user: usize, rows: Tensor) -> Result<Duration, BenchError> {
         let call = Instant::now();
-        let outputs = self.model.infer(vec![rows])?;
+        let outputs = self.model.infer(&[rows])?;
         let elapsed = call.elapsed();
         drop(outputs);
         Ok(elapsed)

@@ -35,7 +35,7 @@ impl Subject for Sardonyx {
     }
 
     fn run(&mut self) -> Result<(), BenchError> {
-        self.outputs = self.model.infer(std::mem::take(&mut self.inputs))?;
+        self.outputs = self.model.infer(&self.inputs)?;
         Ok(())
     }
 

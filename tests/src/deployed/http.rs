@@ -114,7 +114,7 @@ async fn raw_inference_gives_every_output_of_the_model() {
             (values[1], data[1]) = (f32::NEG_INFINITY, "-Infinity".into());
         }
         let tensor = Tensor::new(vec![2, width], TensorData::Fp32(values)).expect("fits");
-        let expected = model.infer(vec![tensor]).expect("is inferred");
+        let expected = model.infer(&[tensor]).expect("is inferred");
 
         let input = json!({"name": manifest.inputs[0].name, "shape": [2, width], "datatype": "FP32", "data": data});
         let body = json!({"id": "7", "inputs": [input]}).to_string();

@@ -13,7 +13,7 @@ pub trait Model: Send + Sync {
     ///
     /// # Errors
     /// [`ModelError::Input`] when the tensors are not what the model takes, [`ModelError::Failed`] when the model fails on them.
-    fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError>;
+    fn infer(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, ModelError>;
 }
 
 /// Why there was no inference.

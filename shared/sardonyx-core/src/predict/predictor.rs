@@ -77,21 +77,21 @@ impl<P: Postprocess> Predictor<P> {
     /// Runs the batch at once; if the model fails on it, row by row, so that one bad row does not take the others with it.
     fn predict_rows(
         &self,
-        inputs: Vec<Tensor>,
+        inputs: &[Tensor],
         assembled: Vec<Assembled>,
         snapshots: &Arc<BTreeMap<String, SnapshotId>>,
     ) -> Vec<(usize, PredictionResult<P::Output>)> {
         if assembled.is_empty() {
             return vec![];
         }
-        let single_rows = |row| inputs.iter().map(|input| input.slice_row(row)).collect();
-        let whole = self.served.infer(inputs.clone());
+        let single_rows = |row| inputs.iter().map(|input| input.slice_row(row)).collect::<Vec<_>>();
+        let whole = self.served.infer(inputs);
         let rows = assembled.into_iter().enumerate().map(|(row, instance)| {
             let output = match &whole {
                 Ok(outputs) => self.read_outputs(outputs, row),
                 Err(_) => self
                     .served
-                    .infer(single_rows(row))
+                    .infer(&single_rows(row))
                     .map_err(PredictError::from)
                     .and_then(|outputs| self.read_outputs(&outputs, 0)),
             };
@@ -150,7 +150,7 @@ impl<P: Postprocess> UseCase for Predictor<P> {
             }
         }
         let inputs = encoder.finish(batch, assembled.len());
-        for (slot, result) in self.predict_rows(inputs, assembled, &snapshots) {
+        for (slot, result) in self.predict_rows(&inputs, assembled, &snapshots) {
             slots[slot] = Some(result);
         }
         (context.stage_done)(Stage::Inference);

@@ -70,7 +70,7 @@ impl ServedModel {
     ///
     /// # Errors
     /// Every [`ModelError`].
-    pub fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {
+    pub fn infer(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, ModelError> {
         unless_panicking(|| self.model.infer(inputs)).unwrap_or_else(|panic| Err(ModelError::Failed(panic)))
     }
 

@@ -173,7 +173,7 @@ impl<S: ScoreOffers> Ranker<S> {
         let (offers, policy) = if eligible.is_empty() {
             (vec![], Policy::Greedy)
         } else {
-            let scores = self.scores(self.input(published, single_row(&user), &eligible))?;
+            let scores = self.scores(&self.input(published, single_row(&user), &eligible))?;
             self.choose(published, &eligible, &scores, request.k, &instance.id)
         };
         Ok(Prediction {
@@ -230,9 +230,9 @@ impl<S: ScoreOffers> Ranker<S> {
         Tensor::new(vec![eligible.len(), user.len()], TensorData::Fp32(values)).expect("each offer has a row")
     }
 
-    fn scores(&self, input: Tensor) -> Result<Vec<f64>, PredictError> {
+    fn scores(&self, input: &Tensor) -> Result<Vec<f64>, PredictError> {
         let rows = input.rows();
-        let outputs = self.served.infer(vec![input])?;
+        let outputs = self.served.infer(std::slice::from_ref(input))?;
         let scores = unless_panicking(|| self.score.scores(&outputs))
             .flatten()
             .map_err(PredictError::Model)?;

@@ -125,10 +125,8 @@ impl Model for SumModel {
         &self.outputs
     }
 
-    fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {
-        let [input] = inputs.as_slice() else {
-            panic!("one input")
-        };
+    fn infer(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, ModelError> {
+        let [input] = inputs else { panic!("one input") };
         let TensorData::Fp32(values) = input.data() else {
             panic!("an FP32 input")
         };

@@ -124,7 +124,7 @@ impl Model for OfferModel {
         &self.outputs
     }
 
-    fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {
+    fn infer(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, ModelError> {
         let [TensorData::Fp32(values)] = inputs.iter().map(Tensor::data).collect::<Vec<_>>()[..] else {
             panic!("one FP32 input")
         };

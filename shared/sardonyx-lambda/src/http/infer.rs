@@ -34,7 +34,7 @@ pub(super) fn infer<U: UseCase>(
         return Err(too_many("inputs: rows", rows, service.config.max_instances));
     }
     invocation.metrics.stage_done(Stage::Parse);
-    let outputs = service.use_case.served().infer(tensors).map_err(|error| match error {
+    let outputs = service.use_case.served().infer(&tensors).map_err(|error| match error {
         ModelError::Input { input, problem } => InvalidInput::new(format!("inputs.{input}"), problem).into(),
         failed @ ModelError::Failed(_) => ApiError::from(PredictError::from(failed)),
     })?;

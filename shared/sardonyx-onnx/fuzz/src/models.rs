@@ -16,7 +16,7 @@ pub fn load_and_infer(file: &[u8]) {
     for rows in [1, 3] {
         let inputs: Option<Vec<Tensor>> = model.inputs().iter().map(|input| tensor(input, rows)).collect();
         let Some(inputs) = inputs else { return };
-        if let Ok(outputs) = model.infer(inputs) {
+        if let Ok(outputs) = model.infer(&inputs) {
             assert_eq!(outputs.len(), model.outputs().len(), "outputs are missing");
         }
     }

@@ -28,15 +28,15 @@ pub(super) fn check(original: &impl Model, packed: &impl Model) -> Result<(), St
     let has_open_batch = |input: &TensorSpec| input.shape.as_ref().is_some_and(|shape| shape.first() == Some(&None));
     if original.inputs().iter().all(has_open_batch) {
         for row in 0..ROWS_ALONE {
-            let alone = inputs.iter().map(|input| input.slice_row(row)).collect();
-            compare(original, packed, alone)?;
+            let alone: Vec<_> = inputs.iter().map(|input| input.slice_row(row)).collect();
+            compare(original, packed, &alone)?;
         }
     }
-    compare(original, packed, inputs)
+    compare(original, packed, &inputs)
 }
 
-fn compare(original: &impl Model, packed: &impl Model, batch: Vec<Tensor>) -> Result<(), String> {
-    match (original.infer(batch.clone()), packed.infer(batch)) {
+fn compare(original: &impl Model, packed: &impl Model, batch: &[Tensor]) -> Result<(), String> {
+    match (original.infer(batch), packed.infer(batch)) {
         (Ok(expected), Ok(found)) => {
             let mut outputs = original.outputs().iter().zip(expected.iter().zip(&found));
             match outputs.find(|(_, (expected, found))| !is_same(expected, found)) {

@@ -5,6 +5,7 @@ mod folding;
 
 pub(super) use compile::needed_nodes;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -72,9 +73,9 @@ impl Direct {
             .collect()
     }
 
-    fn run_step(&self, step: &Step, slots: &[Option<Tensor>]) -> Result<Vec<Tensor>> {
+    fn run_step(&self, step: &Step, slots: &[Option<Cow<'_, Tensor>>]) -> Result<Vec<Tensor>> {
         let operands = step.inputs.iter().map(|place| match *place {
-            Place::Slot(slot) => slots[slot].as_ref(),
+            Place::Slot(slot) => slots[slot].as_deref(),
             Place::Constant(constant) => self.constants.get(&constant),
         });
         let operands: Option<TVec<&Tensor>> = operands.collect();
@@ -90,15 +91,15 @@ impl Direct {
     }
 
     /// The outputs out of their slots. The last that wants one takes it.
-    fn take_outputs(&self, mut slots: TVec<Option<Tensor>>) -> Result<Vec<Tensor>> {
+    fn take_outputs(&self, mut slots: TVec<Option<Cow<'_, Tensor>>>) -> Result<Vec<Tensor>> {
         let mut outputs = Vec::with_capacity(self.outputs.len());
         for (index, (place, _)) in self.outputs.iter().enumerate() {
             let value = match *place {
                 Place::Constant(constant) => self.constants.get(&constant).cloned(),
                 Place::Slot(slot) if self.outputs[index + 1..].iter().any(|(later, _)| later == place) => {
-                    slots[slot].clone()
+                    slots[slot].as_deref().cloned()
                 }
-                Place::Slot(slot) => slots[slot].take(),
+                Place::Slot(slot) => slots[slot].take().map(Cow::into_owned),
             };
             outputs.push(value.ok_or_else(|| anyhow!("the output {index} was not computed"))?);
         }
@@ -107,9 +108,9 @@ impl Direct {
 }
 
 impl Strategy for Direct {
-    fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
-        let mut slots: TVec<Option<Tensor>> = TVec::with_capacity(self.slots);
-        slots.extend(inputs.into_iter().map(Some));
+    fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let mut slots: TVec<Option<Cow<'_, Tensor>>> = TVec::with_capacity(self.slots);
+        slots.extend(inputs.iter().map(|input| Some(Cow::Borrowed(input))));
         slots.resize_with(self.slots, || None);
         for (index, step) in self.steps.iter().enumerate() {
             let results = self
@@ -123,7 +124,7 @@ impl Strategy for Direct {
             }
             for (result, slot) in results.into_iter().zip(&step.outputs) {
                 if let Some(slot) = slot {
-                    slots[*slot] = Some(result);
+                    slots[*slot] = Some(Cow::Owned(result));
                 }
             }
         }

@@ -35,7 +35,7 @@ pub trait Strategy: Send + Sync {
     ///
     /// # Errors
     /// For values that an operator does not take.
-    fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>>;
+    fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>>;
 
     /// The trees of the nodes in their flat form, by the first output of the node; not all that there are, where they are hidden.
     fn packed_trees(&self) -> HashMap<String, Vec<u8>>;
@@ -94,7 +94,7 @@ impl Plan {
     }
 
     /// Runs on inputs that fit the declarations.
-    pub(crate) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
+    pub(crate) fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         self.strategy.run(inputs)
     }
 

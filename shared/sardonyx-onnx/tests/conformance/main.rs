@@ -77,7 +77,7 @@ fn assert_none(failures: &[String]) {
 /// The whole batch; and where rows are independent, each row alone, seven, an odd part of the batch, and no rows at all.
 pub(crate) fn answers(specimen: &Specimen, model: &OnnxModel) -> Result<(), String> {
     let inputs = specimen.inputs(model.inputs())?;
-    let full = model.infer(inputs.clone()).map_err(|error| chain(&error))?;
+    let full = model.infer(&inputs).map_err(|error| chain(&error))?;
     for (spec, output) in model.outputs().iter().zip(&full) {
         if Some(output.shape()) != specimen.expected_shape(&spec.name).as_deref() {
             return Err(format!("{} has the shape {:?}", spec.name, output.shape()));
@@ -98,7 +98,7 @@ pub(crate) fn answers(specimen: &Specimen, model: &OnnxModel) -> Result<(), Stri
     }
     let none: Vec<Tensor> = inputs.iter().map(|input| zoo::rows(input, &[])).collect();
     let outputs = model
-        .infer(none)
+        .infer(&none)
         .map_err(|error| format!("no rows: {}", chain(&error)))?;
     for (empty, full) in outputs.iter().zip(&full) {
         if empty.rows() != 0 || empty.shape()[1..] != full.shape()[1..] || empty.datatype() != full.datatype() {
@@ -128,10 +128,10 @@ fn takes_any_batch(model: &OnnxModel) -> bool {
 
 /// Asks for these rows of the request in one batch.
 fn answers_to(specimen: &Specimen, model: &OnnxModel, inputs: &[Tensor], wanted: &[usize]) -> Result<(), String> {
-    let batch = inputs.iter().map(|input| zoo::rows(input, wanted)).collect();
+    let batch: Vec<_> = inputs.iter().map(|input| zoo::rows(input, wanted)).collect();
     let which = || format!("{} rows from {:?}", wanted.len(), wanted.first());
     let outputs = model
-        .infer(batch)
+        .infer(&batch)
         .map_err(|error| format!("{}: {}", which(), chain(&error)))?;
     for (spec, output) in model.outputs().iter().zip(&outputs) {
         for (source, expected) in specimen.expected(&spec.name)? {

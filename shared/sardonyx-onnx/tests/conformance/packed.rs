@@ -45,7 +45,7 @@ fn every_model_of_the_zoo_packs_and_answers_alike() {
         };
         let packed = LOADER.from_bytes(&file).expect("was loaded by pack");
         let inputs = specimen.inputs(original.inputs()).expect("has inputs");
-        let (Ok(expected), Ok(outputs)) = (original.infer(inputs.clone()), packed.infer(inputs)) else {
+        let (Ok(expected), Ok(outputs)) = (original.infer(&inputs), packed.infer(&inputs)) else {
             continue;
         };
         for (spec, (expected, output)) in original.outputs().iter().zip(expected.iter().zip(&outputs)) {
@@ -167,7 +167,7 @@ fn a_hostile_file_with_the_right_checksum_is_an_error_or_a_model() {
                     && let Some(zeros) = zeros(&model)
                 {
                     // Whatever the answer is, there is one, or an error.
-                    drop(model.infer(zeros));
+                    drop(model.infer(&zeros));
                 }
             }
             file[at] = original;

@@ -37,7 +37,7 @@ fn each_tensor_of_a_sequence_is_an_output() {
     let names: Vec<&str> = model.outputs().iter().map(|output| output.name.as_str()).collect();
     assert_eq!(names, ["label", "both_0", "both_1"]);
     let zeros = Tensor::new(vec![2, 5], TensorData::Fp32(vec![0.0; 10])).expect("fits");
-    let outputs = model.infer(vec![zeros]).expect("runs");
+    let outputs = model.infer(&[zeros]).expect("runs");
     assert_eq!(outputs[1].shape(), [2, 2]);
     assert_eq!(outputs[1], outputs[2]);
 }
@@ -89,7 +89,7 @@ fn a_dictionary_is_a_tensor_of_the_entries_of_the_vocabulary() {
     let model = LOADER.from_bytes(&dictionary(|_| {})).expect("loads");
     assert_eq!(model.input_keys("X"), Some(&[json!("a"), json!("b"), json!("c")][..]));
     let input = Tensor::new(vec![2, 3], TensorData::Fp64(vec![1.0, 0.0, 3.0, 0.0, 5.0, 0.0])).expect("fits");
-    assert_eq!(model.infer(vec![input.clone()]).expect("runs"), [input]);
+    assert_eq!(model.infer(std::slice::from_ref(&input)).expect("runs"), [input]);
 }
 
 #[test]

@@ -23,8 +23,8 @@ fn what_the_leaves_of_trees_decide_is_the_same_whoever_reads_it() {
     let rows = 100;
     let numbers = (0..rows * columns).map(|at| ((at * 7919) % 1009) as f32 / 100.0 - 5.0);
     let input = Tensor::new(vec![rows, columns], TensorData::Fp32(numbers.collect())).expect("fits");
-    let expected = whole.infer(vec![input.clone()]).expect("runs");
-    let found = read.infer(vec![input]).expect("runs");
+    let expected = whole.infer(std::slice::from_ref(&input)).expect("runs");
+    let found = read.infer(&[input]).expect("runs");
     assert_eq!(found[..expected.len()], expected);
 
     let [sum] = &found[expected.len() + TREES * kinds.len()..] else {
@@ -119,7 +119,7 @@ fn with_stumps(nodes: Vec<NodeProto>, outputs: &[&str]) -> Vec<TensorData> {
         .collect();
     let model = LOADER.from_bytes(&model.encode_to_vec()).expect("loads");
     let rows = Tensor::new(vec![2, 3], TensorData::Fp32(vec![-1.0, 0.0, 0.0, 1.0, 0.0, 0.0])).expect("fits");
-    let outputs = model.infer(vec![rows]).expect("runs");
+    let outputs = model.infer(&[rows]).expect("runs");
     outputs.into_iter().map(Tensor::into_data).collect()
 }
 

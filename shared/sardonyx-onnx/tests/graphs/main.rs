@@ -390,9 +390,9 @@ fn a_nan_that_would_be_swallowed_is_refused_as_an_input() {
         .from_bytes(&single(node("", "HardSigmoid", &["x"], "y"), 13))
         .expect("loads");
     let input = |value: f32| Tensor::new(vec![1, 3], TensorData::Fp32(vec![1.0, value, -1.0])).expect("fits");
-    let outputs = model.infer(vec![input(2.0)]).expect("runs");
+    let outputs = model.infer(&[input(2.0)]).expect("runs");
     assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![0.7, 0.9, 0.3]));
-    let error = model.infer(vec![input(f32::NAN)]).expect_err("refused");
+    let error = model.infer(&[input(f32::NAN)]).expect_err("refused");
     assert_eq!(
         error.to_string(),
         "the input x has a NaN, which an operator of the graph would swallow; put an imputer before it"
@@ -400,7 +400,7 @@ fn a_nan_that_would_be_swallowed_is_refused_as_an_input() {
     let model = LOADER
         .from_bytes(&single(node("", "Relu", &["x"], "y"), 13))
         .expect("loads");
-    let outputs = model.infer(vec![input(f32::NAN)]).expect("runs");
+    let outputs = model.infer(&[input(f32::NAN)]).expect("runs");
     assert_eq!(format!("{:?}", outputs[0].data()), "Fp32([1.0, NaN, 0.0])");
 }
 

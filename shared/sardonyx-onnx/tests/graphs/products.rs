@@ -61,10 +61,10 @@ fn an_open_dimension_has_the_size_that_the_weights_have() {
         .expect("loads");
     assert_eq!(model.inputs()[0].shape, Some(vec![None, Some(40)]));
     for rows in [1, 5] {
-        let outputs = model.infer(vec![threes(&[rows, 40])]).expect("runs");
+        let outputs = model.infer(&[threes(&[rows, 40])]).expect("runs");
         assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![40.0; rows]));
     }
-    let error = model.infer(vec![threes(&[1, 2])]).expect_err("refused").to_string();
+    let error = model.infer(&[threes(&[1, 2])]).expect_err("refused").to_string();
     assert!(
         error.contains("the input x has the shape [1, 2], but must be"),
         "{error}"
@@ -90,10 +90,10 @@ fn factors_that_do_not_fit_are_refused() {
 fn open_dimensions_of_two_inputs_have_to_be_the_same() {
     let model = LOADER.from_bytes(&product(None, factor)).expect("loads");
     assert_eq!(model.inputs()[1].shape, Some(vec![None, None]));
-    let outputs = model.infer(vec![threes(&[2, 2]), threes(&[2, 4])]).expect("runs");
+    let outputs = model.infer(&[threes(&[2, 2]), threes(&[2, 4])]).expect("runs");
     assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![6.0; 8]));
     for columns in [1, 3, 200] {
-        let error = model.infer(vec![threes(&[2, columns]), threes(&[2, 4])]);
+        let error = model.infer(&[threes(&[2, columns]), threes(&[2, 4])]);
         assert!(matches!(error, Err(ModelError::Input { .. })), "{columns}: {error:?}");
     }
 }
@@ -109,7 +109,7 @@ fn what_only_fits_with_the_size_of_another_product_is_seen_again() {
     let model = LOADER.from_bytes(&both).expect("loads");
     // The first dimension of each input is the batch.
     assert_eq!(model.inputs()[0].shape, Some(vec![Some(40), Some(40)]));
-    assert!(model.infer(vec![threes(&[40, 40]), threes(&[40, 1])]).is_ok());
+    assert!(model.infer(&[threes(&[40, 40]), threes(&[40, 1])]).is_ok());
 }
 
 #[test]
@@ -122,10 +122,10 @@ fn factors_that_are_cut_before_they_are_multiplied_fit_as_a_whole() {
         declare_output(graph);
     });
     let model = LOADER.from_bytes(&twice).expect("loads");
-    let outputs = model.infer(vec![threes(&[1, 20])]).expect("runs");
+    let outputs = model.infer(&[threes(&[1, 20])]).expect("runs");
     assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![40.0; 2]));
     for columns in [10, 21, 40] {
-        assert!(model.infer(vec![threes(&[1, columns])]).is_err(), "{columns}");
+        assert!(model.infer(&[threes(&[1, columns])]).is_err(), "{columns}");
     }
 }
 
@@ -154,7 +154,7 @@ fn a_factor_whose_size_comes_about_in_a_run_is_refused() {
     match LOADER.from_bytes(&chosen) {
         Ok(model) => {
             for k in [0, 2, 90] {
-                assert!(model.infer(vec![threes(&[1, 100]), count(k)]).is_err(), "{k}");
+                assert!(model.infer(&[threes(&[1, 100]), count(k)]).is_err(), "{k}");
             }
         }
         Err(error) => assert!(matches!(error, LoadError::Compile { .. }), "{error}"),
@@ -209,7 +209,7 @@ fn a_size_that_changes_from_turn_to_turn_of_a_loop_is_refused() {
     };
     // All of the row, and where it is not zero.
     let model = LOADER.from_bytes(&scanned("whole")).expect("loads");
-    let outputs = model.infer(vec![threes(&[2, 3])]).expect("runs");
+    let outputs = model.infer(&[threes(&[2, 3])]).expect("runs");
     assert_eq!(outputs[0].data(), &TensorData::Fp32(vec![9.0; 8]));
     let error = refusal(&scanned("places"));
     assert!(error.contains("multiplies in a loop or a branch"), "{error}");
@@ -245,7 +245,7 @@ fn scales_and_zero_points_are_no_factors() {
     ];
     let model = LOADER.from_bytes(&model.encode_to_vec()).expect("loads");
     let input = Tensor::new(vec![1, 3, 1, 1], TensorData::Uint8(vec![5, 3, 1])).expect("fits");
-    let outputs = model.infer(vec![input]).expect("runs");
+    let outputs = model.infer(&[input]).expect("runs");
     // (2 + 1 + 0) · 1 = 3, in halves from the zero point on.
     assert_eq!(outputs[0].data(), &TensorData::Uint8(vec![7, 7]));
 }

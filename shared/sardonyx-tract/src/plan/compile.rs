@@ -107,8 +107,8 @@ pub(super) fn bodies(node: &TypedNode) -> impl Iterator<Item = &TypedModel> {
     of_loop.into_iter().chain(branches.into_iter().flatten())
 }
 
-pub(super) fn run(runnable: &Runnable, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
-    let inputs = inputs.into_iter().map(to_tract).collect::<TractResult<_>>()?;
+pub(super) fn run(runnable: &Runnable, inputs: &[Tensor]) -> TractResult<Vec<Tensor>> {
+    let inputs = inputs.iter().cloned().map(to_tract).collect::<TractResult<_>>()?;
     let outputs = catch_panic("these inputs make tract panic", || runnable.run(inputs))?;
     outputs.iter().map(from_tract).collect()
 }

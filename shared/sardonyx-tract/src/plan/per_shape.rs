@@ -38,7 +38,7 @@ impl PerShape {
         let (Some(one), Some(more)) = (trial::inputs(&self.inputs, 1), trial::inputs(&self.inputs, trial::ROWS)) else {
             return declared(declarations);
         };
-        let (one, more) = match (self.run(one), self.run(more)) {
+        let (one, more) = match (self.run(&one), self.run(&more)) {
             // The zeros of the trial may be no values that the model takes.
             (Err(error), _) | (_, Err(error)) if error.is::<UnacceptableValue>() => return declared(declarations),
             (one, more) => (one?, more?),
@@ -86,7 +86,7 @@ impl PerShape {
 }
 
 impl Strategy for PerShape {
-    fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[Tensor]) -> TractResult<Vec<Tensor>> {
         let shapes: Shapes = inputs.iter().map(|input| input.shape().to_vec()).collect();
         compile::run(&self.for_shapes(shapes)?, inputs)
     }

@@ -37,7 +37,7 @@ impl Symbolic {
             runnable,
         };
         if let Some(trial) = trial::inputs(&plan.inputs, trial::ROWS)
-            && let Err(error) = plan.run(trial)
+            && let Err(error) = plan.run(&trial)
             // The zeros of the trial may be no values that the model takes; it came as far as to look at them.
             && !error.is::<UnacceptableValue>()
         {
@@ -96,7 +96,7 @@ fn compiled_inputs(runnable: &Runnable, declared: &[InputDeclaration]) -> TractR
 }
 
 impl Strategy for Symbolic {
-    fn run(&self, inputs: Vec<Tensor>) -> TractResult<Vec<Tensor>> {
+    fn run(&self, inputs: &[Tensor]) -> TractResult<Vec<Tensor>> {
         compile::run(&self.runnable, inputs)
     }
 

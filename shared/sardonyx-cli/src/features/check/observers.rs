@@ -79,9 +79,9 @@ impl Model for EchoingModel {
         self.0.outputs()
     }
 
-    fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {
-        let mut outputs = self.0.infer(inputs.clone())?;
-        outputs.extend(inputs);
+    fn infer(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, ModelError> {
+        let mut outputs = self.0.infer(inputs)?;
+        outputs.extend_from_slice(inputs);
         Ok(outputs)
     }
 }

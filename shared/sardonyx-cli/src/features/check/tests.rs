@@ -50,7 +50,7 @@ impl Model for HalfModel {
         &[]
     }
 
-    fn infer(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {
+    fn infer(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, ModelError> {
         let rows = inputs[0].rows();
         Ok(vec![
             Tensor::new(vec![rows, 1], TensorData::Fp32(vec![0.5; rows])).expect("fits"),

@@ -141,6 +141,6 @@ impl Function {
             self.encoder.encode(instance, packed, cells)?;
         }
         let input = Tensor::new(vec![instances.len(), width], TensorData::Fp32(cells))?;
-        Ok(self.model.infer(vec![input])?.swap_remove(self.output))
+        Ok(self.model.infer(&[input])?.swap_remove(self.output))
     }
 }
