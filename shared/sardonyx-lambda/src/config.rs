@@ -26,6 +26,9 @@ pub struct Config {
     pub fetch_timeout: Duration,
     /// `SARDONYX_CATALOGUE_REFRESH_SECONDS`: how often a model that ranks offers asks for a newer catalogue; every 60 unless it says otherwise.
     pub catalogue_refresh_interval: Duration,
+    /// `SARDONYX_MAX_MICRO_BATCH`: the most instances of requests that wait at the same time and are predicted together; 16 unless it says
+    /// otherwise, so that one processor is not busy with a large batch while the others are idle. 1 predicts each request alone.
+    pub max_micro_batch: usize,
     /// `AWS_LAMBDA_MAX_CONCURRENCY`: how many requests this process is given at the same time, which Lambda Managed Instances sets; 1 unless it
     /// says otherwise.
     pub max_concurrency: usize,
@@ -74,6 +77,7 @@ impl Config {
                 "SARDONYX_CATALOGUE_REFRESH_SECONDS",
                 60,
             )?),
+            max_micro_batch: positive(&lookup, "SARDONYX_MAX_MICRO_BATCH", 16)?,
             max_concurrency: positive(&lookup, "AWS_LAMBDA_MAX_CONCURRENCY", 1)?,
             metrics_namespace: optional("SARDONYX_METRICS_NAMESPACE").unwrap_or_else(|| "Sardonyx".into()),
         })

@@ -13,15 +13,13 @@ use tokio::sync::oneshot;
 
 use crate::service::now_ms;
 
-/// The most instances of a batch, so that one processor is not busy with a large one while the others are idle.
-const MOST_INSTANCES: usize = 16;
-
 type Results<O> = Result<Vec<PredictionResult<O>>, PredictError>;
 
 /// The requests that wait for their turn.
 pub(crate) struct MicroBatches<U: UseCase> {
     use_case: Arc<U>,
     fetch_timeout: Duration,
+    most_instances: usize,
     waiting: Mutex<Vec<Waiting<U::Output>>>,
 }
 
@@ -37,11 +35,12 @@ struct Answer<O> {
 }
 
 impl<U: UseCase> MicroBatches<U> {
-    /// Batches for which reading the features may take so long.
-    pub(crate) fn new(use_case: Arc<U>, fetch_timeout: Duration) -> Arc<Self> {
+    /// Batches of at most so many instances, for which reading the features may take so long.
+    pub(crate) fn new(use_case: Arc<U>, fetch_timeout: Duration, most_instances: usize) -> Arc<Self> {
         Arc::new(Self {
             use_case,
             fetch_timeout,
+            most_instances,
             waiting: Mutex::default(),
         })
     }
@@ -57,7 +56,7 @@ impl<U: UseCase> MicroBatches<U> {
         stage_done: impl Fn(Stage, Instant),
     ) -> Results<U::Output> {
         // A request that has less time left than the others must not take it from them.
-        if instances.len() >= MOST_INSTANCES || context.fetch_timeout < self.fetch_timeout {
+        if instances.len() >= self.most_instances || context.fetch_timeout < self.fetch_timeout {
             return self.use_case.predict(instances, context).await;
         }
         let (answer, answered) = oneshot::channel();
@@ -83,7 +82,7 @@ impl<U: UseCase> MicroBatches<U> {
         // All that is ready to run goes first, and may join.
         tokio::task::yield_now().await;
         let waiting = std::mem::take(&mut *self.waiting());
-        let mut batches = into_batches(waiting);
+        let mut batches = into_batches(waiting, self.most_instances);
         let last = batches.pop();
         for batch in batches {
             tokio::spawn(Arc::clone(&self).predict_batch(batch));
@@ -128,8 +127,8 @@ impl<U: UseCase> MicroBatches<U> {
     }
 }
 
-/// Whole requests, in their order, with at most [`MOST_INSTANCES`] together.
-fn into_batches<O>(waiting: Vec<Waiting<O>>) -> Vec<Vec<Waiting<O>>> {
+/// Whole requests, in their order, each with fewer than `most_instances`, and with at most so many together.
+fn into_batches<O>(waiting: Vec<Waiting<O>>, most_instances: usize) -> Vec<Vec<Waiting<O>>> {
     let mut batches: Vec<Vec<_>> = Vec::new();
     let mut room = 0;
     for request in waiting {
@@ -140,7 +139,7 @@ fn into_batches<O>(waiting: Vec<Waiting<O>>) -> Vec<Vec<Waiting<O>>> {
                 batch.push(request);
             }
             _ => {
-                room = MOST_INSTANCES - instances;
+                room = most_instances - instances;
                 batches.push(vec![request]);
             }
         }
@@ -173,6 +172,8 @@ mod tests {
 
     use super::*;
 
+    const MOST_INSTANCES: usize = 16;
+
     /// Predicts nothing, and notes how many instances came together.
     struct Noting {
         served: ServedModel,
@@ -186,7 +187,7 @@ mod tests {
                 served: ServedModel::new(Arc::new(manifest()), store, Arc::new(SumModel::default())),
                 batches: Mutex::default(),
             });
-            let batches = MicroBatches::new(Arc::clone(&use_case), context(0).fetch_timeout);
+            let batches = MicroBatches::new(Arc::clone(&use_case), context(0).fetch_timeout, MOST_INSTANCES);
             (use_case, batches)
         }
 

@@ -75,8 +75,9 @@ impl<U: UseCase> Service<U> {
     pub fn new(config: Config, use_case: U, results: Option<Arc<dyn ResultStore>>) -> Self {
         let metrics_sink = Box::new(write_to_stdout);
         let use_case = Arc::new(use_case);
-        let micro_batches =
-            (config.max_concurrency > 1).then(|| MicroBatches::new(Arc::clone(&use_case), config.fetch_timeout));
+        let most = config.max_micro_batch;
+        let micro_batches = (config.max_concurrency > 1 && most > 1)
+            .then(|| MicroBatches::new(Arc::clone(&use_case), config.fetch_timeout, most));
         Self {
             config,
             use_case,

@@ -4,6 +4,7 @@ use super::Bench;
 use super::case::{Case, Deployed};
 use crate::BenchError;
 use crate::report::Row;
+use crate::subject::OURS;
 
 /// How many requests a function may be given at the same time.
 const AT_ONCE: [usize; 3] = [1, 8, 64];
@@ -16,6 +17,9 @@ const METRICS: [(&str, &str); 4] = [
     ("cpu_per_call", "us"),
 ];
 
+/// Sardonyx without micro-batches, which shows what they are good for.
+const OURS_ALONE: (&str, (&str, &str)) = ("sardonyx-alone", ("SARDONYX_MAX_MICRO_BATCH", "1"));
+
 /// In each round every function that takes several requests answers some thousands, so many of which are under way all the time. Functions and
 /// servers share all cores of the machine.
 ///
@@ -24,6 +28,9 @@ const METRICS: [(&str, &str); 4] = [
 pub(super) fn measure(bench: &Bench<'_>, case: &Case, deployed: &Deployed) -> Result<Vec<Row>, BenchError> {
     let mut packages = bench.packages(case);
     packages.retain(|package| package.takes_several);
+    let ours = packages.iter().find(|package| package.name == OURS);
+    let ours_alone = ours.map(|package| package.with(OURS_ALONE.0, OURS_ALONE.1));
+    packages.extend(&ours_alone);
     let mut rows = vec![];
     for at_once in AT_ONCE {
         let variable = ("AWS_LAMBDA_MAX_CONCURRENCY".to_owned(), at_once.to_string());

@@ -37,6 +37,14 @@ pub(super) struct Package {
 }
 
 impl Package {
+    /// The same with another setting, under a name of its own.
+    pub(super) fn with(&self, name: &str, (variable, value): (&str, &str)) -> Self {
+        let mut package = self.clone();
+        name.clone_into(&mut package.name);
+        package.environment.insert(variable.to_owned(), value.to_owned());
+        package
+    }
+
     /// The same, run by another program.
     pub(super) fn under(&self, program: &[&str]) -> Self {
         let mut package = self.clone();
