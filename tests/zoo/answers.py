@@ -40,14 +40,22 @@ class Runtime:
 
     def ask(self, inputs):
         """The outputs by name, each as one array."""
-        names = [output.name for output in self.outputs]
-        return {name: self._array(name, values) for name, values in zip(names, self._session.run(None, inputs))}
+        answers = {}
+        for output, values in zip(self.outputs, self._session.run(None, inputs)):
+            name = output.name
+            if name in self._classes:
+                # ZipMap gives a dictionary for each row; its values become columns in the order of the classes.
+                answers[name] = np.array([[row[label] for label in self._classes[name]] for row in values], dtype=np.float32)
+            elif output.type.startswith("seq("):
+                answers.update(parts(name, values))
+            else:
+                answers[name] = np.asarray(values)
+        return answers
 
-    def _array(self, name, values):
-        """ZipMap gives a dictionary for each row; its values become columns in the order of the classes."""
-        if name in self._classes:
-            return np.array([[row[label] for label in self._classes[name]] for row in values], dtype=np.float32)
-        return np.asarray(values)
+
+def parts(name, sequence):
+    """Each tensor of a sequence, which is an output of its own."""
+    return {f"{name}_{index}": np.asarray(values) for index, values in enumerate(sequence)}
 
 
 def is_row_wise(runtime, inputs, whole):

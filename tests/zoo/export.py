@@ -31,6 +31,9 @@ def says(estimator, names, rows):
         return {names[0]: estimator.predict(rows)}
     if sklearn.base.is_clusterer(estimator):
         return dict(zip(names, [estimator.predict(rows), estimator.transform(rows)]))
+    if hasattr(estimator, "kneighbors") and not hasattr(estimator, "predict") and not hasattr(estimator, "transform"):
+        distances, neighbours = estimator.kneighbors(rows)
+        return dict(zip(names, [neighbours, distances]))
     result = estimator.predict(rows) if hasattr(estimator, "predict") else estimator.transform(rows)
     return {names[0]: result.toarray() if hasattr(result, "toarray") else result}
 

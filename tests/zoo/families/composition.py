@@ -10,15 +10,16 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
-from sklearn.multioutput import MultiOutputRegressor
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import data
+from answers import parts
 from data import COLOURS, SEED
-from export import few, sk, table, to_onnx
+from export import few, finish, sk, table, to_onnx
 
 FOREST = {"n_estimators": 5, "max_depth": 3, "random_state": SEED}
 CITIES = ["Aarhus", "Berlin", "Cádiz", "Delft"]
@@ -98,6 +99,33 @@ def several_targets(estimator):
     return make
 
 
+def a_classifier_of_each(estimator, bounds, **options):
+    """A classifier of each target, whose scores are a sequence of tensors."""
+
+    def make():
+        x, _, rows = data.simulated(rows=data.FEW_ROWS)
+        y = np.stack([np.digitize(x[:, target], edges) for target, edges in enumerate(bounds)], axis=1)
+        fitted = MultiOutputClassifier(estimator).fit(x, y)
+        proto = to_onnx(fitted, {"X": rows}, options={id(fitted): {"zipmap": False, **options}})
+        labels, scores = (output.name for output in proto.graph.output)
+        library = {labels: fitted.predict(rows), **parts(scores, fitted.predict_proba(rows))}
+        return proto.SerializeToString(), {"X": rows}, library
+
+    return make
+
+
+def with_a_constant_class(estimator):
+    """One-vs-rest of several labels for each row, one of which every row has."""
+
+    def make():
+        x, _, rows = data.simulated(rows=data.FEW_ROWS)
+        y = np.stack([x[:, 0] > 0, x[:, 1] > 0.5, np.full(len(x), True)], axis=1).astype(int)
+        fitted = OneVsRestClassifier(estimator).fit(x, y)
+        return finish(to_onnx(fitted, {"X": rows}, options={id(fitted): {"zipmap": False}}), fitted, rows)
+
+    return make
+
+
 TREE = DecisionTreeClassifier(max_depth=3, random_state=SEED)
 PAIR = [("a", LogisticRegression()), ("b", RandomForestClassifier(**FOREST))]
 ORDINAL = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
@@ -142,6 +170,9 @@ CASES = {
     "one-vs-one": few(OneVsOneClassifier(LogisticRegression()), dataset="iris"),
     "one-vs-one-linear-svc": few(OneVsOneClassifier(LinearSVC(random_state=SEED)), dataset="iris"),
     "multi-output-forest": several_targets(RandomForestClassifier(**FOREST)),
+    "multi-output-classifier": a_classifier_of_each(LogisticRegression(), [[0], [-0.5, 0.5]]),
+    "multi-output-classifier-trees": a_classifier_of_each(TREE, [[-0.5, 0.5], [-1, 1], [0]]),
+    "one-vs-rest-constant": with_a_constant_class(LogisticRegression()),
     "multi-output-regressor": few(MultiOutputRegressor(Ridge()), targets=2),
     "multi-output-regressor-forest": few(MultiOutputRegressor(RandomForestRegressor(**FOREST)), targets=2),
     "grid-search": few(GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2), classes=3),

@@ -1,5 +1,6 @@
 """scikit-learn's scalers, encoders, imputers, discretisers, selections and decompositions."""
 
+import numpy as np
 from sklearn.decomposition import PCA, IncrementalPCA, KernelPCA, TruncatedSVD
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestRegressor
 from sklearn.feature_selection import (
@@ -10,18 +11,40 @@ from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
-    Binarizer, FunctionTransformer, KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, Normalizer,
+    Binarizer, FunctionTransformer, KBinsDiscretizer, KernelCenterer, LabelBinarizer, MaxAbsScaler, MinMaxScaler, Normalizer,
     PolynomialFeatures, PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler,
 )
 from sklearn.random_projection import GaussianRandomProjection
+from sklearn.tree import DecisionTreeRegressor
+from skl2onnx.sklapi import CastRegressor, CastTransformer, ReplaceTransformer
 
+import data
 from data import SEED
-from export import few, sk
+from export import few, finish, sk, to_onnx
 
 FOREST = {"n_estimators": 6, "max_depth": 4, "random_state": SEED}
 # The method that the exporter's pins have as their default is to change.
 BINS = {"quantile_method": "averaged_inverted_cdf"}
 FORM = {"unsupervised": True}
+
+
+def label_binarizer(**options):
+    """Integers of one dimension, to a column for each that was learnt."""
+
+    def make():
+        labels = np.array([2, 0, 7, 2, 5])
+        fitted = LabelBinarizer(**options).fit(labels)
+        asked = np.array([7, 2, 0, 1, 5])
+        return finish(to_onnx(fitted, {"X": asked}), fitted, asked)
+
+    return make
+
+
+def centred_kernel():
+    x, _, asked = data.simulated(rows=data.FEW_ROWS)
+    products = asked @ x[:12].T
+    fitted = KernelCenterer().fit(x[:12] @ x[:12].T)
+    return finish(to_onnx(fitted, {"X": products}), fitted, products)
 
 
 CASES = {
@@ -84,6 +107,14 @@ CASES = {
     "select-recursive": few(RFE(LogisticRegression(max_iter=50), n_features_to_select=2), dataset="iris"),
     "select-recursive-cv": few(RFECV(LogisticRegression(max_iter=50), cv=3), dataset="iris"),
     "select-none-integers": few(VarianceThreshold(), integers=True, **FORM),
+    "cast-tree": sk(make_pipeline(StandardScaler(), CastTransformer(np.float32), DecisionTreeRegressor(max_depth=3))),
+    "cast-double": few(make_pipeline(CastTransformer(np.float64), StandardScaler(), CastTransformer(np.float32)), **FORM),
+    "cast-regressor": sk(CastRegressor(DecisionTreeRegressor(max_depth=3), dtype=np.float32)),
+    "replace": few(ReplaceTransformer(from_value=0, to_value=-1), integers=True, **FORM),
+    "replace-missing": few(ReplaceTransformer(from_value=np.nan, to_value=0), missing="nan", **FORM),
+    "kernel-centerer": centred_kernel,
+    "label-binarizer": label_binarizer(),
+    "label-binarizer-values": label_binarizer(neg_label=-1, pos_label=2),
     "union-ridge": few(make_pipeline(FeatureUnion([("pca", PCA(2)), ("scaled", StandardScaler())]), Ridge())),
     "union-weights": few(FeatureUnion([("a", StandardScaler()), ("b", MinMaxScaler())], transformer_weights={"a": 2.0, "b": 0.5}), **FORM),
 }

@@ -50,7 +50,7 @@ impl<'a> Arbitrary<'a> for SingleNode {
             }
         }
         let mut graph = GraphProto::default();
-        for input in 0..bytes.int_in_range(1..=2)? {
+        for input in 0..bytes.int_in_range(1..=4)? {
             let name = format!("x{input}");
             if input > 0 && bytes.ratio(1, 2)? {
                 let tensor = tensor(length, bytes)?;

@@ -31,6 +31,10 @@ pub(super) fn combine<A: Copy, B: Copy, O>(
     if let ([b], true) = (b, a_shape == shape) {
         return a.iter().map(|a| function(*a, *b)).collect();
     }
+    // There may be many rows of nothing.
+    if shape.contains(&0) {
+        return vec![];
+    }
     let Some((&columns, outer)) = shape.split_last() else {
         return a.iter().zip(b).map(|(a, b)| function(*a, *b)).collect();
     };

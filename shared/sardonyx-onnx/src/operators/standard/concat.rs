@@ -67,7 +67,12 @@ impl Kernel for Concat {
         let axis = axis("Concat", self.axis, first.shape().len())?;
         let mut shape = first.shape().to_vec();
         shape[axis] = inputs.iter().map(|input| input.shape()[axis]).sum();
-        let rows: usize = shape[..axis].iter().product();
+        // There may be many rows of nothing.
+        let rows = if shape.contains(&0) {
+            0
+        } else {
+            shape[..axis].iter().product()
+        };
         macro_rules! concat {
             ($($variant:ident),*) => {
                 match first.data() {
