@@ -99,14 +99,14 @@ def several_targets(estimator):
     return make
 
 
-def a_classifier_of_each(estimator, bounds, **options):
+def a_classifier_of_each(estimator, bounds):
     """A classifier of each target, whose scores are a sequence of tensors."""
 
     def make():
         x, _, rows = data.simulated(rows=data.FEW_ROWS)
         y = np.stack([np.digitize(x[:, target], edges) for target, edges in enumerate(bounds)], axis=1)
         fitted = MultiOutputClassifier(estimator).fit(x, y)
-        proto = to_onnx(fitted, {"X": rows}, options={id(fitted): {"zipmap": False, **options}})
+        proto = to_onnx(fitted, {"X": rows}, options={id(fitted): {"zipmap": False}})
         labels, scores = (output.name for output in proto.graph.output)
         library = {labels: fitted.predict(rows), **parts(scores, fitted.predict_proba(rows))}
         return proto.SerializeToString(), {"X": rows}, library
