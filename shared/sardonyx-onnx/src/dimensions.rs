@@ -40,11 +40,15 @@ pub fn sizes<'a>(shape: impl IntoIterator<Item = &'a TDim>, values: &SymbolValue
         .collect()
 }
 
-/// The symbol of a named dimension. Names that ONNX allows but dimension expressions would misread are kept apart from others by a prefix.
+/// The symbol of a named dimension, of each name another one, which dimension expressions do not misread.
 pub fn symbol_name(name: &str) -> String {
-    let clean: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
-    format!("d_{clean}")
+    let mut symbol = String::from("d_");
+    for c in name.chars() {
+        match c {
+            '_' => symbol.push_str("__"),
+            c if c.is_ascii_alphanumeric() => symbol.push(c),
+            c => symbol.push_str(&format!("_{:x}_", u32::from(c))),
+        }
+    }
+    symbol
 }

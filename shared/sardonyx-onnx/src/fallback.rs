@@ -5,8 +5,8 @@ use anyhow::Result;
 pub use crate::dimensions::{sizes, symbol_name, symbol_values, symbolic_shape};
 pub use crate::graph::{BATCH, Dimension, InputDeclaration, MAX_ELEMENTS, OutputDeclaration, Source, Weights};
 pub use crate::operators::{
-    CONTRIB_DOMAIN, Constant, Context, DEFAULT_DOMAIN, Fact, Kernel, ML_DOMAIN, Operator, Registration,
-    UnacceptableValue, find, find_direct, registrations, standard_operators,
+    Body, CONTRIB_DOMAIN, CompileBody, Constant, Context, DEFAULT_DOMAIN, Fact, Kernel, ML_DOMAIN, Operator,
+    Registration, UnacceptableValue, find, find_direct, registrations, standard_operators,
 };
 pub use crate::plan::{Plan, Strategy, catch_panic};
 use crate::proto::{GraphProto, NodeProto};

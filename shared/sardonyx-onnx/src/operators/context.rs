@@ -1,9 +1,13 @@
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result};
 use sardonyx_core::tensor::Tensor;
 use tract_data::prelude::SymbolScope;
 
-use super::DEFAULT_DOMAIN;
-use crate::proto::{NodeProto, OperatorSetIdProto};
+use super::{DEFAULT_DOMAIN, Fact};
+use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
 
 /// The attribute that stands for those that list the trees of a node, in a packed model: where its trees are, and how many bytes.
 pub(crate) const PACKED_TREES: &str = "sardonyx_trees";
@@ -18,6 +22,23 @@ pub struct Context<'a> {
     pub trees: &'a [u8],
     /// The constant of a name, if there is one.
     pub constant: &'a dyn Fn(&str) -> Result<Option<Tensor>>,
+    /// What compiles the graph of an attribute.
+    pub compile: CompileBody,
+}
+
+/// Compiles a graph inside of a node for inputs of these types and shapes. It knows nothing of the graph around it.
+pub type CompileBody = fn(&SymbolScope, &[OperatorSetIdProto], &GraphProto, &[Fact]) -> Result<Arc<dyn Body>>;
+
+/// A graph inside of a node.
+pub trait Body: Debug + Send + Sync {
+    /// What comes out.
+    fn outputs(&self) -> &[Fact];
+
+    /// Runs on inputs that fit the facts that it was compiled for. What comes out may be an input.
+    ///
+    /// # Errors
+    /// For values that an operator does not take.
+    fn run<'a>(&'a self, inputs: &[&'a Tensor]) -> Result<Vec<Cow<'a, Tensor>>>;
 }
 
 impl Context<'_> {

@@ -42,8 +42,8 @@ mod zip_map;
 
 pub use constant::Constant;
 pub(crate) use constant::{InFile, floats};
-pub use context::Context;
 use context::with_name;
+pub use context::{Body, CompileBody, Context};
 pub(crate) use context::{PACKED_TREES, packed_trees_at};
 pub(crate) use operator::Epilogue;
 use operator::Parse;

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use anyhow::{Result, bail, ensure};
-use sardonyx_core::tensor::{Datatype, Tensor};
+use anyhow::{Context as _, Result, bail, ensure};
+use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::{TDim, TVec};
 
 use crate::dense::Dense;
@@ -34,6 +34,16 @@ pub trait Operator: Debug + Send + Sync + 'static {
     /// Whether an element of the only output depends on nothing but the elements at its place, where each input has either one for every place or
     /// one for all of them.
     fn is_elementwise(&self) -> bool {
+        false
+    }
+
+    /// Whether a small input may take long, so that it is not computed when the graph is loaded, even if it is the same in every run.
+    fn takes_long(&self) -> bool {
+        false
+    }
+
+    /// Whether inputs may be left out that have others behind them. They are neither among the facts nor among the operands.
+    fn may_lack_inputs(&self) -> bool {
         false
     }
 
@@ -111,7 +121,12 @@ pub struct Fact {
     pub shape: TVec<TDim>,
     /// The tensor itself, where it is the same in every run.
     pub constant: Option<Arc<Constant>>,
+    /// Its elements, where they are sizes of other tensors, which may depend on symbols, too.
+    sizes: Option<TVec<TDim>>,
 }
+
+/// More than any tensor has dimensions.
+pub(crate) const MAX_SIZES: usize = 64;
 
 impl Fact {
     /// Of a tensor that is another one in each run.
@@ -120,7 +135,15 @@ impl Fact {
             datatype,
             shape: shape.into_iter().collect(),
             constant: None,
+            sizes: None,
         }
+    }
+
+    /// The same, whose elements are these, where they are known.
+    #[must_use]
+    pub(crate) fn with_sizes(self, sizes: Option<TVec<TDim>>) -> Self {
+        let sizes = sizes.filter(|sizes| sizes.len() <= MAX_SIZES);
+        Self { sizes, ..self }
     }
 
     /// Of a tensor that is the same in each run.
@@ -129,12 +152,49 @@ impl Fact {
             datatype: constant.datatype(),
             shape: constant.shape().iter().map(TDim::from).collect(),
             constant: Some(constant),
+            sizes: None,
         }
+    }
+
+    /// Its elements, where they are known, and may be sizes.
+    pub(crate) fn sizes(&self) -> Option<TVec<TDim>> {
+        if self.shape.len() > 1 {
+            return None;
+        }
+        match self.tensor().map(Tensor::data) {
+            Some(TensorData::Int64(sizes)) if sizes.len() <= MAX_SIZES => Some(sizes.iter().map(TDim::from).collect()),
+            _ => self.sizes.clone(),
+        }
+    }
+
+    /// Its elements, which an operator cannot do without.
+    pub(super) fn known_sizes(&self, operator: &str) -> Result<TVec<TDim>> {
+        ensure!(
+            self.datatype == Datatype::Int64 && self.shape.len() == 1,
+            "{operator} takes sizes in a list of INT64, not {} of {} dimensions",
+            self.datatype,
+            self.shape.len()
+        );
+        self.sizes()
+            .with_context(|| format!("{operator} takes here only sizes that follow from shapes"))
     }
 
     /// The tensor itself, where it is the same in every run.
     pub fn tensor(&self) -> Option<&Tensor> {
         self.constant.as_deref().map(Constant::tensor)
+    }
+}
+
+/// The first input of an operator.
+pub(super) fn first<'a, T>(operator: &str, inputs: &'a [T]) -> Result<&'a T> {
+    inputs.first().with_context(|| format!("{operator} has no input"))
+}
+
+/// The two inputs of an operator.
+pub(super) fn two<'a, T>(operator: &str, inputs: &'a [T]) -> Result<[&'a T; 2]> {
+    match inputs {
+        [first, second] => Ok([first, second]),
+        _ => bail!("{operator} takes two inputs, not {}", inputs.len()),
     }
 }
 

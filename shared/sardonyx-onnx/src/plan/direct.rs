@@ -16,18 +16,25 @@ use tract_data::internal::{SymbolScope, TVec};
 use super::Strategy;
 use crate::dimensions::{sizes, symbol_values};
 use crate::graph::{InputDeclaration, OutputDeclaration};
-use crate::operators::{Fact, Kernel};
+use crate::operators::{Body, Fact, Kernel};
 
 pub(super) struct Direct {
     inputs: Vec<InputDeclaration>,
     /// Keeps the names of the open dimensions in the facts alive.
     symbols: SymbolScope,
+    program: Program,
+}
+
+/// The steps of a graph.
+#[derive(Debug)]
+struct Program {
     /// By their numbers; those that are read.
     constants: HashMap<usize, Tensor>,
     steps: Vec<Step>,
     /// How many values there are that are no constants. The first ones are the inputs.
     slots: usize,
-    outputs: Vec<(Place, Fact)>,
+    outputs: Vec<Place>,
+    facts: Vec<Fact>,
     /// Whether the outputs are just what the last step gives.
     ends_with_step: bool,
 }
@@ -39,6 +46,7 @@ enum Place {
     Constant(usize),
 }
 
+#[derive(Debug)]
 struct Step {
     operator: String,
     /// The first output, which is the name of the node that no other node has.
@@ -58,9 +66,9 @@ fn title(operator: &str, output: &str) -> String {
 
 impl Direct {
     pub(super) fn outputs(&self, declarations: &[OutputDeclaration]) -> Vec<TensorSpec> {
-        let outputs = declarations.iter().zip(&self.outputs);
+        let outputs = declarations.iter().zip(&self.program.facts);
         outputs
-            .map(|(declaration, (_, fact))| TensorSpec {
+            .map(|(declaration, fact)| TensorSpec {
                 name: declaration.name.clone(),
                 datatype: fact.datatype,
                 shape: Some(
@@ -72,7 +80,9 @@ impl Direct {
             })
             .collect()
     }
+}
 
+impl Program {
     fn run_step(&self, step: &Step, slots: &[Option<Cow<'_, Tensor>>]) -> Result<Vec<Tensor>> {
         let operands = step.inputs.iter().map(|place| match *place {
             Place::Slot(slot) => slots[slot].as_deref(),
@@ -91,15 +101,13 @@ impl Direct {
     }
 
     /// The outputs out of their slots. The last that wants one takes it.
-    fn take_outputs(&self, mut slots: TVec<Option<Cow<'_, Tensor>>>) -> Result<Vec<Tensor>> {
+    fn take_outputs<'a>(&'a self, mut slots: TVec<Option<Cow<'a, Tensor>>>) -> Result<Vec<Cow<'a, Tensor>>> {
         let mut outputs = Vec::with_capacity(self.outputs.len());
-        for (index, (place, _)) in self.outputs.iter().enumerate() {
+        for (index, place) in self.outputs.iter().enumerate() {
             let value = match *place {
-                Place::Constant(constant) => self.constants.get(&constant).cloned(),
-                Place::Slot(slot) if self.outputs[index + 1..].iter().any(|(later, _)| later == place) => {
-                    slots[slot].as_deref().cloned()
-                }
-                Place::Slot(slot) => slots[slot].take().map(Cow::into_owned),
+                Place::Constant(constant) => self.constants.get(&constant).map(Cow::Borrowed),
+                Place::Slot(slot) if self.outputs[index + 1..].contains(place) => slots[slot].clone(),
+                Place::Slot(slot) => slots[slot].take(),
             };
             outputs.push(value.ok_or_else(|| anyhow!("the output {index} was not computed"))?);
         }
@@ -107,17 +115,21 @@ impl Direct {
     }
 }
 
-impl Strategy for Direct {
-    fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        let mut slots: TVec<Option<Cow<'_, Tensor>>> = TVec::with_capacity(self.slots);
-        slots.extend(inputs.iter().map(|input| Some(Cow::Borrowed(input))));
+impl Body for Program {
+    fn outputs(&self) -> &[Fact] {
+        &self.facts
+    }
+
+    fn run<'a>(&'a self, inputs: &[&'a Tensor]) -> Result<Vec<Cow<'a, Tensor>>> {
+        let mut slots: TVec<Option<Cow<'a, Tensor>>> = TVec::with_capacity(self.slots);
+        slots.extend(inputs.iter().map(|input| Some(Cow::Borrowed(*input))));
         slots.resize_with(self.slots, || None);
         for (index, step) in self.steps.iter().enumerate() {
             let results = self
                 .run_step(step, &slots)
                 .with_context(|| title(&step.operator, &step.output))?;
             if self.ends_with_step && index + 1 == self.steps.len() {
-                return Ok(results);
+                return Ok(results.into_iter().map(Cow::Owned).collect());
             }
             for slot in &step.finished {
                 slots[*slot] = None;
@@ -130,20 +142,28 @@ impl Strategy for Direct {
         }
         self.take_outputs(slots)
     }
+}
+
+impl Strategy for Direct {
+    fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let inputs: TVec<&Tensor> = inputs.iter().collect();
+        let outputs = self.program.run(&inputs)?;
+        Ok(outputs.into_iter().map(Cow::into_owned).collect())
+    }
 
     fn reads_panels(&self) -> bool {
         true
     }
 
     fn packed_trees(&self) -> HashMap<String, Vec<u8>> {
-        let steps = self.steps.iter();
+        let steps = self.program.steps.iter();
         steps
             .filter_map(|step| Some((step.output.clone(), step.kernel.packed_trees()?)))
             .collect()
     }
 
     fn output_shape(&self, output: usize, inputs: &[Tensor]) -> Option<Vec<usize>> {
-        let (_, fact) = self.outputs.get(output)?;
+        let fact = self.program.facts.get(output)?;
         Some(sizes(&fact.shape, &symbol_values(&self.inputs, &self.symbols, inputs)))
     }
 }

@@ -76,7 +76,13 @@ impl Plan {
                 strategy: Box::new(direct),
             }),
             (Err(reason), None) => {
-                let operators = missing(needed_nodes(&source.proto, outputs));
+                let outputs: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
+                let nodes = source
+                    .proto
+                    .graph
+                    .iter()
+                    .flat_map(|graph| needed_nodes(graph, &outputs));
+                let operators = missing(nodes);
                 if operators.is_empty() {
                     return Err(failed(reason.context(WITHOUT_FALLBACK)));
                 }

@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::{TDim, TVec, ToDim};
 
-use super::broadcast::{broadcast, combine};
+use super::broadcast::{broadcast, broadcast_sizes, combine};
 use crate::operators::Context;
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
 use crate::proto::NodeProto;
@@ -94,7 +94,7 @@ impl Arithmetic {
     }
 
     fn of_two(self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        let shape = broadcast(a.shape(), b.shape())?;
+        let shape = broadcast_sizes(a.shape(), b.shape())?;
         let sizes = (a.shape(), b.shape(), shape.as_slice());
         macro_rules! floats {
             ($a:expr, $b:expr) => {

@@ -3,6 +3,8 @@
 use anyhow::{Result, bail};
 use tract_data::internal::TVec;
 
+use super::{count, elements};
+
 /// The shape of two tensors of which each is repeated where it has size one.
 pub(super) fn broadcast<D: Clone + PartialEq + From<usize> + std::fmt::Debug>(a: &[D], b: &[D]) -> Result<TVec<D>> {
     let one = D::from(1);
@@ -18,6 +20,13 @@ pub(super) fn broadcast<D: Clone + PartialEq + From<usize> + std::fmt::Debug>(a:
         .collect()
 }
 
+/// The same for two tensors that are there, where that is no larger than any tensor is.
+pub(super) fn broadcast_sizes(a: &[usize], b: &[usize]) -> Result<TVec<usize>> {
+    let shape = broadcast(a, b)?;
+    count("the operator", &shape)?;
+    Ok(shape)
+}
+
 /// Applies a function to the elements of two tensors, brought to the shape of the output.
 pub(super) fn combine<A: Copy, B: Copy, O>(
     a: &[A],
@@ -25,58 +34,99 @@ pub(super) fn combine<A: Copy, B: Copy, O>(
     (a_shape, b_shape, shape): (&[usize], &[usize], &[usize]),
     function: impl Fn(A, B) -> O + Copy,
 ) -> Vec<O> {
-    if a_shape == b_shape {
-        return a.iter().zip(b).map(|(a, b)| function(*a, *b)).collect();
-    }
-    if let ([b], true) = (b, a_shape == shape) {
-        return a.iter().map(|a| function(*a, *b)).collect();
-    }
-    // There may be many rows of nothing.
-    if shape.contains(&0) {
-        return vec![];
-    }
-    let Some((&columns, outer)) = shape.split_last() else {
-        return a.iter().zip(b).map(|(a, b)| function(*a, *b)).collect();
-    };
-    let (a_strides, b_strides) = (strides(a_shape, shape), strides(b_shape, shape));
-    let last = shape.len() - 1;
-    let mut out = Vec::with_capacity(shape.iter().product());
-    let mut position: TVec<usize> = outer.iter().map(|_| 0).collect();
-    for _ in 0..outer.iter().product() {
-        let offset = |strides: &[usize]| {
-            position
-                .iter()
-                .zip(strides)
-                .map(|(at, stride)| at * stride)
-                .sum::<usize>()
-        };
-        let (a, b) = (&a[offset(&a_strides)..], &b[offset(&b_strides)..]);
-        match (a_strides[last], b_strides[last]) {
-            (0, 0) => out.extend((0..columns).map(|_| function(a[0], b[0]))),
-            (0, _) => out.extend(b[..columns].iter().map(|b| function(a[0], *b))),
-            (_, 0) => out.extend(a[..columns].iter().map(|a| function(*a, b[0]))),
-            _ => out.extend(a[..columns].iter().zip(b).map(|(a, b)| function(*a, *b))),
-        }
-        for (at, size) in position.iter_mut().zip(outer).rev() {
-            *at += 1;
-            if *at < *size {
-                break;
-            }
-            *at = 0;
-        }
+    let mut out = Vec::with_capacity(elements(shape));
+    let runs = Runs::new(a_shape, b_shape, shape);
+    let len = runs.len;
+    match runs.repeated {
+        Some(Repeated::A) => runs.each(&mut |a_at, b_at| {
+            out.extend(b[b_at..][..len].iter().map(|b| function(a[a_at], *b)));
+        }),
+        Some(Repeated::B) => runs.each(&mut |a_at, b_at| {
+            out.extend(a[a_at..][..len].iter().map(|a| function(*a, b[b_at])));
+        }),
+        None => runs.each(&mut |a_at, b_at| {
+            let pairs = a[a_at..][..len].iter().zip(&b[b_at..]);
+            out.extend(pairs.map(|(a, b)| function(*a, *b)));
+        }),
     }
     out
+}
+
+/// The elements of the output in runs, for each of which either tensor has as many elements in a row, or one that is repeated. There are many
+/// functions and types of elements; this is the same code for all of them.
+struct Runs<'a> {
+    len: usize,
+    repeated: Option<Repeated>,
+    /// The first axes of the output: a run for each position.
+    outer: &'a [usize],
+    a_strides: TVec<usize>,
+    b_strides: TVec<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Repeated {
+    A,
+    B,
+}
+
+impl<'a> Runs<'a> {
+    fn new(a_shape: &[usize], b_shape: &[usize], shape: &'a [usize]) -> Self {
+        let (a_strides, b_strides) = (strides(a_shape, shape), strides(b_shape, shape));
+        let (mut len, mut start, mut kind) = (1, shape.len(), None);
+        for axis in (0..shape.len()).rev().filter(|_| !shape.contains(&0)) {
+            if shape[axis] > 1 {
+                let repeated = match (a_strides[axis], b_strides[axis]) {
+                    (0, _) => Some(Repeated::A),
+                    (_, 0) => Some(Repeated::B),
+                    _ => None,
+                };
+                if *kind.get_or_insert(repeated) != repeated {
+                    break;
+                }
+            }
+            len *= shape[axis];
+            start = axis;
+        }
+        Self {
+            len,
+            repeated: kind.flatten(),
+            outer: &shape[..start],
+            a_strides,
+            b_strides,
+        }
+    }
+
+    /// Says for each run where its elements begin in either tensor.
+    fn each(&self, visit: &mut dyn FnMut(usize, usize)) {
+        // There may be many runs of nothing.
+        if self.outer.contains(&0) {
+            return;
+        }
+        let mut position: TVec<usize> = self.outer.iter().map(|_| 0).collect();
+        for _ in 0..self.outer.iter().product() {
+            let at = |strides: &[usize]| position.iter().zip(strides).map(|(at, stride)| at * stride).sum();
+            visit(at(&self.a_strides), at(&self.b_strides));
+            for (at, size) in position.iter_mut().zip(self.outer).rev() {
+                *at += 1;
+                if *at < *size {
+                    break;
+                }
+                *at = 0;
+            }
+        }
+    }
 }
 
 /// How far apart the elements are along each axis of `shape`; zero where they are repeated.
 fn strides(own: &[usize], shape: &[usize]) -> TVec<usize> {
     let mut strides: TVec<usize> = shape.iter().map(|_| 0).collect();
-    let mut stride = 1;
+    let mut stride = 1usize;
     for (axis, size) in own.iter().enumerate().rev() {
         if *size != 1 {
             strides[axis + shape.len() - own.len()] = stride;
         }
-        stride *= size;
+        // It may be too large only where there are no elements.
+        stride = stride.saturating_mul(*size);
     }
     strides
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
-use super::broadcast::{broadcast, combine};
+use super::broadcast::{broadcast, broadcast_sizes, combine};
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator};
 use crate::proto::NodeProto;
@@ -83,7 +83,7 @@ impl Kernel for Comparison {
         let [a, b] = inputs else {
             bail!("{self:?} takes two inputs, not {}", inputs.len())
         };
-        let shape = broadcast(a.shape(), b.shape())?;
+        let shape = broadcast_sizes(a.shape(), b.shape())?;
         let sizes = (a.shape(), b.shape(), shape.as_slice());
         let holds = match (a.data(), b.data()) {
             (TensorData::Fp32(a), TensorData::Fp32(b)) => self.holds(a, b, sizes),

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
 use tract_data::internal::TDim;
 
-use super::axis;
+use super::{axis, count, elements};
 use crate::operators::Context;
-use crate::operators::operator::{Fact, Kernel, Operator};
+use crate::operators::operator::{Fact, Kernel, MAX_SIZES, Operator, first};
 use crate::proto::NodeProto;
 
 /// Tensors side by side.
@@ -28,7 +28,7 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Oper
 
 impl Operator for Concat {
     fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
-        let first = inputs.first().context("Concat takes at least one input")?;
+        let first = first("Concat", inputs)?;
         let axis = axis("Concat", self.axis, first.shape.len())?;
         let mut shape = first.shape.clone();
         shape[axis] = TDim::from(0);
@@ -49,7 +49,13 @@ impl Operator for Concat {
             );
             shape[axis] = shape[axis].clone() + &input.shape[axis];
         }
-        Ok(vec![Fact::new(first.datatype, shape)])
+        let sizes = inputs
+            .iter()
+            .take(MAX_SIZES + 1)
+            .map(Fact::sizes)
+            .collect::<Option<Vec<_>>>();
+        let sizes = sizes.map(|sizes| sizes.into_iter().flatten().collect());
+        Ok(vec![Fact::new(first.datatype, shape).with_sizes(sizes)])
     }
 
     fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
@@ -63,42 +69,52 @@ impl Operator for Concat {
 
 impl Kernel for Concat {
     fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
-        let first = inputs.first().context("Concat takes at least one input")?;
-        let axis = axis("Concat", self.axis, first.shape().len())?;
-        let mut shape = first.shape().to_vec();
-        shape[axis] = inputs.iter().map(|input| input.shape()[axis]).sum();
-        // There may be many rows of nothing.
-        let rows = if shape.contains(&0) {
-            0
-        } else {
-            shape[..axis].iter().product()
-        };
-        macro_rules! concat {
-            ($($variant:ident),*) => {
-                match first.data() {
-                    $(TensorData::$variant(_) => {
-                        let parts = inputs.iter().map(|input| match input.data() {
-                            TensorData::$variant(elements) => Ok((elements.as_slice(), input.shape()[axis..].iter().product::<usize>())),
-                            other => Err(anyhow!("Concat takes inputs of one type, not {}", other.datatype())),
-                        });
-                        let parts = parts.collect::<Result<Vec<_>>>()?;
-                        let mut all = Vec::with_capacity(shape.iter().product());
-                        for row in 0..rows {
-                            for (elements, len) in &parts {
-                                let Some(part) = elements.get(row * len..(row + 1) * len) else {
-                                    bail!("Concat takes inputs that differ only in axis {axis}")
-                                };
-                                all.extend_from_slice(part);
-                            }
-                        }
-                        TensorData::$variant(all)
-                    })*
-                }
-            };
-        }
-        let data = concat!(
-            Bool, Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64, Fp16, Fp32, Fp64, Bytes
-        );
-        Ok(vec![Tensor::new(shape, data)?])
+        let first = first("Concat", inputs)?;
+        Ok(vec![concat(inputs, axis("Concat", self.axis, first.shape().len())?)?])
     }
+}
+
+/// At least one tensor, side by side along an axis that they have.
+pub(super) fn concat(inputs: &[&Tensor], axis: usize) -> Result<Tensor> {
+    let first: &Tensor = first("Concat", inputs)?;
+    let mut shape = first.shape().to_vec();
+    for input in inputs {
+        ensure!(
+            input.shape().len() == shape.len(),
+            "Concat takes inputs of as many dimensions"
+        );
+    }
+    shape[axis] = inputs
+        .iter()
+        .map(|input| input.shape()[axis])
+        .fold(0, usize::saturating_add);
+    let count = count("Concat", &shape)?;
+    let rows = if count == 0 { 0 } else { shape[..axis].iter().product() };
+    macro_rules! concat {
+        ($($variant:ident),*) => {
+            match first.data() {
+                $(TensorData::$variant(_) => {
+                    let parts = inputs.iter().map(|input| match input.data() {
+                        TensorData::$variant(values) => Ok((values.as_slice(), elements(&input.shape()[axis..]))),
+                        other => Err(anyhow!("Concat takes inputs of one type, not {}", other.datatype())),
+                    });
+                    let parts = parts.collect::<Result<Vec<_>>>()?;
+                    let mut all = Vec::with_capacity(count);
+                    for row in 0..rows {
+                        for (elements, len) in &parts {
+                            let Some(part) = elements.get(row * len..(row + 1) * len) else {
+                                bail!("Concat takes inputs that differ only in axis {axis}")
+                            };
+                            all.extend_from_slice(part);
+                        }
+                    }
+                    TensorData::$variant(all)
+                })*
+            }
+        };
+    }
+    let data = concat!(
+        Bool, Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64, Fp16, Fp32, Fp64, Bytes
+    );
+    Ok(Tensor::new(shape, data)?)
 }

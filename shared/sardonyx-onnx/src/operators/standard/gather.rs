@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_data::internal::{TVec, ToDim};
+use tract_data::internal::{TDim, TVec, ToDim};
 
-use super::{axis, from_start};
+use super::{axis, count, elements, from_start, integers};
 use crate::operators::Context;
-use crate::operators::operator::{Fact, Kernel, Operator};
+use crate::operators::operator::{Fact, Kernel, MAX_SIZES, Operator, two};
 use crate::proto::NodeProto;
 
 /// The parts of a tensor along an axis, by their positions, which count from the end when negative.
@@ -28,7 +28,7 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Oper
 
 impl Operator for Gather {
     fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
-        let [x, positions] = two(inputs)?;
+        let [x, positions] = two("Gather", inputs)?;
         ensure!(
             matches!(positions.datatype, Datatype::Int32 | Datatype::Int64),
             "Gather takes positions of INT32 or INT64, not {}",
@@ -38,7 +38,9 @@ impl Operator for Gather {
         let mut shape: TVec<_> = x.shape[..axis].iter().cloned().collect();
         shape.extend(positions.shape.iter().cloned());
         shape.extend(x.shape[axis + 1..].iter().cloned());
-        Ok(vec![Fact::new(x.datatype, shape)])
+        Ok(vec![
+            Fact::new(x.datatype, shape).with_sizes(chosen_sizes(x, positions)),
+        ])
     }
 
     fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
@@ -54,16 +56,16 @@ impl Operator for Gather {
         let in_order = |positions: &[i64]| positions.iter().copied().eq(0..positions.len() as i64);
         positions.shape().len() == 1
             && x.shape[axis] == positions.shape()[0].to_dim()
-            && integers(positions).is_ok_and(|positions| in_order(&positions))
+            && integers("Gather", positions).is_ok_and(|positions| in_order(&positions))
     }
 }
 
 impl Kernel for Gather {
     fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
-        let [x, positions] = two(inputs)?;
+        let [x, positions] = two("Gather", inputs)?;
         let axis = axis("Gather", self.axis, x.shape().len())?;
         let size = x.shape()[axis];
-        let at = integers(positions)?
+        let at = integers("Gather", positions)?
             .into_iter()
             .map(|position| {
                 from_start(position, size)
@@ -71,24 +73,20 @@ impl Kernel for Gather {
             })
             .collect::<Result<Vec<_>>>()?;
         let shape = [&x.shape()[..axis], positions.shape(), &x.shape()[axis + 1..]].concat();
-        let inner = x.shape()[axis + 1..].iter().product();
+        count("Gather", &shape)?;
+        let inner = elements(&x.shape()[axis + 1..]);
         Ok(vec![Tensor::new(shape, gather(x.data(), size, inner, &at))?])
     }
 }
 
-fn two<T>(inputs: &[T]) -> Result<[&T; 2]> {
-    match inputs {
-        [x, positions] => Ok([x, positions]),
-        _ => bail!("Gather takes two inputs, not {}", inputs.len()),
-    }
-}
-
-fn integers(positions: &Tensor) -> Result<Vec<i64>> {
-    match positions.data() {
-        TensorData::Int64(positions) => Ok(positions.clone()),
-        TensorData::Int32(positions) => Ok(positions.iter().copied().map(i64::from).collect()),
-        other => bail!("Gather takes positions of INT32 or INT64, not {}", other.datatype()),
-    }
+/// Those of some sizes that are at positions which are constant.
+fn chosen_sizes(x: &Fact, positions: &Fact) -> Option<TVec<TDim>> {
+    let sizes = x
+        .sizes()
+        .filter(|_| positions.tensor().is_some_and(|at| at.data().len() <= MAX_SIZES))?;
+    let positions = integers("Gather", positions.tensor()?).ok()?;
+    let at = positions.into_iter().map(|position| from_start(position, sizes.len()));
+    at.map(|at| at.map(|at| sizes[at].clone())).collect()
 }
 
 /// Parts of `inner` elements, out of every `size` of them.
@@ -98,7 +96,7 @@ pub(super) fn gather(data: &TensorData, size: usize, inner: usize, at: &[usize])
             match data {
                 $(TensorData::$variant(elements) => TensorData::$variant(
                     elements
-                        .chunks_exact((size * inner).max(1))
+                        .chunks_exact(size.saturating_mul(inner).max(1))
                         .flat_map(|parts| at.iter().flat_map(|at| parts[at * inner..][..inner].iter().cloned()))
                         .collect(),
                 ),)*

@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::{TDim, TVec};
 
-use super::broadcast::{broadcast, combine};
+use super::broadcast::{broadcast, broadcast_sizes, combine};
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator};
 use crate::proto::NodeProto;
@@ -63,7 +63,7 @@ impl Kernel for Logic {
         let (shape, holds) = match (self, &data[..], inputs) {
             (Self::Not, [a], [input]) => (input.shape().into(), a.iter().map(|a| !a).collect()),
             (_, [a, b], [first, second]) => {
-                let shape = broadcast(first.shape(), second.shape())?;
+                let shape = broadcast_sizes(first.shape(), second.shape())?;
                 let sizes = (first.shape(), second.shape(), shape.as_slice());
                 let holds = match self {
                     Self::And => combine(a, b, sizes, |a, b| a && b),

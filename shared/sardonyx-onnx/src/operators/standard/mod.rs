@@ -9,29 +9,39 @@ mod clip;
 mod comparison;
 mod concat;
 mod constant;
+mod cum_sum;
 pub(super) mod elementwise;
 mod gather;
+mod gather_elements;
 mod identity;
+mod layer_normalization;
 mod logic;
 mod lp_normalization;
 mod number;
 mod product;
 pub(super) mod reduce;
 mod reshape;
+mod scan;
 mod select;
+mod shape;
 mod slice;
 mod softmax;
+mod squeeze;
 #[cfg(test)]
 mod tests;
+mod tile;
+mod top_k;
 mod transpose;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
 
 pub(crate) use product::is_matrix_by_output;
 
-use super::Context;
 use super::operator::{Parse, Registration};
+use super::{Context, DEFAULT_DOMAIN};
+use crate::graph::MAX_ELEMENTS;
+use crate::proto::NodeProto;
 
 const REGISTRY: &[Registration] = &[
     standard("Abs", elementwise::parse),
@@ -44,15 +54,23 @@ const REGISTRY: &[Registration] = &[
     standard("Clip", clip::parse),
     standard("Concat", concat::parse),
     standard("Constant", constant::parse),
+    standard("ConstantOfShape", shape::parse_constant),
+    standard("CumSum", cum_sum::parse),
     standard("Div", arithmetic::parse),
+    standard("Elu", elementwise::parse),
     standard("Equal", comparison::parse),
+    standard("Erf", elementwise::parse),
     standard("Exp", elementwise::parse),
     standard("Flatten", reshape::parse_flatten),
     standard("Gather", gather::parse),
+    standard("GatherElements", gather_elements::parse),
     standard("Gemm", product::parse_gemm),
     standard("Greater", comparison::parse),
     standard("GreaterOrEqual", comparison::parse),
+    standard("HardSwish", elementwise::parse),
     standard("Identity", identity::parse),
+    standard("LayerNormalization", layer_normalization::parse),
+    standard("LeakyRelu", elementwise::parse),
     standard("Less", comparison::parse),
     standard("LessOrEqual", comparison::parse),
     standard("Log", elementwise::parse),
@@ -60,6 +78,7 @@ const REGISTRY: &[Registration] = &[
     standard("MatMul", product::parse_mat_mul),
     standard("Max", arithmetic::parse),
     standard("Min", arithmetic::parse),
+    standard("Mish", elementwise::parse),
     standard("Mul", arithmetic::parse),
     standard("Neg", elementwise::parse),
     standard("Not", logic::parse),
@@ -71,19 +90,27 @@ const REGISTRY: &[Registration] = &[
     standard("ReduceMax", reduce::parse),
     standard("ReduceMean", reduce::parse),
     standard("ReduceMin", reduce::parse),
+    standard("ReduceProd", reduce::parse),
     standard("ReduceSum", reduce::parse),
     standard("ReduceSumSquare", reduce::parse),
     standard("Relu", elementwise::parse),
     standard("Reshape", reshape::parse),
+    standard("Scan", scan::parse),
+    standard("Shape", shape::parse),
     standard("Sigmoid", elementwise::parse),
     standard("Sign", elementwise::parse),
+    standard("Sin", elementwise::parse),
     standard("Slice", slice::parse),
     standard("Softmax", softmax::parse),
     standard("Sqrt", elementwise::parse),
+    standard("Squeeze", squeeze::parse),
     standard("Sub", arithmetic::parse),
     standard("Sum", arithmetic::parse),
     standard("Tanh", elementwise::parse),
+    standard("Tile", tile::parse),
+    standard("TopK", top_k::parse),
     standard("Transpose", transpose::parse),
+    standard("Unsqueeze", squeeze::parse),
     standard("Where", select::parse),
     standard("Xor", logic::parse),
 ];
@@ -117,6 +144,57 @@ fn constant_integers(context: &Context, operator: &str, name: &str) -> Result<Ve
         Some(other) => bail!("{operator} takes {name:?} of INT64, not {}", other.datatype()),
         None => bail!("{operator} takes here only constants, and {name:?} is none"),
     }
+}
+
+/// Whether a node has what it works with as inputs, which it has since a version of its operator set; before, they are attributes.
+fn has_inputs(context: &Context, node: &NodeProto, since: i64, most: usize) -> Result<bool> {
+    let has_inputs = context.version(DEFAULT_DOMAIN) >= since;
+    let fits = if has_inputs {
+        node.input.len() <= most && node.attribute.is_empty()
+    } else {
+        node.input.len() <= 1
+    };
+    ensure!(
+        fits,
+        "{} has only attributes before operator set {since}, and only inputs since then, {most} at the most",
+        node.op_type
+    );
+    Ok(has_inputs)
+}
+
+/// The elements of positions or sizes.
+fn integers(operator: &str, tensor: &Tensor) -> Result<Vec<i64>> {
+    match tensor.data() {
+        TensorData::Int64(integers) => Ok(integers.clone()),
+        TensorData::Int32(integers) => Ok(integers.iter().copied().map(i64::from).collect()),
+        other => bail!("{operator} takes INT32 or INT64 there, not {}", other.datatype()),
+    }
+}
+
+/// How many elements a tensor of this shape has; of nothing there may be many positions.
+fn elements(shape: &[usize]) -> usize {
+    if shape.contains(&0) {
+        return 0;
+    }
+    shape.iter().fold(1, |count, size| count.saturating_mul(*size))
+}
+
+/// How many elements a tensor has that is made here.
+fn count(operator: &str, shape: &[usize]) -> Result<usize> {
+    let count = elements(shape);
+    ensure!(
+        count <= MAX_ELEMENTS as usize,
+        "{operator} makes no tensor of the shape {shape:?} here"
+    );
+    Ok(count)
+}
+
+/// Where each lane along an axis begins, in a tensor with elements.
+fn lanes(shape: &[usize], axis: usize) -> impl Iterator<Item = usize> {
+    let inner: usize = shape[axis + 1..].iter().product();
+    let outer: usize = shape[..axis].iter().product();
+    let apart = shape[axis] * inner;
+    (0..outer).flat_map(move |outer| (0..inner).map(move |inner| outer * apart + inner))
 }
 
 /// The axis that an attribute means, counted from the end when negative.

@@ -13,7 +13,7 @@ use crate::proto::NodeProto;
 ///
 /// No axes mean all of them, or none when `noop_with_empty_axes` is set: then each number is one of its own.
 ///
-/// Sums are added up as doubles, in the order of the elements, and rounded to the type of X once.
+/// Sums and products are computed as doubles, in the order of the elements, and rounded to the type of X once.
 ///
 /// # Shapes
 /// X of any shape, of floats or doubles; in the output the axes have the size 1, or are gone when `keepdims` is 0.
@@ -43,6 +43,8 @@ pub(super) enum Reduction {
     Mean,
     /// The least of them, of nothing infinity, and else as [`Reduction::Max`].
     Min,
+    /// The product of them, of nothing one.
+    Prod,
     /// `sum(x)`
     Sum,
     /// `sum(x²)`
@@ -57,6 +59,7 @@ pub(in crate::operators) fn parse(context: &Context, node: &NodeProto) -> Result
         "ReduceMax" => Reduction::Max,
         "ReduceMean" => Reduction::Mean,
         "ReduceMin" => Reduction::Min,
+        "ReduceProd" => Reduction::Prod,
         "ReduceSum" => Reduction::Sum,
         "ReduceSumSquare" => Reduction::SumSquare,
         other => bail!("{other} is no reduction"),
@@ -190,6 +193,7 @@ impl Reduction {
                 let count = targets.count.max(1) as f64;
                 each(sums(|value| value), |sum| sum / count)
             }
+            Self::Prod => each(targets.fold(values, 1.0, |product, value| product * value), round),
             Self::Sum => sums(|value| value),
             Self::SumSquare => sums(|value| value * value),
         }

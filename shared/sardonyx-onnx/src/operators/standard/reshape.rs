@@ -1,17 +1,18 @@
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail, ensure};
-use sardonyx_core::tensor::{Tensor, TensorData};
+use sardonyx_core::tensor::Tensor;
 use tract_data::internal::{DimLike, TDim, TVec};
 
+use super::integers;
 use crate::operators::Context;
-use crate::operators::operator::{Fact, Kernel, Operator, single};
+use crate::operators::operator::{Fact, Kernel, Operator, single, two};
 use crate::proto::NodeProto;
 
 /// More than any tensor has; products of sizes below it do not overflow.
 const MAX_ELEMENTS: i64 = 1 << 40;
 
-/// The same elements in another shape, which is a constant: `-1` is whatever is left over, `0` is the input's own size.
+/// The same elements in another shape, which depends on no more than the shapes of other tensors: `-1` is whatever is left over, `0` is the input's own size.
 ///
 /// # Shapes
 /// X of any type and shape; shape `i64` `[R]`; the output has R dimensions.
@@ -29,51 +30,76 @@ pub(super) fn parse(_context: &Context, node: &NodeProto) -> Result<Arc<dyn Oper
     }))
 }
 
+/// A size that a shape asks for.
+enum Wanted<D> {
+    /// With the two that mean something else.
+    Number(i64),
+    /// One that depends on the batch.
+    Open(D),
+}
+
 impl Reshape {
-    fn wanted<'a>(&self, inputs: &'a [Fact]) -> Result<(&'a Fact, &'a [i64])> {
-        let [x, shape] = inputs else {
-            bail!("Reshape takes two inputs, not {}", inputs.len())
-        };
-        match shape.tensor().map(Tensor::data) {
-            Some(TensorData::Int64(shape)) => Ok((x, shape)),
-            Some(other) => bail!("Reshape takes a shape of INT64, not {}", other.datatype()),
-            None => bail!("Reshape takes here only a constant shape"),
-        }
+    fn wanted<'a>(&self, inputs: &'a [Fact]) -> Result<(&'a Fact, Vec<Wanted<TDim>>)> {
+        let [x, shape] = two("Reshape", inputs)?;
+        let wanted = shape
+            .known_sizes("Reshape")?
+            .into_iter()
+            .map(|size| match size.as_i64() {
+                Some(size) => Wanted::Number(size),
+                None => Wanted::Open(size),
+            });
+        Ok((x, wanted.collect()))
     }
 
-    fn shape<D: DimLike>(&self, input: &[D], wanted: &[i64]) -> Result<TVec<D>> {
-        let mut sizes = wanted.iter().filter(|size| **size > 0);
-        let product = sizes.try_fold(1i64, |product, size| product.checked_mul(*size));
-        ensure!(
-            product.is_some_and(|product| product <= MAX_ELEMENTS),
-            "Reshape makes no tensor of the shape {wanted:?}"
-        );
+    fn shape<D: DimLike>(&self, input: &[D], wanted: &[Wanted<D>]) -> Result<TVec<D>> {
+        let numbers = || {
+            wanted.iter().map(|size| match size {
+                Wanted::Number(size) => *size,
+                Wanted::Open(_) => 1,
+            })
+        };
+        let no_tensor = || {
+            anyhow!(
+                "Reshape makes no tensor of the shape {:?}",
+                numbers().collect::<Vec<_>>()
+            )
+        };
+        let mut sizes = numbers().filter(|size| *size > 0);
+        let product = sizes.try_fold(1i64, |product, size| product.checked_mul(size));
+        ensure!(product.is_some_and(|product| product <= MAX_ELEMENTS), no_tensor());
         let mut shape: TVec<D> = TVec::new();
         let mut open = None;
         for (axis, size) in wanted.iter().enumerate() {
             shape.push(match size {
-                -1 if open.is_none() => {
+                Wanted::Open(size) => size.clone(),
+                Wanted::Number(-1) if open.is_none() => {
                     open = Some(axis);
                     D::one()
                 }
-                0 if !self.allows_zero => {
+                Wanted::Number(0) if !self.allows_zero => {
                     let own = input.get(axis).cloned();
                     own.ok_or_else(|| anyhow!("Reshape keeps the size of dimension {axis}, which its input lacks"))?
                 }
-                size => {
-                    let size = usize::try_from(*size);
-                    D::from(size.map_err(|_| anyhow!("Reshape makes no tensor of the shape {wanted:?}"))?)
-                }
+                Wanted::Number(size) => D::from(usize::try_from(*size).map_err(|_| no_tensor())?),
             });
         }
-        let elements: D = input.iter().cloned().product();
         if let Some(axis) = open {
+            // There may be many positions of nothing, whose product is too large for a number on the way.
+            ensure!(
+                !shape.iter().any(|size| *size == D::zero()),
+                "Reshape leaves a dimension open that may be of any size beside {shape:?}"
+            );
+            let is_empty = input.iter().any(|size| *size == D::zero());
+            let elements: D = if is_empty {
+                D::zero()
+            } else {
+                input.iter().cloned().product()
+            };
             let others: D = shape.iter().cloned().product();
             shape[axis] = match others.to_usize() {
-                Ok(0) => bail!("Reshape to {wanted:?} leaves a dimension open that may be of any size"),
                 _ => match elements.maybe_div(&others)? {
                     (size, 1) => size,
-                    _ => bail!("Reshape to {wanted:?} does not hold the elements of {input:?}"),
+                    _ => bail!("Reshape does not hold the elements of {input:?} in parts of {others:?}"),
                 },
             };
         }
@@ -84,37 +110,26 @@ impl Reshape {
 impl Operator for Reshape {
     fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
         let (x, wanted) = self.wanted(inputs)?;
-        Ok(vec![Fact::new(x.datatype, self.shape::<TDim>(&x.shape, wanted)?)])
+        Ok(vec![Fact::new(x.datatype, self.shape(&x.shape, &wanted)?)])
     }
 
-    fn kernel(self: Arc<Self>, inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
-        let (_, wanted) = self.wanted(inputs)?;
-        Ok(Arc::new(ReshapeTo {
-            wanted: wanted.to_vec(),
-            reshape: self,
-        }))
+    fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
+        Ok(self)
     }
 
     fn is_identity(&self, inputs: &[Fact]) -> bool {
         let shape = self
             .wanted(inputs)
-            .and_then(|(x, wanted)| self.shape::<TDim>(&x.shape, wanted));
+            .and_then(|(x, wanted)| self.shape(&x.shape, &wanted));
         shape.is_ok_and(|shape| shape == inputs[0].shape)
     }
 }
 
-#[derive(Debug)]
-struct ReshapeTo {
-    reshape: Arc<Reshape>,
-    wanted: Vec<i64>,
-}
-
-impl Kernel for ReshapeTo {
+impl Kernel for Reshape {
     fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
-        let [x, _] = inputs else {
-            bail!("Reshape takes two inputs, not {}", inputs.len())
-        };
-        let shape = self.reshape.shape::<usize>(x.shape(), &self.wanted)?;
+        let [x, shape] = two("Reshape", inputs)?;
+        let wanted: Vec<_> = integers("Reshape", shape)?.into_iter().map(Wanted::Number).collect();
+        let shape = self.shape::<usize>(x.shape(), &wanted)?;
         Ok(vec![Tensor::new(shape.to_vec(), x.data().clone())?])
     }
 }

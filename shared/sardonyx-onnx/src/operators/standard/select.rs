@@ -3,7 +3,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 
-use super::broadcast::{broadcast, combine};
+use super::broadcast::{broadcast, broadcast_sizes, combine};
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator};
 use crate::proto::NodeProto;
@@ -67,8 +67,8 @@ impl Kernel for Where {
         let TensorData::Bool(holds) = condition.data() else {
             bail!("Where takes a condition of bools, not {}", condition.datatype())
         };
-        let picked_shape = broadcast(condition.shape(), x.shape())?;
-        let shape = broadcast(&picked_shape, y.shape())?;
+        let picked_shape = broadcast_sizes(condition.shape(), x.shape())?;
+        let shape = broadcast_sizes(&picked_shape, y.shape())?;
         macro_rules! pick {
             ($x:expr, $y:expr) => {{
                 let sizes = (condition.shape(), x.shape(), picked_shape.as_slice());

@@ -6,9 +6,9 @@ use sardonyx_core::tensor::Tensor;
 use tract_data::internal::{DimLike, TDim, TVec};
 
 use super::gather::gather;
-use super::{axis, constant_integers};
-use crate::operators::operator::{Fact, Kernel, Operator};
-use crate::operators::{Context, DEFAULT_DOMAIN};
+use super::{axis, constant_integers, has_inputs};
+use crate::operators::Context;
+use crate::operators::operator::{Fact, Kernel, Operator, first};
 use crate::proto::NodeProto;
 
 /// Every so many of the positions of some axes, from one position up to before another one, or down. Positions count from the end when
@@ -34,17 +34,7 @@ struct Cut {
 }
 
 pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
-    let has_inputs = context.version(DEFAULT_DOMAIN) >= 10;
-    let fits = if has_inputs {
-        node.input.len() <= 5 && node.attribute.is_empty()
-    } else {
-        node.input.len() <= 1
-    };
-    ensure!(
-        fits,
-        "Slice has what it cuts as attributes before operator set 10, and as inputs since then"
-    );
-    let lists = if !has_inputs {
+    let lists = if !has_inputs(context, node, 10, 5)? {
         let list = |name| node.optional::<&[i64]>(name).map(|list| list.map(<[i64]>::to_vec));
         [list("starts")?, list("ends")?, list("axes")?, None]
     } else {
@@ -135,22 +125,28 @@ impl Cut {
 
 impl Operator for Slice {
     fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
-        let input = first(inputs)?;
+        let input = first("Slice", inputs)?;
         let mut shape: TVec<TDim> = input.shape.clone();
+        let mut sizes = input.sizes();
         for (axis, part) in self.parts(&input.shape)? {
             shape[axis] = TDim::from(part.count);
+            sizes = sizes.map(|sizes| part.positions().into_iter().map(|at| sizes[at].clone()).collect());
         }
-        Ok(vec![Fact::new(input.datatype, shape)])
+        Ok(vec![Fact::new(input.datatype, shape).with_sizes(sizes)])
     }
 
     fn kernel(self: Arc<Self>, _inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         Ok(self)
     }
+
+    fn may_lack_inputs(&self) -> bool {
+        true
+    }
 }
 
 impl Kernel for Slice {
     fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
-        let input: &Tensor = first(inputs)?;
+        let input: &Tensor = first("Slice", inputs)?;
         let mut shape = input.shape().to_vec();
         let mut data = Cow::Borrowed(input.data());
         for (axis, part) in self.parts(input.shape())? {
@@ -167,10 +163,6 @@ impl Kernel for Slice {
     fn operands(&self, _inputs: usize) -> usize {
         1
     }
-}
-
-fn first<T>(inputs: &[T]) -> Result<&T> {
-    inputs.first().ok_or_else(|| anyhow!("Slice has no input"))
 }
 
 #[cfg(test)]

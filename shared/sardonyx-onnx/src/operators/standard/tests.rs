@@ -37,13 +37,8 @@ fn run(operator: &str, attributes: &[(&str, i64)], inputs: &[Tensor]) -> Result<
         .kernel(&facts)?
         .run(&inputs.iter().collect::<Vec<_>>())?
         .remove(0);
-    assert_eq!(
-        promised,
-        Fact {
-            constant: None,
-            ..Fact::of_constant(Arc::new(output.clone().into()))
-        }
-    );
+    let found = Fact::of_constant(Arc::new(output.clone().into()));
+    assert_eq!((promised.datatype, promised.shape), (found.datatype, found.shape));
     Ok(output)
 }
 

@@ -8,13 +8,13 @@ use sardonyx_core::tensor::{Datatype, Tensor};
 use tract_data::internal::{SymbolScope, TDim, TVec};
 
 use super::folding::Folding;
-use super::{Direct, Place, Step, title};
+use super::{Direct, Place, Program, Step, title};
 use crate::dimensions::symbolic_shape;
-use crate::graph::{InputDeclaration, OutputDeclaration, Source, Weights};
-use crate::operators::{self, Constant, Context, Epilogue, Fact, Registration};
-use crate::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
+use crate::graph::{InputDeclaration, MAX_ELEMENTS, OutputDeclaration, Source, Weights};
+use crate::operators::{self, Body, CompileBody, Constant, Context, Epilogue, Fact, Registration};
+use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
 
-/// How many elements a computed constant may have: nothing that exporters write comes near it.
+/// How many elements all computed constants may have: nothing that exporters write comes near it.
 const MAX_CONSTANT_ELEMENTS: i64 = 1 << 24;
 
 impl Direct {
@@ -30,29 +30,64 @@ impl Direct {
             .graph
             .as_ref()
             .ok_or_else(|| anyhow!("there is no graph"))?;
-        let nodes = needed_nodes(&source.proto, outputs);
-        let nodes = nodes
-            .into_iter()
-            .map(|node| Ok((node, registration(node)?)))
-            .collect::<Result<Vec<_>>>()?;
-        let mut compiler = Compiler::new(source, graph, inputs)?;
-        let read = nodes.iter().flat_map(|(node, _)| &node.input);
-        for name in read.chain(outputs.iter().map(|output| &output.name)) {
-            *compiler.readers.entry(name).or_default() += 1;
+        let symbols = SymbolScope::default();
+        let mut facts = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let shape = symbolic_shape(input, &symbols)
+                .ok_or_else(|| anyhow!("the input {} has no declared shape", input.name))?;
+            ensure!(
+                graph.input.iter().any(|declared| declared.name == input.name),
+                "there is no input {}",
+                input.name
+            );
+            facts.push((input.name.as_str(), Fact::new(input.datatype, shape)));
         }
-        for (node, registration) in nodes {
-            compiler
-                .add(node, registration)
-                .with_context(|| title(&node.op_type, first_output(node)))?;
-        }
-        compiler.finish(inputs, outputs)
+        let compiler = Compiler::new(&source.proto.opset_import, &symbols, graph, &source.weights, facts)?;
+        let compiler = Compiler {
+            trees: source.trees,
+            compile: compile_body,
+            ..compiler
+        };
+        let outputs: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
+        Ok(Self {
+            inputs: inputs.to_vec(),
+            program: compiler.compile(&outputs)?,
+            symbols,
+        })
     }
+}
+
+/// Compiles a graph inside of a node, in which there are no more such graphs.
+fn compile_body(
+    symbols: &SymbolScope,
+    operator_sets: &[OperatorSetIdProto],
+    graph: &GraphProto,
+    inputs: &[Fact],
+) -> Result<Arc<dyn Body>> {
+    ensure!(
+        graph.input.len() == inputs.len(),
+        "its graph has {} inputs, but it gives {}",
+        graph.input.len(),
+        inputs.len()
+    );
+    let names = graph.input.iter().map(|input| input.name.as_str());
+    let weights = Weights::default();
+    let compiler = Compiler::new(
+        operator_sets,
+        symbols,
+        graph,
+        &weights,
+        names.zip(inputs.iter().cloned()),
+    )?;
+    let outputs: Vec<&str> = graph.output.iter().map(|output| output.name.as_str()).collect();
+    Ok(Arc::new(compiler.compile(&outputs)?))
 }
 
 struct Compiler<'a> {
     operator_sets: &'a [OperatorSetIdProto],
     trees: &'a [u8],
-    symbols: SymbolScope,
+    symbols: &'a SymbolScope,
+    compile: CompileBody,
     graph: &'a GraphProto,
     weights: &'a Weights<'a>,
     /// The places of the initializers in the graph.
@@ -64,24 +99,34 @@ struct Compiler<'a> {
     steps: Vec<Step>,
     folding: Folding,
     slots: usize,
+    /// How many elements of constants have been computed.
+    computed: i64,
 }
 
 impl<'a> Compiler<'a> {
-    fn new(source: &'a Source<'_>, graph: &'a GraphProto, inputs: &[InputDeclaration]) -> Result<Self> {
-        let symbols = SymbolScope::default();
+    /// A graph whose inputs are these, without trees in a packed file and without graphs inside of it.
+    fn new(
+        operator_sets: &'a [OperatorSetIdProto],
+        symbols: &'a SymbolScope,
+        graph: &'a GraphProto,
+        weights: &'a Weights<'a>,
+        inputs: impl IntoIterator<Item = (&'a str, Fact)>,
+    ) -> Result<Self> {
         let mut values = HashMap::new();
-        for (slot, input) in inputs.iter().enumerate() {
-            let shape = symbolic_shape(input, &symbols)
-                .ok_or_else(|| anyhow!("the input {} has no declared shape", input.name))?;
-            let declared = graph.input.iter().find(|declared| declared.name == input.name);
-            let declared = declared.ok_or_else(|| anyhow!("there is no input {}", input.name))?;
-            let fact = Fact::new(input.datatype, shape);
-            values.insert(declared.name.as_str(), (Place::Slot(slot), fact));
+        let mut slots = 0;
+        for (name, fact) in inputs {
+            // Where a name is there twice, what it means is not known.
+            ensure!(
+                values.insert(name, (Place::Slot(slots), fact)).is_none(),
+                "two inputs are called {name:?}"
+            );
+            slots += 1;
         }
         Ok(Self {
-            operator_sets: &source.proto.opset_import,
-            trees: source.trees,
+            operator_sets,
+            trees: &[],
             symbols,
+            compile: |_, _, _, _| bail!("there are graphs inside of graphs inside of a node"),
             initializers: graph
                 .initializer
                 .iter()
@@ -89,31 +134,65 @@ impl<'a> Compiler<'a> {
                 .map(|(index, tensor)| (tensor.name.as_str(), index))
                 .collect(),
             graph,
-            weights: &source.weights,
+            weights,
+            slots,
             values,
             readers: HashMap::new(),
             constants: Vec::new(),
             steps: Vec::new(),
             folding: Folding::default(),
-            slots: inputs.len(),
+            computed: 0,
         })
     }
 
+    fn compile(mut self, outputs: &[&'a str]) -> Result<Program> {
+        let nodes = needed_nodes(self.graph, outputs);
+        let nodes = nodes
+            .into_iter()
+            .map(|node| Ok((node, registration(node)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let read = nodes.iter().flat_map(|(node, _)| &node.input).map(String::as_str);
+        for name in read.chain(outputs.iter().copied()) {
+            *self.readers.entry(name).or_default() += 1;
+        }
+        for (node, registration) in nodes {
+            self.add(node, registration)
+                .with_context(|| title(&node.op_type, first_output(node)))?;
+        }
+        self.finish(outputs)
+    }
+
     fn add(&mut self, node: &'a NodeProto, registration: &Registration) -> Result<()> {
-        let operands = node
+        // An input without a name is left out.
+        let given = node
             .input
             .iter()
+            .rposition(|name| !name.is_empty())
+            .map_or(0, |last| last + 1);
+        let operands = node.input[..given]
+            .iter()
+            .filter(|name| !name.is_empty())
             .map(|name| self.value(name))
             .collect::<Result<Vec<_>>>()?;
         let (places, facts): (TVec<Place>, Vec<Fact>) = operands.into_iter().unzip();
         let context = Context {
             operator_sets: self.operator_sets,
-            symbols: &self.symbols,
+            symbols: self.symbols,
             trees: self.trees,
             constant: &|name| self.constant(name),
+            compile: self.compile,
         };
         let operator = (registration.parse)(&context, node)?;
+        let inputs = &node.input[..given];
+        ensure!(
+            inputs.first().is_none_or(|first| !first.is_empty())
+                && (operator.may_lack_inputs() || inputs.iter().all(|name| !name.is_empty())),
+            "it lacks an input"
+        );
         let results = operator.outputs(&facts)?;
+        for result in &results {
+            check(result)?;
+        }
         ensure!(
             results.len() >= node.output.len(),
             "it has {} outputs, but {} are named",
@@ -121,21 +200,21 @@ impl<'a> Compiler<'a> {
             node.output.len()
         );
         if let ([input, ..], [output], true) = (&places[..], &node.output[..], operator.is_identity(&facts)) {
-            let fact = Fact {
-                constant: facts[0].constant.clone(),
-                ..results[0].clone()
-            };
+            let mut fact = results[0].clone().with_sizes(facts[0].sizes());
+            fact.constant.clone_from(&facts[0].constant);
             self.values.insert(output, (*input, fact));
             return Ok(());
         }
         let kernel = Arc::clone(&operator).kernel(&facts)?;
         let is_constant = facts.iter().all(|fact| fact.constant.is_some());
         // What has no inputs is there already.
-        if is_constant && (facts.is_empty() || results.iter().all(is_small)) {
+        if is_constant && (facts.is_empty() || !operator.takes_long() && self.is_little(&results)) {
             let constants: Vec<&Tensor> = facts.iter().filter_map(Fact::tensor).collect();
             for (name, result) in node.output.iter().zip(kernel.run(&constants)?) {
                 let value = self.add_constant(result.into());
-                self.values.insert(name, value);
+                if !name.is_empty() {
+                    self.values.insert(name, value);
+                }
             }
             return Ok(());
         }
@@ -162,7 +241,10 @@ impl<'a> Compiler<'a> {
             self.steps.push(step);
         }
         for (slot, (name, fact)) in slots.zip(node.output.iter().zip(results)) {
-            self.values.insert(name, (Place::Slot(slot), fact));
+            // An output without a name is read by nobody.
+            if !name.is_empty() {
+                self.values.insert(name, (Place::Slot(slot), fact));
+            }
         }
         Ok(())
     }
@@ -172,6 +254,23 @@ impl<'a> Compiler<'a> {
         match place {
             Place::Slot(slot) => self.folding.unfold(slot, &mut self.steps),
             Place::Constant(_) => Ok(()),
+        }
+    }
+
+    /// Whether some constants are few enough to be computed when the graph is loaded: a small file must not make large ones, many times over.
+    fn is_little(&mut self, results: &[Fact]) -> bool {
+        let mut elements = results.iter().map(|result| match result.datatype {
+            Datatype::Bytes => None,
+            _ => result.shape.iter().product::<TDim>().as_i64(),
+        });
+        let elements = elements.try_fold(0i64, |sum, elements| sum.checked_add(elements?));
+        let all = elements.and_then(|elements| self.computed.checked_add(elements));
+        match all.filter(|all| *all <= MAX_CONSTANT_ELEMENTS) {
+            Some(all) => {
+                self.computed = all;
+                true
+            }
+            None => false,
         }
     }
 
@@ -230,17 +329,14 @@ impl<'a> Compiler<'a> {
         (Place::Constant(self.constants.len() - 1), Fact::of_constant(constant))
     }
 
-    fn finish(mut self, inputs: &[InputDeclaration], outputs: &[OutputDeclaration]) -> Result<Direct> {
-        let mut outputs = outputs
-            .iter()
-            .map(|output| {
-                let name = output.name.as_str();
-                let value = self.values.get(name).cloned();
-                value.ok_or_else(|| anyhow!("the output {name:?} is no node's"))
-            })
-            .collect::<Result<Vec<_>>>()?;
+    fn finish(mut self, outputs: &[&str]) -> Result<Program> {
+        let outputs = outputs.iter().map(|name| {
+            let value = self.values.get(name).cloned();
+            value.ok_or_else(|| anyhow!("the output {name:?} is no node's"))
+        });
+        let (outputs, mut facts): (Vec<Place>, Vec<Fact>) = outputs.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let mut unread: HashSet<usize> = (0..self.slots).collect();
-        for (place, _) in &outputs {
+        for place in &outputs {
             self.unfold(*place)?;
             if let Place::Slot(slot) = place {
                 unread.remove(slot);
@@ -262,30 +358,29 @@ impl<'a> Compiler<'a> {
             }
         }
         drop(self.values);
-        for (_, fact) in &mut outputs {
+        for fact in &mut facts {
             fact.constant = None;
         }
         let constants = read_constants(self.constants, &self.steps, &outputs);
         let ends_with_step = self.steps.last().is_some_and(|step| {
             let given = step.outputs.iter().map(|slot| slot.map(Place::Slot));
-            given.eq(outputs.iter().map(|(place, _)| Some(*place)))
+            given.eq(outputs.iter().copied().map(Some))
         });
-        Ok(Direct {
-            inputs: inputs.to_vec(),
-            symbols: self.symbols,
+        Ok(Program {
             constants,
             steps: self.steps,
             slots: self.slots,
             outputs,
+            facts,
             ends_with_step,
         })
     }
 }
 
 /// The constants that a step reads or that are an output, by their numbers; others, such as matrices that a kernel has packed, are let go.
-fn read_constants(constants: Vec<Arc<Constant>>, steps: &[Step], outputs: &[(Place, Fact)]) -> HashMap<usize, Tensor> {
+fn read_constants(constants: Vec<Arc<Constant>>, steps: &[Step], outputs: &[Place]) -> HashMap<usize, Tensor> {
     let places = steps.iter().flat_map(|step| &step.inputs);
-    let read: HashSet<Place> = places.chain(outputs.iter().map(|(place, _)| place)).copied().collect();
+    let read: HashSet<Place> = places.chain(outputs).copied().collect();
     let constants = constants.into_iter().enumerate();
     constants
         .filter(|(index, _)| read.contains(&Place::Constant(*index)))
@@ -297,15 +392,15 @@ fn read_constants(constants: Vec<Arc<Constant>>, steps: &[Step], outputs: &[(Pla
 }
 
 /// The nodes that the outputs depend on, in the graph's order, which is topological.
-pub(in crate::plan) fn needed_nodes<'a>(proto: &'a ModelProto, outputs: &'a [OutputDeclaration]) -> Vec<&'a NodeProto> {
-    let mut needed: HashSet<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
-    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
+pub(in crate::plan) fn needed_nodes<'a>(graph: &'a GraphProto, outputs: &[&'a str]) -> Vec<&'a NodeProto> {
+    let mut needed: HashSet<&str> = outputs.iter().copied().collect();
+    let nodes = graph.node.iter().rev();
     let mut nodes: Vec<&NodeProto> = nodes
-        .rev()
         .filter(|node| {
             let is_needed = node.output.iter().any(|name| needed.contains(name.as_str()));
             if is_needed {
-                needed.extend(node.input.iter().map(String::as_str));
+                let names = node.input.iter().map(String::as_str);
+                needed.extend(names.filter(|name| !name.is_empty()));
             }
             is_needed
         })
@@ -323,10 +418,32 @@ fn first_output(node: &NodeProto) -> &str {
     node.output.first().map_or("", String::as_str)
 }
 
-fn is_small(fact: &Fact) -> bool {
-    let elements: TDim = fact.shape.iter().product();
-    fact.datatype != Datatype::Bytes
-        && elements
-            .as_i64()
-            .is_some_and(|elements| elements <= MAX_CONSTANT_ELEMENTS)
+/// More than any tensor has dimensions, and than any of them has sums and products of sizes that depend on the batch.
+const MAX_TERMS: usize = 64;
+
+/// # Errors
+/// When a tensor has more dimensions, or more elements whatever the batch, than any has.
+fn check(fact: &Fact) -> Result<()> {
+    ensure!(
+        fact.shape.len() <= MAX_TERMS && fact.shape.iter().all(|size| terms(size) <= MAX_TERMS),
+        "it makes a tensor of a shape that none has"
+    );
+    let mut known = fact.shape.iter().filter_map(TDim::as_i64);
+    let is_empty = fact.shape.iter().any(|size| size.as_i64() == Some(0));
+    let elements = known.try_fold(1i64, |product, size| product.checked_mul(size));
+    ensure!(
+        is_empty || elements.is_some_and(|elements| elements <= MAX_ELEMENTS as i64),
+        "it makes a tensor of more elements than any has: {:?}",
+        fact.shape
+    );
+    Ok(())
+}
+
+/// How many numbers and symbols a size is made of.
+fn terms(size: &TDim) -> usize {
+    match size {
+        TDim::Add(parts) | TDim::Mul(parts) => parts.iter().map(terms).fold(1, usize::saturating_add),
+        TDim::MulInt(_, part) | TDim::Div(part, _) => terms(part) + 1,
+        _ => 1,
+    }
 }
