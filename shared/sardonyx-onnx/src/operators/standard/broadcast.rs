@@ -36,24 +36,43 @@ pub(super) fn combine<A: Copy, B: Copy, O>(
 ) -> Vec<O> {
     let mut out = Vec::with_capacity(elements(shape));
     let runs = Runs::new(a_shape, b_shape, shape);
-    let len = runs.len;
-    match runs.repeated {
-        Some(Repeated::A) => runs.each(&mut |a_at, b_at| {
-            out.extend(b[b_at..][..len].iter().map(|b| function(a[a_at], *b)));
-        }),
-        Some(Repeated::B) => runs.each(&mut |a_at, b_at| {
-            out.extend(a[a_at..][..len].iter().map(|a| function(*a, b[b_at])));
-        }),
-        None => runs.each(&mut |a_at, b_at| {
-            let pairs = a[a_at..][..len].iter().zip(&b[b_at..]);
-            out.extend(pairs.map(|(a, b)| function(*a, *b)));
-        }),
-    }
+    let (mut a_copies, mut b_copies) = (Copies::default(), Copies::default());
+    runs.each(&mut |a_at, b_at| {
+        let (a, b) = match runs.repeated {
+            Some(Repeated::A) => (a_copies.of(a, a_at, runs.len), &b[b_at..]),
+            Some(Repeated::B) => (&a[a_at..], b_copies.of(b, b_at, runs.len)),
+            None => (&a[a_at..], &b[b_at..]),
+        };
+        out.extend(a[..runs.len].iter().zip(b).map(|(a, b)| function(*a, *b)));
+    });
     out
 }
 
-/// The elements of the output in runs, for each of which either tensor has as many elements in a row, or one that is repeated. There are many
-/// functions and types of elements; this is the same code for all of them.
+/// An element as often as a run has elements: one loop for each function and type is enough then, and there are many of them.
+struct Copies<T> {
+    at: Option<usize>,
+    all: Vec<T>,
+}
+
+impl<T> Default for Copies<T> {
+    fn default() -> Self {
+        Self { at: None, all: vec![] }
+    }
+}
+
+impl<T: Copy> Copies<T> {
+    #[inline(never)]
+    fn of(&mut self, values: &[T], at: usize, len: usize) -> &[T] {
+        if self.at != Some(at) {
+            self.at = Some(at);
+            self.all.clear();
+            self.all.resize(len, values[at]);
+        }
+        &self.all
+    }
+}
+
+/// The elements of the output in runs, for each of which either tensor has as many elements in a row, or one that is repeated.
 struct Runs<'a> {
     len: usize,
     repeated: Option<Repeated>,
@@ -129,4 +148,59 @@ fn strides(own: &[usize], shape: &[usize]) -> TVec<usize> {
         stride = stride.saturating_mul(*size);
     }
     strides
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All shapes of up to three dimensions of these sizes.
+    fn shapes(sizes: &[usize]) -> Vec<Vec<usize>> {
+        let mut shapes = vec![vec![]];
+        for rank in 0..3 {
+            let longest: Vec<Vec<usize>> = shapes.iter().filter(|shape| shape.len() == rank).cloned().collect();
+            shapes.extend(
+                longest
+                    .iter()
+                    .flat_map(|shape| sizes.iter().map(|size| [&shape[..], &[*size]].concat())),
+            );
+        }
+        shapes
+    }
+
+    /// The element of a tensor at a position of the output.
+    fn at(values: &[u32], own: &[usize], position: &[usize]) -> u32 {
+        let position = &position[position.len() - own.len()..];
+        let place = own
+            .iter()
+            .zip(position)
+            .fold(0, |place, (size, at)| place * size + at % size);
+        values[place]
+    }
+
+    #[test]
+    fn elements_are_those_of_either_tensor_at_the_place() {
+        let values: Vec<u32> = (0..27).collect();
+        let shapes = shapes(&[0, 1, 2, 3]);
+        let mut fitting = 0;
+        for (a_shape, b_shape) in shapes.iter().flat_map(|a| shapes.iter().map(move |b| (a, b))) {
+            let Ok(shape) = broadcast_sizes(a_shape, b_shape) else {
+                continue;
+            };
+            fitting += 1;
+            let (a, b) = (&values[..elements(a_shape)], &values[..elements(b_shape)]);
+            let found = combine(a, b, (a_shape, b_shape, &shape), |a, b| 100 * a + b);
+            let positions = (0..elements(&shape)).map(|index| {
+                let mut rest = index;
+                let mut position: Vec<usize> = shape.iter().rev().map(|size| (rest % size, rest /= size).0).collect();
+                position.reverse();
+                position
+            });
+            let expected: Vec<u32> = positions
+                .map(|position| 100 * at(a, a_shape, &position) + at(b, b_shape, &position))
+                .collect();
+            assert_eq!(found, expected, "{a_shape:?} and {b_shape:?}");
+        }
+        assert!(fitting > 1000, "{fitting}");
+    }
 }

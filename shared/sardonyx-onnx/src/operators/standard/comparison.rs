@@ -68,12 +68,13 @@ impl Operator for Comparison {
 
 impl Comparison {
     fn holds<T: PartialOrd + Copy>(self, a: &[T], b: &[T], sizes: (&[usize], &[usize], &[usize])) -> Vec<bool> {
+        let (a_shape, b_shape, shape) = sizes;
         match self {
             Self::Equal => combine(a, b, sizes, |a, b| a == b),
-            Self::Greater => combine(a, b, sizes, |a, b| a > b),
-            Self::GreaterOrEqual => combine(a, b, sizes, |a, b| a >= b),
             Self::Less => combine(a, b, sizes, |a, b| a < b),
             Self::LessOrEqual => combine(a, b, sizes, |a, b| a <= b),
+            Self::Greater => Self::Less.holds(b, a, (b_shape, a_shape, shape)),
+            Self::GreaterOrEqual => Self::LessOrEqual.holds(b, a, (b_shape, a_shape, shape)),
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single, two};
 use crate::proto::NodeProto;
 
-/// More than any tensor has; products of sizes below it do not overflow.
-const MAX_ELEMENTS: i64 = 1 << 40;
+/// What the numbers of a shape multiply to, so that their product with the sizes of the input does not overflow.
+const MAX_PRODUCT: i64 = crate::graph::MAX_ELEMENTS as i64;
 
 /// The same elements in another shape, which depends on no more than the shapes of other tensors: `-1` is whatever is left over, `0` is the input's own size.
 ///
@@ -66,7 +66,7 @@ impl Reshape {
         };
         let mut sizes = numbers().filter(|size| *size > 0);
         let product = sizes.try_fold(1i64, |product, size| product.checked_mul(size));
-        ensure!(product.is_some_and(|product| product <= MAX_ELEMENTS), no_tensor());
+        ensure!(product.is_some_and(|product| product <= MAX_PRODUCT), no_tensor());
         let mut shape: TVec<D> = TVec::new();
         let mut open = None;
         for (axis, size) in wanted.iter().enumerate() {
@@ -96,11 +96,9 @@ impl Reshape {
                 input.iter().cloned().product()
             };
             let others: D = shape.iter().cloned().product();
-            shape[axis] = match others.to_usize() {
-                _ => match elements.maybe_div(&others)? {
-                    (size, 1) => size,
-                    _ => bail!("Reshape does not hold the elements of {input:?} in parts of {others:?}"),
-                },
+            shape[axis] = match elements.maybe_div(&others)? {
+                (size, 1) => size,
+                _ => bail!("Reshape does not hold the elements of {input:?} in parts of {others:?}"),
             };
         }
         Ok(shape)
