@@ -33,7 +33,7 @@ pub fn symbol_values(declarations: &[InputDeclaration], symbols: &SymbolScope, i
 
 /// The sizes of a shape when the symbols have these values; 0 for what they do not say.
 pub fn sizes<'a>(shape: impl IntoIterator<Item = &'a TDim>, values: &SymbolValues) -> Vec<usize> {
-    let size = |dimension: &TDim| dimension.eval(values).to_i64().ok();
+    let size = |dimension: &TDim| dimension.eval_to_i64(values).ok();
     let sizes = shape.into_iter().map(size);
     sizes
         .map(|size| size.and_then(|size| usize::try_from(size).ok()).unwrap_or(0))

@@ -34,6 +34,9 @@ pub trait Body: Debug + Send + Sync {
     /// What comes out.
     fn outputs(&self) -> &[Fact];
 
+    /// How many elements are read and made in a run, each of them once for whatever depends on the batch.
+    fn work(&self) -> usize;
+
     /// Runs on inputs that fit the facts that it was compiled for. What comes out may be an input.
     ///
     /// # Errors

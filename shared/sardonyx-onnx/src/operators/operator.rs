@@ -128,6 +128,19 @@ pub struct Fact {
 /// More than any tensor has dimensions.
 pub(crate) const MAX_SIZES: usize = 64;
 
+/// Whether a size is made of no more numbers and symbols than any is.
+pub(crate) fn is_short(size: &TDim) -> bool {
+    terms(size) <= MAX_SIZES
+}
+
+fn terms(size: &TDim) -> usize {
+    match size {
+        TDim::Add(parts) | TDim::Mul(parts) => parts.iter().map(terms).fold(1, usize::saturating_add),
+        TDim::MulInt(_, part) | TDim::Div(part, _) => terms(part) + 1,
+        _ => 1,
+    }
+}
+
 impl Fact {
     /// Of a tensor that is another one in each run.
     pub fn new(datatype: Datatype, shape: impl IntoIterator<Item = TDim>) -> Self {

@@ -1,5 +1,6 @@
 //! Graphs all of whose operators are computed here, run without tract: kernels in the order of the nodes, values in slots.
 
+mod budget;
 mod compile;
 mod folding;
 
@@ -35,6 +36,8 @@ struct Program {
     slots: usize,
     outputs: Vec<Place>,
     facts: Vec<Fact>,
+    /// How many elements the steps read and make in a run, each of them once for whatever depends on the batch.
+    work: usize,
     /// Whether the outputs are just what the last step gives.
     ends_with_step: bool,
 }
@@ -118,6 +121,10 @@ impl Program {
 impl Body for Program {
     fn outputs(&self) -> &[Fact] {
         &self.facts
+    }
+
+    fn work(&self) -> usize {
+        self.work
     }
 
     fn run<'a>(&'a self, inputs: &[&'a Tensor]) -> Result<Vec<Cow<'a, Tensor>>> {

@@ -3,6 +3,7 @@
 mod dictionaries;
 mod folding;
 mod products;
+mod sizes;
 
 use std::error::Error;
 use std::iter::successors;
@@ -10,7 +11,6 @@ use std::iter::successors;
 use prost::Message;
 use sardonyx_core::ports::{Model, ModelError};
 use sardonyx_core::tensor::{Tensor, TensorData};
-use sardonyx_onnx::LoadError;
 use sardonyx_onnx::proto::attribute_proto::AttributeType;
 use sardonyx_onnx::proto::tensor_proto::DataType;
 use sardonyx_onnx::proto::tensor_shape_proto::{Dimension, dimension};
@@ -19,6 +19,7 @@ use sardonyx_onnx::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto,
 };
+use sardonyx_onnx::{LoadError, Loader};
 use sardonyx_tract::LOADER;
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -58,7 +59,11 @@ fn every_unsupported_operator_is_named_with_its_node() {
 
 /// What is said of a model that is refused, with all its causes.
 fn refusal(bytes: &[u8]) -> String {
-    match LOADER.from_bytes(bytes) {
+    refusal_by(&LOADER, bytes)
+}
+
+fn refusal_by(loader: &Loader, bytes: &[u8]) -> String {
+    match loader.from_bytes(bytes) {
         Err(error) => {
             let causes = successors(Some(&error as &dyn Error), |&error| error.source());
             causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -106,6 +111,11 @@ fn a_function_of_the_model_is_refused() {
 
 /// A graph of one node of `ai.onnx` on an input `x` of three columns.
 fn single(node: NodeProto, version: i64) -> Vec<u8> {
+    of_nodes(vec![node], version)
+}
+
+/// A graph of such nodes, of which the last one gives the output.
+fn of_nodes(nodes: Vec<NodeProto>, version: i64) -> Vec<u8> {
     let input = ValueInfoProto {
         name: "x".into(),
         r#type: Some(TypeProto {
@@ -120,7 +130,7 @@ fn single(node: NodeProto, version: i64) -> Vec<u8> {
         }),
     };
     let output = ValueInfoProto {
-        name: node.output[0].clone(),
+        name: nodes.last().expect("a node").output[0].clone(),
         ..Default::default()
     };
     let model = ModelProto {
@@ -129,7 +139,7 @@ fn single(node: NodeProto, version: i64) -> Vec<u8> {
             version,
         }],
         graph: Some(GraphProto {
-            node: vec![node],
+            node: nodes,
             input: vec![input],
             output: vec![output],
             ..Default::default()

@@ -4,9 +4,9 @@ use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
 use tract_data::internal::TDim;
 
-use super::{axis, count, elements};
+use super::{MAX_TEXT_BYTES, axis, count, elements, text_bytes};
 use crate::operators::Context;
-use crate::operators::operator::{Fact, Kernel, MAX_SIZES, Operator, first};
+use crate::operators::operator::{Fact, Kernel, Operator, first, is_short};
 use crate::proto::NodeProto;
 
 /// Tensors side by side.
@@ -48,12 +48,12 @@ impl Operator for Concat {
                 first.shape
             );
             shape[axis] = shape[axis].clone() + &input.shape[axis];
+            ensure!(
+                is_short(&shape[axis]),
+                "Concat makes no dimension of so many that depend on the batch"
+            );
         }
-        let sizes = inputs
-            .iter()
-            .take(MAX_SIZES + 1)
-            .map(Fact::sizes)
-            .collect::<Option<Vec<_>>>();
+        let sizes = inputs.iter().map(Fact::sizes).collect::<Option<Vec<_>>>();
         let sizes = sizes.map(|sizes| sizes.into_iter().flatten().collect());
         Ok(vec![Fact::new(first.datatype, shape).with_sizes(sizes)])
     }
@@ -89,6 +89,10 @@ pub(super) fn concat(inputs: &[&Tensor], axis: usize) -> Result<Tensor> {
         .map(|input| input.shape()[axis])
         .fold(0, usize::saturating_add);
     let count = count("Concat", &shape)?;
+    ensure!(
+        inputs.iter().map(|input| text_bytes(input.data())).sum::<usize>() <= MAX_TEXT_BYTES,
+        "Concat does not take so long texts"
+    );
     let rows = if count == 0 { 0 } else { shape[..axis].iter().product() };
     macro_rules! concat {
         ($($variant:ident),*) => {

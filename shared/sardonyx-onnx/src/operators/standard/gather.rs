@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::{TDim, TVec, ToDim};
 
-use super::{axis, count, elements, from_start, integers};
+use super::{MAX_TEXT_BYTES, axis, count, elements, from_start, integers};
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, MAX_SIZES, Operator, two};
 use crate::proto::NodeProto;
@@ -73,7 +73,14 @@ impl Kernel for Gather {
             })
             .collect::<Result<Vec<_>>>()?;
         let shape = [&x.shape()[..axis], positions.shape(), &x.shape()[axis + 1..]].concat();
-        count("Gather", &shape)?;
+        let count = count("Gather", &shape)?;
+        if let TensorData::Bytes(texts) = x.data() {
+            let longest = texts.iter().map(String::len).max().unwrap_or_default();
+            ensure!(
+                count.saturating_mul(longest) <= MAX_TEXT_BYTES,
+                "Gather does not take so many of so long texts"
+            );
+        }
         let inner = elements(&x.shape()[axis + 1..]);
         Ok(vec![Tensor::new(shape, gather(x.data(), size, inner, &at))?])
     }

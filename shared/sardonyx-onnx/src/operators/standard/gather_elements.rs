@@ -13,7 +13,7 @@ use crate::proto::NodeProto;
 /// when negative.
 ///
 /// # Shapes
-/// X of any type; positions `i32` or `i64` of as many dimensions, none larger than that of X but for the axis; the output has their shape.
+/// X of any type but texts; positions `i32` or `i64` of as many dimensions, none larger than that of X but for the axis; the output has their shape.
 ///
 /// <https://onnx.ai/onnx/operators/onnx__GatherElements.html>
 #[derive(Debug)]
@@ -44,6 +44,12 @@ impl Operator for GatherElements {
             matches!(positions.datatype, Datatype::Int32 | Datatype::Int64),
             "GatherElements takes positions of INT32 or INT64, not {}",
             positions.datatype
+        );
+        // A long text would fill any memory.
+        ensure!(
+            x.datatype != Datatype::Bytes,
+            "GatherElements does not take {} here",
+            x.datatype
         );
         self.axis(x.shape.len(), positions.shape.len())?;
         Ok(vec![Fact::new(x.datatype, positions.shape.iter().cloned())])

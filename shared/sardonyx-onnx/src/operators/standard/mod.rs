@@ -35,10 +35,11 @@ mod transpose;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Tensor, TensorData};
+use tract_data::internal::DimLike;
 
 pub(crate) use product::is_matrix_by_output;
 
-use super::operator::{Parse, Registration};
+use super::operator::{Parse, Registration, is_short};
 use super::{Context, DEFAULT_DOMAIN};
 use crate::graph::MAX_ELEMENTS;
 use crate::proto::NodeProto;
@@ -179,6 +180,24 @@ fn elements(shape: &[usize]) -> usize {
     shape.iter().fold(1, |count, size| count.saturating_mul(*size))
 }
 
+/// The product of sizes, which may depend on the batch.
+fn product<D: DimLike>(operator: &str, sizes: &[D]) -> Result<D> {
+    // Of nothing there may be many positions.
+    if sizes.contains(&D::zero()) {
+        return Ok(D::zero());
+    }
+    sizes.iter().try_fold(D::one(), |product, size| {
+        let fits = match (product.to_i64(), size.to_i64()) {
+            (Ok(product), Ok(size)) => product.checked_mul(size).is_some(),
+            _ => true,
+        };
+        let product = fits.then(|| product * size);
+        product
+            .filter(|product| is_short(&product.to_dim()))
+            .ok_or_else(|| anyhow!("{operator} makes no dimension of so many"))
+    })
+}
+
 /// How many elements a tensor has that is made here.
 fn count(operator: &str, shape: &[usize]) -> Result<usize> {
     let count = elements(shape);
@@ -187,6 +206,17 @@ fn count(operator: &str, shape: &[usize]) -> Result<usize> {
         "{operator} makes no tensor of the shape {shape:?} here"
     );
     Ok(count)
+}
+
+/// How many bytes the texts of a tensor may have that is made here.
+const MAX_TEXT_BYTES: usize = 1 << if cfg!(fuzzing) { 24 } else { 30 };
+
+/// How many bytes the texts of a tensor have.
+fn text_bytes(data: &TensorData) -> usize {
+    match data {
+        TensorData::Bytes(texts) => texts.iter().map(String::len).sum(),
+        _ => 0,
+    }
 }
 
 /// Where each lane along an axis begins, in a tensor with elements.

@@ -6,7 +6,7 @@ use tract_data::internal::ToDim;
 
 use super::{constant_integers, from_start};
 use crate::operators::Context;
-use crate::operators::operator::{Fact, Kernel, Operator};
+use crate::operators::operator::{Fact, Kernel, MAX_SIZES, Operator};
 use crate::proto::NodeProto;
 
 /// One number of all that lie along some axes, which are an attribute, or an input that is constant.
@@ -74,6 +74,11 @@ pub(in crate::operators) fn parse(context: &Context, node: &NodeProto) -> Result
         Some(name) => constant_integers(context, &node.op_type, name)?,
         None => node.optional::<&[i64]>("axes")?.unwrap_or_default().to_vec(),
     };
+    ensure!(
+        axes.len() <= MAX_SIZES,
+        "{} takes no more axes than a tensor has",
+        node.op_type
+    );
     Ok(Arc::new(Reduce {
         reduction,
         axes,

@@ -4,13 +4,10 @@ use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::Tensor;
 use tract_data::internal::{DimLike, TDim, TVec};
 
-use super::integers;
+use super::{integers, product};
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, single, two};
 use crate::proto::NodeProto;
-
-/// What the numbers of a shape multiply to, so that their product with the sizes of the input does not overflow.
-const MAX_PRODUCT: i64 = crate::graph::MAX_ELEMENTS as i64;
 
 /// The same elements in another shape, which depends on no more than the shapes of other tensors: `-1` is whatever is left over, `0` is the input's own size.
 ///
@@ -64,9 +61,6 @@ impl Reshape {
                 numbers().collect::<Vec<_>>()
             )
         };
-        let mut sizes = numbers().filter(|size| *size > 0);
-        let product = sizes.try_fold(1i64, |product, size| product.checked_mul(size));
-        ensure!(product.is_some_and(|product| product <= MAX_PRODUCT), no_tensor());
         let mut shape: TVec<D> = TVec::new();
         let mut open = None;
         for (axis, size) in wanted.iter().enumerate() {
@@ -84,21 +78,19 @@ impl Reshape {
             });
         }
         if let Some(axis) = open {
-            // There may be many positions of nothing, whose product is too large for a number on the way.
             ensure!(
                 !shape.iter().any(|size| *size == D::zero()),
                 "Reshape leaves a dimension open that may be of any size beside {shape:?}"
             );
-            let is_empty = input.iter().any(|size| *size == D::zero());
-            let elements: D = if is_empty {
-                D::zero()
+            let elements = product("Reshape", input)?;
+            shape[axis] = if elements == D::zero() {
+                elements
             } else {
-                input.iter().cloned().product()
-            };
-            let others: D = shape.iter().cloned().product();
-            shape[axis] = match elements.maybe_div(&others)? {
-                (size, 1) => size,
-                _ => bail!("Reshape does not hold the elements of {input:?} in parts of {others:?}"),
+                let others = product("Reshape", &shape)?;
+                match elements.maybe_div(&others)? {
+                    (size, 1) => size,
+                    _ => bail!("Reshape does not hold the elements of {input:?} in parts of {others:?}"),
+                }
             };
         }
         Ok(shape)
@@ -160,10 +152,7 @@ impl Flatten {
             "Flatten works on axis {}, but its input has {rank} dimensions",
             self.axis
         );
-        Ok([
-            input[..axis].iter().cloned().product(),
-            input[axis..].iter().cloned().product(),
-        ])
+        Ok([product("Flatten", &input[..axis])?, product("Flatten", &input[axis..])?])
     }
 }
 

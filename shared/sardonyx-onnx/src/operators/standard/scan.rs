@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use sardonyx_core::tensor::Tensor;
+use sardonyx_core::tensor::{Datatype, Tensor};
 use tract_data::internal::SymbolScope;
 
 use super::concat::concat;
@@ -17,7 +17,7 @@ use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
 /// The graph inside uses nothing of the graph around it, and has no such graphs inside of itself.
 ///
 /// # Shapes
-/// States of any type and shape, which they keep; scanned inputs `[M, ..]`, M known; states as they are at the end; outputs `[M, ..]`.
+/// States of any type but texts and any shape, which they keep; scanned inputs `[M, ..]`, M known; states as they are at the end; outputs `[M, ..]`.
 ///
 /// <https://onnx.ai/onnx/operators/onnx__Scan.html>
 #[derive(Debug)]
@@ -32,6 +32,9 @@ struct Scan {
 
 /// More parts than any model has learned rows.
 const MAX_PARTS: usize = 1 << if cfg!(fuzzing) { 10 } else { 20 };
+
+/// How many elements all runs of the graph may read and make, each of them once for whatever depends on the batch.
+const MAX_WORK: usize = 1 << if cfg!(fuzzing) { 24 } else { 32 };
 
 pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     for name in [
@@ -85,6 +88,10 @@ impl Scan {
             );
             facts.push(Fact::new(input.datatype, part.iter().cloned()));
         }
+        ensure!(
+            facts.iter().all(|fact| fact.datatype != Datatype::Bytes),
+            "Scan takes no texts here"
+        );
         let body = (self.compile)(&self.symbols, &self.operator_sets, &self.graph, &facts)?;
         ensure!(
             body.outputs().len() >= states,
@@ -100,11 +107,12 @@ impl Scan {
                 given.shape
             );
         }
-        Ok(Scanning {
-            body,
-            states,
-            parts: parts.unwrap_or_default(),
-        })
+        let parts = parts.unwrap_or_default();
+        ensure!(
+            body.work().saturating_mul(parts) <= MAX_WORK,
+            "Scan goes through {parts} parts of too many elements"
+        );
+        Ok(Scanning { body, states, parts })
     }
 }
 

@@ -261,6 +261,14 @@ fn a_shape_is_completed_or_refused() {
         assert!(reshaped(&[], shape).is_err(), "{shape:?}");
     }
     assert!(reshaped(&[("allowzero", 1)], &[0, -1]).is_err());
+    // Of nothing there may be more positions than numbers reach.
+    let nothing = floats(&[0, 1 << 40, 1 << 40], &[]);
+    let open = row(TensorData::Int64(vec![-1, 0, 0]));
+    let found = run("Reshape", &[], &[nothing.clone(), open]).expect("fits");
+    assert_eq!(found.shape(), nothing.shape());
+    let flat = run("Flatten", &[("axis", 2)], std::slice::from_ref(&nothing)).expect("fits");
+    assert_eq!(flat.shape(), [0, 1 << 40]);
+    assert!(run("Flatten", &[("axis", 1)], &[nothing]).is_err());
     let flat = run("Flatten", &[("axis", 0)], std::slice::from_ref(&x)).expect("fits");
     assert_eq!(flat.shape(), [1, 6]);
     assert!(run("Flatten", &[("axis", 3)], std::slice::from_ref(&x)).is_err());

@@ -39,6 +39,12 @@ impl Operator for Tile {
         ensure!(x.datatype != Datatype::Bytes, "Tile does not take {} here", x.datatype);
         let repeats = repeats.known_sizes("Tile")?;
         check(repeats.len(), x.shape.len())?;
+        ensure!(
+            repeats
+                .iter()
+                .all(|repeat| repeat.as_i64().is_none_or(|repeat| repeat >= 0)),
+            "Tile does not repeat anything {repeats:?} times"
+        );
         let shape: TVec<TDim> = x
             .shape
             .iter()
@@ -117,5 +123,6 @@ mod tests {
         let x = floats([1, 1], &[1.0]);
         assert!(tile(&x, &[1 << 40, 1 << 40]).is_err());
         assert!(tile(&x, &[1]).is_err());
+        assert!(tile(&x, &[-1, 1]).is_err());
     }
 }

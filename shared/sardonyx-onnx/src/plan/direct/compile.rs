@@ -5,17 +5,15 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor};
-use tract_data::internal::{SymbolScope, TDim, TVec};
+use tract_data::internal::{SymbolScope, TVec};
 
+use super::budget::{Budget, check, known_elements};
 use super::folding::Folding;
 use super::{Direct, Place, Program, Step, title};
 use crate::dimensions::symbolic_shape;
-use crate::graph::{InputDeclaration, MAX_ELEMENTS, OutputDeclaration, Source, Weights};
+use crate::graph::{InputDeclaration, OutputDeclaration, Source, Weights};
 use crate::operators::{self, Body, CompileBody, Constant, Context, Epilogue, Fact, Registration};
 use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
-
-/// How many elements all computed constants may have: nothing that exporters write comes near it.
-const MAX_CONSTANT_ELEMENTS: i64 = 1 << 24;
 
 impl Direct {
     /// # Errors
@@ -46,6 +44,7 @@ impl Direct {
         let compiler = Compiler {
             trees: source.trees,
             compile: compile_body,
+            budget: Budget::of_model(),
             ..compiler
         };
         let outputs: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
@@ -99,12 +98,13 @@ struct Compiler<'a> {
     steps: Vec<Step>,
     folding: Folding,
     slots: usize,
-    /// How many elements of constants have been computed.
-    computed: i64,
+    budget: Budget,
+    /// How many elements the steps read and make in a run, each of them once for whatever depends on the batch.
+    work: usize,
 }
 
 impl<'a> Compiler<'a> {
-    /// A graph whose inputs are these, without trees in a packed file and without graphs inside of it.
+    /// A graph within a node whose inputs are these, without trees in a packed file and without graphs inside of it.
     fn new(
         operator_sets: &'a [OperatorSetIdProto],
         symbols: &'a SymbolScope,
@@ -141,7 +141,8 @@ impl<'a> Compiler<'a> {
             constants: Vec::new(),
             steps: Vec::new(),
             folding: Folding::default(),
-            computed: 0,
+            budget: Budget::of_body(),
+            work: 0,
         })
     }
 
@@ -175,6 +176,11 @@ impl<'a> Compiler<'a> {
             .map(|name| self.value(name))
             .collect::<Result<Vec<_>>>()?;
         let (places, facts): (TVec<Place>, Vec<Fact>) = operands.into_iter().unzip();
+        let constants = facts.iter().filter(|fact| fact.constant.is_some());
+        ensure!(
+            self.budget.spend(constants.map(known_elements).sum()),
+            "the graph makes large constants, or reads them often"
+        );
         let context = Context {
             operator_sets: self.operator_sets,
             symbols: self.symbols,
@@ -210,6 +216,9 @@ impl<'a> Compiler<'a> {
         // What has no inputs is there already.
         if is_constant && (facts.is_empty() || !operator.takes_long() && self.is_little(&results)) {
             let constants: Vec<&Tensor> = facts.iter().filter_map(Fact::tensor).collect();
+            if constants.is_empty() {
+                self.budget.add_initializer(results.iter().map(known_elements).sum());
+            }
             for (name, result) in node.output.iter().zip(kernel.run(&constants)?) {
                 let value = self.add_constant(result.into());
                 if !name.is_empty() {
@@ -220,6 +229,8 @@ impl<'a> Compiler<'a> {
         }
         let slots = self.slots..self.slots + node.output.len();
         self.slots = slots.end;
+        let elements = facts.iter().chain(&results).map(known_elements);
+        self.work = elements.fold(self.work, usize::saturating_add);
         let operands = kernel.operands(places.len());
         let step = Step {
             operator: node.op_type.clone(),
@@ -257,21 +268,19 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Whether some constants are few enough to be computed when the graph is loaded: a small file must not make large ones, many times over.
+    /// Whether some constants are few enough to be computed when the graph is loaded.
     fn is_little(&mut self, results: &[Fact]) -> bool {
-        let mut elements = results.iter().map(|result| match result.datatype {
+        let elements = results.iter().map(|result| match result.datatype {
+            // A text may be long.
             Datatype::Bytes => None,
-            _ => result.shape.iter().product::<TDim>().as_i64(),
+            _ => result
+                .shape
+                .iter()
+                .all(|size| size.as_i64().is_some())
+                .then(|| known_elements(result)),
         });
-        let elements = elements.try_fold(0i64, |sum, elements| sum.checked_add(elements?));
-        let all = elements.and_then(|elements| self.computed.checked_add(elements));
-        match all.filter(|all| *all <= MAX_CONSTANT_ELEMENTS) {
-            Some(all) => {
-                self.computed = all;
-                true
-            }
-            None => false,
-        }
+        let elements: Option<usize> = elements.sum();
+        elements.is_some_and(|elements| self.budget.spend(elements))
     }
 
     /// Lets the last step do what a node does to its output, where nobody else reads that.
@@ -313,6 +322,7 @@ impl<'a> Compiler<'a> {
             Some(constant) => constant,
             None => proto.with_raw_data(weights.raw_data(index, proto))?.into(),
         });
+        self.budget.add_initializer(known_elements(&value.1));
         self.values.insert(name, value.clone());
         Ok(value)
     }
@@ -372,6 +382,7 @@ impl<'a> Compiler<'a> {
             slots: self.slots,
             outputs,
             facts,
+            work: self.work,
             ends_with_step,
         })
     }
@@ -416,34 +427,4 @@ fn registration(node: &NodeProto) -> Result<&'static Registration> {
 
 fn first_output(node: &NodeProto) -> &str {
     node.output.first().map_or("", String::as_str)
-}
-
-/// More than any tensor has dimensions, and than any of them has sums and products of sizes that depend on the batch.
-const MAX_TERMS: usize = 64;
-
-/// # Errors
-/// When a tensor has more dimensions, or more elements whatever the batch, than any has.
-fn check(fact: &Fact) -> Result<()> {
-    ensure!(
-        fact.shape.len() <= MAX_TERMS && fact.shape.iter().all(|size| terms(size) <= MAX_TERMS),
-        "it makes a tensor of a shape that none has"
-    );
-    let mut known = fact.shape.iter().filter_map(TDim::as_i64);
-    let is_empty = fact.shape.iter().any(|size| size.as_i64() == Some(0));
-    let elements = known.try_fold(1i64, |product, size| product.checked_mul(size));
-    ensure!(
-        is_empty || elements.is_some_and(|elements| elements <= MAX_ELEMENTS as i64),
-        "it makes a tensor of more elements than any has: {:?}",
-        fact.shape
-    );
-    Ok(())
-}
-
-/// How many numbers and symbols a size is made of.
-fn terms(size: &TDim) -> usize {
-    match size {
-        TDim::Add(parts) | TDim::Mul(parts) => parts.iter().map(terms).fold(1, usize::saturating_add),
-        TDim::MulInt(_, part) | TDim::Div(part, _) => terms(part) + 1,
-        _ => 1,
-    }
 }
