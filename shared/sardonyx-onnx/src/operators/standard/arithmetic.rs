@@ -11,7 +11,7 @@ use crate::proto::NodeProto;
 
 /// `a + b`, `a - b`, `a * b`, `a / b`, `a` to the power of `b`; and Sum, Max and Min of any number of tensors, from the left.
 ///
-/// Integers wrap around, are not divided by zero, and have no powers. The greater or lesser of a NaN and anything is NaN.
+/// Integers wrap around, are not divided by zero, and have no powers, but may be exponents. The greater or lesser of a NaN and anything is NaN.
 ///
 /// # Shapes
 /// Inputs of one type (floats, doubles, `i32`, `i64`), aligned at their last dimensions, where a size of one is repeated; the output is
@@ -56,8 +56,9 @@ impl Operator for Arithmetic {
         ensure!(is_taken, "{self:?} does not take {datatype}");
         let mut shape: TVec<TDim> = inputs[0].shape.clone();
         for input in &inputs[1..] {
+            let is_exponent = matches!(self, Self::Pow) && matches!(input.datatype, Datatype::Int64 | Datatype::Int32);
             ensure!(
-                input.datatype == datatype,
+                input.datatype == datatype || is_exponent,
                 "{self:?} takes inputs of one type, not {datatype} and {}",
                 input.datatype
             );
@@ -130,10 +131,29 @@ impl Arithmetic {
             (TensorData::Fp64(a), TensorData::Fp64(b)) => TensorData::Fp64(floats!(a, b)),
             (TensorData::Int64(a), TensorData::Int64(b)) => TensorData::Int64(integers!(a, b)),
             (TensorData::Int32(a), TensorData::Int32(b)) => TensorData::Int32(integers!(a, b)),
+            (a, TensorData::Int64(b)) if matches!(self, Self::Pow) => {
+                let b: Vec<f64> = b.iter().map(|b| *b as f64).collect();
+                powers(a, &b, sizes)?
+            }
+            (a, TensorData::Int32(b)) if matches!(self, Self::Pow) => {
+                let b: Vec<f64> = b.iter().copied().map(f64::from).collect();
+                powers(a, &b, sizes)?
+            }
             (a, b) => bail!("{self:?} does not take {} and {}", a.datatype(), b.datatype()),
         };
         Ok(Tensor::new(shape.to_vec(), data)?)
     }
+}
+
+/// As in ONNX Runtime, in double precision, where the exponents are integers.
+fn powers(bases: &TensorData, exponents: &[f64], sizes: (&[usize], &[usize], &[usize])) -> Result<TensorData> {
+    Ok(match bases {
+        TensorData::Fp32(bases) => TensorData::Fp32(combine(bases, exponents, sizes, |base, exponent| {
+            f64::from(base).powf(exponent) as f32
+        })),
+        TensorData::Fp64(bases) => TensorData::Fp64(combine(bases, exponents, sizes, f64::powf)),
+        other => bail!("Pow does not take {}", other.datatype()),
+    })
 }
 
 impl Kernel for Arithmetic {

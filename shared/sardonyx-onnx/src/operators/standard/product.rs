@@ -5,6 +5,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
 
+use super::broadcast::{broadcast, broadcast_sizes, combine};
 use crate::dense::{Dense, Weight};
 use crate::operators::operator::{Epilogue, Fact, Kernel, Operator};
 use crate::operators::{Constant, Context, InFile, floats};
@@ -13,7 +14,8 @@ use crate::proto::NodeProto;
 /// `X W` (MatMul), or `alpha X W + beta b` (Gemm), for a constant matrix, as in the layers of a dense net. Other products are left to a fallback.
 ///
 /// # Shapes
-/// X `[.., K]` of floats or doubles (Gemm: `[N, K]`), W `[K, M]` (or `[M, K]`, with transB), b of `M` elements or one; the output is `[.., M]`.
+/// X `[.., K]` of floats or doubles (Gemm: `[N, K]`), W `[K, M]` (or `[M, K]`, with transB), b of `M` elements or one, or, where it is not constant,
+/// of any shape that is repeated to `[N, M]`; the output is `[.., M]`. For W `[K]` (MatMul) it is `[..]`.
 ///
 /// <https://onnx.ai/onnx/operators/onnx__MatMul.html>, <https://onnx.ai/onnx/operators/onnx__Gemm.html>
 #[derive(Clone, Copy, Debug)]
@@ -62,15 +64,9 @@ pub(crate) fn is_matrix_by_output(node: &NodeProto) -> Option<bool> {
 
 impl Operator for Product {
     fn outputs(&self, inputs: &[Fact]) -> Result<Vec<Fact>> {
-        let (rows, matrix, _) = self.operands(inputs)?;
-        let &[height, width] = constant("matrix", matrix)?.shape() else {
-            bail!("the matrix has {} dimensions instead of two", matrix.shape.len())
-        };
-        let (features, outputs) = if self.is_transposed {
-            (width, height)
-        } else {
-            (height, width)
-        };
+        let (rows, matrix, bias) = self.operands(inputs)?;
+        let matrix = constant("matrix", matrix)?;
+        let (features, outputs) = self.sizes(matrix)?;
         let rank = rows.shape.len();
         let fits = if self.is_gemm { rank == 2 } else { rank >= 2 };
         ensure!(fits, "a product here takes rows, not a tensor of {rank} dimensions");
@@ -82,10 +78,35 @@ impl Operator for Product {
         ensure!(features > 0 && outputs > 0, "the matrix has no elements");
         let mut shape = rows.shape.clone();
         shape[rank - 1] = outputs.to_dim();
+        if is_vector(matrix) {
+            shape.pop();
+        }
+        if let Some(bias) = bias.filter(|bias| bias.constant.is_none()) {
+            ensure!(
+                broadcast(&shape, &bias.shape)? == shape,
+                "a bias of {:?} is not repeated to {shape:?}",
+                bias.shape
+            );
+        }
         Ok(vec![Fact::new(rows.datatype, shape)])
     }
 
     fn kernel(self: Arc<Self>, inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
+        let (_, matrix, bias) = self.operands(inputs)?;
+        if bias.is_some_and(|bias| bias.constant.is_none()) {
+            let beta = self.beta;
+            let product = self.kernel(&inputs[..2])?;
+            return Ok(Arc::new(WithBias { product, beta }));
+        }
+        let is_vector = is_vector(constant("matrix", matrix)?);
+        let product = self.of_rows(inputs)?;
+        Ok(if is_vector { Arc::new(Vector(product)) } else { product })
+    }
+}
+
+impl Product {
+    /// A kernel for a bias that is constant, if there is one.
+    fn of_rows(&self, inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         match inputs[0].datatype {
             Datatype::Fp32 => Ok(Arc::new(Layers(vec![Arc::new(self.dense(inputs)?)]))),
             _ => {
@@ -97,9 +118,17 @@ impl Operator for Product {
             }
         }
     }
-}
 
-impl Product {
+    /// How many features the rows have, and how many numbers come out for each.
+    fn sizes(&self, matrix: &Constant) -> Result<(usize, usize)> {
+        match *matrix.shape() {
+            [features] if !self.is_gemm => Ok((features, 1)),
+            [outputs, features] if self.is_transposed => Ok((features, outputs)),
+            [features, outputs] => Ok((features, outputs)),
+            _ => bail!("a matrix does not have the shape {:?}", matrix.shape()),
+        }
+    }
+
     /// The rows, the matrix, and the bias.
     fn operands<'a>(&self, inputs: &'a [Fact]) -> Result<(&'a Fact, &'a Fact, Option<&'a Fact>)> {
         let (rows, matrix, bias) = match inputs {
@@ -191,12 +220,7 @@ impl Product {
             Some(bias) => elements(bias.data()).ok_or_else(|| anyhow!("the bias has the type {}", bias.datatype()))?,
             None => &[][..],
         };
-        let outputs = if self.is_transposed {
-            matrix.shape().first()
-        } else {
-            matrix.shape().last()
-        };
-        let outputs = *outputs.ok_or_else(|| anyhow!("the matrix is a number"))?;
+        let (_, outputs) = self.sizes(matrix)?;
         ensure!(
             bias.is_empty() || bias.len() == 1 || bias.len() == outputs,
             "the bias has {} elements, but there are {outputs} outputs",
@@ -208,6 +232,11 @@ impl Product {
         }
         Ok(terms)
     }
+}
+
+/// Whether the product has one number for each row, without a dimension for it.
+fn is_vector(matrix: &Constant) -> bool {
+    matrix.shape().len() == 1
 }
 
 fn scaled<T: From<f32> + std::ops::Mul<Output = T>>(factor: f32, value: T) -> T {
@@ -307,6 +336,55 @@ impl Kernel for DoubleLayer {
 
     fn operands(&self, _inputs: usize) -> usize {
         1
+    }
+}
+
+/// A product with one output, without its dimension.
+#[derive(Debug)]
+struct Vector(Arc<dyn Kernel>);
+
+impl Kernel for Vector {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let products = self.0.run(inputs)?.into_iter();
+        products
+            .map(|product| {
+                let mut shape = product.shape().to_vec();
+                shape.pop();
+                Ok(Tensor::new(shape, product.into_data())?)
+            })
+            .collect()
+    }
+
+    fn operands(&self, inputs: usize) -> usize {
+        self.0.operands(inputs)
+    }
+}
+
+/// A product to which something else is added in each run, as exporters compute distances.
+#[derive(Debug)]
+struct WithBias {
+    product: Arc<dyn Kernel>,
+    beta: f32,
+}
+
+impl Kernel for WithBias {
+    fn run(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let &[rows, _, bias] = inputs else {
+            bail!("a product does not take {} inputs", inputs.len())
+        };
+        let product = &self.product.run(&[rows])?[0];
+        let shape = broadcast_sizes(product.shape(), bias.shape())?;
+        let sizes = (product.shape(), bias.shape(), shape.as_slice());
+        let data = match (product.data(), bias.data()) {
+            (TensorData::Fp32(product), TensorData::Fp32(bias)) => {
+                TensorData::Fp32(combine(product, bias, sizes, |a, b| a + self.beta * b))
+            }
+            (TensorData::Fp64(product), TensorData::Fp64(bias)) => {
+                TensorData::Fp64(combine(product, bias, sizes, |a, b| a + f64::from(self.beta) * b))
+            }
+            (product, bias) => bail!("{} are not added to {}", bias.datatype(), product.datatype()),
+        };
+        Ok(vec![Tensor::new(shape.to_vec(), data)?])
     }
 }
 
