@@ -46,7 +46,7 @@ use context::with_name;
 pub use context::{Body, CompileBody, Context};
 pub(crate) use context::{PACKED_TREES, packed_trees_at};
 use operator::Parse;
-pub(crate) use operator::{Epilogue, MAX_SIZES, is_short};
+pub(crate) use operator::{Epilogue, MAX_SIZES, is_short, least};
 pub use operator::{Fact, Kernel, Operator, Registration, UnacceptableValue};
 pub(crate) use standard::is_matrix_by_output;
 pub use standard::names as standard_operators;

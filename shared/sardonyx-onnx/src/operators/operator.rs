@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
-use tract_data::internal::{TDim, TVec};
+use tract_data::internal::{SymbolValues, TDim, TVec};
 
 use crate::dense::Dense;
+use crate::graph::MAX_ELEMENTS;
 use crate::operators::{Constant, Context};
 use crate::proto::NodeProto;
 use crate::trees::EnsembleAttributes;
@@ -128,9 +129,25 @@ pub struct Fact {
 /// More than any tensor has dimensions.
 pub(crate) const MAX_SIZES: usize = 64;
 
-/// Whether a size is made of no more numbers and symbols than any is.
+/// Whether a size is one that there may be: one that depends on the batch is made of few numbers and symbols, none of them large.
 pub(crate) fn is_short(size: &TDim) -> bool {
-    terms(size) <= MAX_SIZES
+    size.as_i64().is_some() || terms(size) <= MAX_SIZES && least(size) <= MAX_ELEMENTS as usize
+}
+
+/// A size when whatever it depends on is one.
+pub(crate) fn least(size: &TDim) -> usize {
+    match size {
+        TDim::Val(size) => usize::try_from(*size).unwrap_or(0),
+        TDim::Sym(_) => 1,
+        size => {
+            let mut ones = SymbolValues::default();
+            for symbol in size.symbols() {
+                ones.set(&symbol, 1);
+            }
+            let size = size.eval_to_i64(&ones);
+            size.map_or(usize::MAX, |size| usize::try_from(size).unwrap_or(0).max(1))
+        }
+    }
 }
 
 fn terms(size: &TDim) -> usize {

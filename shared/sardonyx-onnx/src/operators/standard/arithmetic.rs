@@ -145,7 +145,7 @@ impl Arithmetic {
     }
 }
 
-/// As in ONNX Runtime, in double precision, where the exponents are integers.
+/// Integers as exponents: in double precision, rounded once.
 fn powers(bases: &TensorData, exponents: &[f64], sizes: (&[usize], &[usize], &[usize])) -> Result<TensorData> {
     Ok(match bases {
         TensorData::Fp32(bases) => TensorData::Fp32(combine(bases, exponents, sizes, |base, exponent| {

@@ -73,15 +73,12 @@ impl Kernel for Gather {
             })
             .collect::<Result<Vec<_>>>()?;
         let shape = [&x.shape()[..axis], positions.shape(), &x.shape()[axis + 1..]].concat();
-        let count = count("Gather", &shape)?;
-        if let TensorData::Bytes(texts) = x.data() {
-            let longest = texts.iter().map(String::len).max().unwrap_or_default();
-            ensure!(
-                count.saturating_mul(longest) <= MAX_TEXT_BYTES,
-                "Gather does not take so many of so long texts"
-            );
-        }
+        count("Gather", &shape)?;
         let inner = elements(&x.shape()[axis + 1..]);
+        if let TensorData::Bytes(texts) = x.data() {
+            let bytes: usize = gathered(texts, size, inner, &at).map(String::len).sum();
+            ensure!(bytes <= MAX_TEXT_BYTES, "Gather does not take so many of so long texts");
+        }
         Ok(vec![Tensor::new(shape, gather(x.data(), size, inner, &at))?])
     }
 }
@@ -96,17 +93,19 @@ fn chosen_sizes(x: &Fact, positions: &Fact) -> Option<TVec<TDim>> {
     at.map(|at| at.map(|at| sizes[at].clone())).collect()
 }
 
+fn gathered<'a, T>(elements: &'a [T], size: usize, inner: usize, at: &'a [usize]) -> impl Iterator<Item = &'a T> {
+    let parts = elements.chunks_exact(size.saturating_mul(inner).max(1));
+    parts.flat_map(move |parts| at.iter().flat_map(move |at| &parts[at * inner..][..inner]))
+}
+
 /// Parts of `inner` elements, out of every `size` of them.
 pub(super) fn gather(data: &TensorData, size: usize, inner: usize, at: &[usize]) -> TensorData {
     macro_rules! gather {
         ($($variant:ident),*) => {
             match data {
-                $(TensorData::$variant(elements) => TensorData::$variant(
-                    elements
-                        .chunks_exact(size.saturating_mul(inner).max(1))
-                        .flat_map(|parts| at.iter().flat_map(|at| parts[at * inner..][..inner].iter().cloned()))
-                        .collect(),
-                ),)*
+                $(TensorData::$variant(elements) => {
+                    TensorData::$variant(gathered(elements, size, inner, at).cloned().collect())
+                })*
             }
         };
     }

@@ -189,6 +189,7 @@ fn product<D: DimLike>(operator: &str, sizes: &[D]) -> Result<D> {
     sizes.iter().try_fold(D::one(), |product, size| {
         let fits = match (product.to_i64(), size.to_i64()) {
             (Ok(product), Ok(size)) => product.checked_mul(size).is_some(),
+            (Ok(factor), Err(_)) | (Err(_), Ok(factor)) => factor <= MAX_ELEMENTS as i64,
             _ => true,
         };
         let product = fits.then(|| product * size);

@@ -14,8 +14,7 @@ use crate::proto::NodeProto;
 /// `X W` (MatMul), or `alpha X W + beta b` (Gemm), for a constant matrix, as in the layers of a dense net. Other products are left to a fallback.
 ///
 /// # Shapes
-/// X `[.., K]` of floats or doubles (Gemm: `[N, K]`), W `[K, M]` (or `[M, K]`, with transB), b of `M` elements or one, or, where it is not constant,
-/// of any shape that is repeated to `[N, M]`; the output is `[.., M]`. For W `[K]` (MatMul) it is `[..]`.
+/// X `[.., K]` of floats or doubles (Gemm: `[N, K]`), W `[K, M]` (or `[M, K]`, with transB), b of any shape that is repeated to `[N, M]`; the output is `[.., M]`. For W `[K]` (MatMul) it is `[..]`.
 ///
 /// <https://onnx.ai/onnx/operators/onnx__MatMul.html>, <https://onnx.ai/onnx/operators/onnx__Gemm.html>
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +80,7 @@ impl Operator for Product {
         if is_vector(matrix) {
             shape.pop();
         }
-        if let Some(bias) = bias.filter(|bias| bias.constant.is_none()) {
+        if let Some(bias) = bias.filter(|bias| !is_row(bias, outputs)) {
             ensure!(
                 broadcast(&shape, &bias.shape)? == shape,
                 "a bias of {:?} is not repeated to {shape:?}",
@@ -93,14 +92,19 @@ impl Operator for Product {
 
     fn kernel(self: Arc<Self>, inputs: &[Fact]) -> Result<Arc<dyn Kernel>> {
         let (_, matrix, bias) = self.operands(inputs)?;
-        if bias.is_some_and(|bias| bias.constant.is_none()) {
+        let matrix = constant("matrix", matrix)?;
+        let (_, outputs) = self.sizes(matrix)?;
+        if bias.is_some_and(|bias| !is_row(bias, outputs)) {
             let beta = self.beta;
             let product = self.kernel(&inputs[..2])?;
             return Ok(Arc::new(WithBias { product, beta }));
         }
-        let is_vector = is_vector(constant("matrix", matrix)?);
         let product = self.of_rows(inputs)?;
-        Ok(if is_vector { Arc::new(Vector(product)) } else { product })
+        Ok(if is_vector(matrix) {
+            Arc::new(Vector(product))
+        } else {
+            product
+        })
     }
 }
 
@@ -133,7 +137,7 @@ impl Product {
     fn operands<'a>(&self, inputs: &'a [Fact]) -> Result<(&'a Fact, &'a Fact, Option<&'a Fact>)> {
         let (rows, matrix, bias) = match inputs {
             [rows, matrix] => (rows, matrix, None),
-            [rows, matrix, bias] if self.is_gemm => (rows, matrix, Some(bias)),
+            [rows, matrix, bias] if self.is_gemm => (rows, matrix, Some(bias).filter(|_| self.beta != 0.0)),
             _ => bail!("a product does not take {} inputs", inputs.len()),
         };
         let mut others = std::iter::once(matrix).chain(bias);
@@ -237,6 +241,14 @@ impl Product {
 /// Whether the product has one number for each row, without a dimension for it.
 fn is_vector(matrix: &Constant) -> bool {
     matrix.shape().len() == 1
+}
+
+/// Whether a bias is a constant that is the same for all rows.
+fn is_row(bias: &Fact, outputs: usize) -> bool {
+    bias.constant.as_ref().is_some_and(|bias| match bias.shape() {
+        [others @ .., last] => others.iter().all(|size| *size == 1) && [1, outputs].contains(last),
+        [] => true,
+    })
 }
 
 fn scaled<T: From<f32> + std::ops::Mul<Output = T>>(factor: f32, value: T) -> T {
@@ -360,7 +372,7 @@ impl Kernel for Vector {
     }
 }
 
-/// A product to which something else is added in each run, as exporters compute distances.
+/// A product to which something else is added for each row, as exporters compute distances.
 #[derive(Debug)]
 struct WithBias {
     product: Arc<dyn Kernel>,

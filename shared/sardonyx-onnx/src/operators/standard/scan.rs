@@ -34,7 +34,7 @@ struct Scan {
 const MAX_PARTS: usize = 1 << if cfg!(fuzzing) { 10 } else { 20 };
 
 /// How many elements all runs of the graph may read and make, each of them once for whatever depends on the batch.
-const MAX_WORK: usize = 1 << if cfg!(fuzzing) { 24 } else { 32 };
+const MAX_WORK: usize = 1 << if cfg!(fuzzing) { 24 } else { 36 };
 
 pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     for name in [

@@ -7,6 +7,7 @@ use tract_data::internal::{TDim, TVec};
 
 use super::gather::gather;
 use super::{count, integers};
+use crate::graph::MAX_ELEMENTS;
 use crate::operators::Context;
 use crate::operators::operator::{Fact, Kernel, Operator, two};
 use crate::proto::NodeProto;
@@ -40,9 +41,9 @@ impl Operator for Tile {
         let repeats = repeats.known_sizes("Tile")?;
         check(repeats.len(), x.shape.len())?;
         ensure!(
-            repeats
-                .iter()
-                .all(|repeat| repeat.as_i64().is_none_or(|repeat| repeat >= 0)),
+            repeats.iter().all(|repeat| repeat
+                .as_i64()
+                .is_none_or(|repeat| (0..=MAX_ELEMENTS as i64).contains(&repeat))),
             "Tile does not repeat anything {repeats:?} times"
         );
         let shape: TVec<TDim> = x

@@ -4,49 +4,70 @@ use anyhow::{Result, ensure};
 use tract_data::internal::TDim;
 
 use crate::graph::MAX_ELEMENTS;
-use crate::operators::{Fact, MAX_SIZES, is_short};
+use crate::operators::{Fact, MAX_SIZES, is_short, least};
 
-/// How many elements of constants may be computed, and read by nodes, which may keep them in a form of their own.
+/// How many elements of constants there may still be.
 #[derive(Debug)]
-pub(super) struct Budget(usize);
+pub(super) struct Budget {
+    /// Computed, and read to do so.
+    computed: usize,
+    /// In kernels, in a form of their own.
+    kept: usize,
+}
 
 /// Nothing that exporters write comes near it.
 const OF_A_MODEL: usize = 1 << 24;
 /// There may be many bodies.
 const OF_A_BODY: usize = 1 << 10;
-/// More often than this no graph reads all of its weights.
-const READERS: usize = 64;
+/// How often all that is in the file may be computed with, and kept: a net that is unrolled has each matrix in each of its steps.
+const COMPUTED: usize = 4;
+const KEPT: usize = 256;
 
 impl Budget {
     pub(super) fn of_model() -> Self {
-        Self(OF_A_MODEL)
+        Self {
+            computed: OF_A_MODEL,
+            kept: OF_A_MODEL,
+        }
     }
 
     pub(super) fn of_body() -> Self {
-        Self(OF_A_BODY)
+        Self {
+            computed: OF_A_BODY,
+            kept: OF_A_BODY,
+        }
     }
 
-    /// What is in the file may be read in proportion to it.
+    /// A constant that is in the file.
     pub(super) fn add_initializer(&mut self, elements: usize) {
-        self.0 = self.0.saturating_add(elements.saturating_mul(READERS));
+        self.computed = self.computed.saturating_add(elements.saturating_mul(COMPUTED));
+        self.kept = self.kept.saturating_add(elements.saturating_mul(KEPT));
     }
 
-    /// Whether there are as many elements left, which are gone then.
-    pub(super) fn spend(&mut self, elements: usize) -> bool {
-        let left = self.0.checked_sub(elements);
-        self.0 = left.unwrap_or(self.0);
-        left.is_some()
+    /// Whether there are as many elements left to compute, which are gone then.
+    pub(super) fn compute(&mut self, elements: usize) -> bool {
+        spend(&mut self.computed, elements)
+    }
+
+    /// Whether there are as many elements left to keep, which are gone then.
+    pub(super) fn keep(&mut self, elements: usize) -> bool {
+        spend(&mut self.kept, elements)
     }
 }
 
-/// How many elements a tensor has at least, unless it has none at all.
+fn spend(budget: &mut usize, elements: usize) -> bool {
+    let left = budget.checked_sub(elements);
+    *budget = left.unwrap_or(*budget);
+    left.is_some()
+}
+
+/// How many elements a tensor has when whatever depends on the batch is one.
 pub(super) fn known_elements(fact: &Fact) -> usize {
-    let known = fact.shape.iter().filter_map(TDim::as_i64);
-    let mut known = known.map(|size| usize::try_from(size).unwrap_or(0));
-    if fact.shape.iter().any(|size| size.as_i64() == Some(0)) {
+    let mut sizes = fact.shape.iter().map(least);
+    if fact.shape.iter().any(|size| least(size) == 0) {
         return 0;
     }
-    known.try_fold(1usize, usize::checked_mul).unwrap_or(usize::MAX)
+    sizes.try_fold(1usize, usize::checked_mul).unwrap_or(usize::MAX)
 }
 
 /// # Errors

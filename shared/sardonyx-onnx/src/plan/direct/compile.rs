@@ -12,7 +12,7 @@ use super::folding::Folding;
 use super::{Direct, Place, Program, Step, title};
 use crate::dimensions::symbolic_shape;
 use crate::graph::{InputDeclaration, OutputDeclaration, Source, Weights};
-use crate::operators::{self, Body, CompileBody, Constant, Context, Epilogue, Fact, Registration};
+use crate::operators::{self, Body, CompileBody, Constant, Context, DEFAULT_DOMAIN, Epilogue, Fact, Registration};
 use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
 
 impl Direct {
@@ -68,6 +68,13 @@ fn compile_body(
         "its graph has {} inputs, but it gives {}",
         graph.input.len(),
         inputs.len()
+    );
+    ensure!(
+        graph
+            .node
+            .iter()
+            .all(|node| matches!(node.domain.as_str(), "" | DEFAULT_DOMAIN)),
+        "its graph has operators that are not of {DEFAULT_DOMAIN}"
     );
     let names = graph.input.iter().map(|input| input.name.as_str());
     let weights = Weights::default();
@@ -176,11 +183,6 @@ impl<'a> Compiler<'a> {
             .map(|name| self.value(name))
             .collect::<Result<Vec<_>>>()?;
         let (places, facts): (TVec<Place>, Vec<Fact>) = operands.into_iter().unzip();
-        let constants = facts.iter().filter(|fact| fact.constant.is_some());
-        ensure!(
-            self.budget.spend(constants.map(known_elements).sum()),
-            "the graph makes large constants, or reads them often"
-        );
         let context = Context {
             operator_sets: self.operator_sets,
             symbols: self.symbols,
@@ -214,7 +216,7 @@ impl<'a> Compiler<'a> {
         let kernel = Arc::clone(&operator).kernel(&facts)?;
         let is_constant = facts.iter().all(|fact| fact.constant.is_some());
         // What has no inputs is there already.
-        if is_constant && (facts.is_empty() || !operator.takes_long() && self.is_little(&results)) {
+        if is_constant && (facts.is_empty() || !operator.takes_long() && self.is_little(&facts, &results)) {
             let constants: Vec<&Tensor> = facts.iter().filter_map(Fact::tensor).collect();
             if constants.is_empty() {
                 self.budget.add_initializer(results.iter().map(known_elements).sum());
@@ -232,6 +234,11 @@ impl<'a> Compiler<'a> {
         let elements = facts.iter().chain(&results).map(known_elements);
         self.work = elements.fold(self.work, usize::saturating_add);
         let operands = kernel.operands(places.len());
+        let kept = facts.iter().skip(operands).map(known_elements);
+        ensure!(
+            self.budget.keep(kept.fold(0, usize::saturating_add)),
+            "the graph works with large constants too often"
+        );
         let step = Step {
             operator: node.op_type.clone(),
             output: first_output(node).to_owned(),
@@ -269,18 +276,13 @@ impl<'a> Compiler<'a> {
     }
 
     /// Whether some constants are few enough to be computed when the graph is loaded.
-    fn is_little(&mut self, results: &[Fact]) -> bool {
-        let elements = results.iter().map(|result| match result.datatype {
+    fn is_little(&mut self, inputs: &[Fact], results: &[Fact]) -> bool {
+        let is_known = |result: &Fact| {
             // A text may be long.
-            Datatype::Bytes => None,
-            _ => result
-                .shape
-                .iter()
-                .all(|size| size.as_i64().is_some())
-                .then(|| known_elements(result)),
-        });
-        let elements: Option<usize> = elements.sum();
-        elements.is_some_and(|elements| self.budget.spend(elements))
+            result.datatype != Datatype::Bytes && result.shape.iter().all(|size| size.as_i64().is_some())
+        };
+        let elements = inputs.iter().chain(results).map(known_elements);
+        results.iter().all(is_known) && self.budget.compute(elements.fold(0, usize::saturating_add))
     }
 
     /// Lets the last step do what a node does to its output, where nobody else reads that.

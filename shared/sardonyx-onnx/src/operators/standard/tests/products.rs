@@ -58,6 +58,8 @@ fn rows_are_multiplied_by_a_vector_and_added_to_what_is_not_constant() {
             "{shape:?}"
         );
     }
+    let constant = run("Gemm", &[], &[x.clone(), w.clone(), floats(&[2, 1], &[10.0, 20.0])]);
+    assert_eq!(constant.expect("fits"), floats(&[2, 2], &[17.0, 9.0, 21.0, 19.0]));
     assert!(with_bias(floats(&[3, 1], &[0.0; 3])).is_err());
     assert!(with_bias(floats(&[1, 2, 2], &[0.0; 4])).is_err());
 }
