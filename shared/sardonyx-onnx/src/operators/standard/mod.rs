@@ -39,7 +39,7 @@ use tract_data::internal::DimLike;
 
 pub(crate) use product::is_matrix_by_output;
 
-use super::operator::{Parse, Registration, is_short};
+use super::operator::{MAX_SIZES, Parse, Registration, is_short};
 use super::{Context, DEFAULT_DOMAIN};
 use crate::graph::MAX_ELEMENTS;
 use crate::proto::NodeProto;
@@ -145,6 +145,20 @@ fn constant_integers(context: &Context, operator: &str, name: &str) -> Result<Ve
         Some(other) => bail!("{operator} takes {name:?} of INT64, not {}", other.datatype()),
         None => bail!("{operator} takes here only constants, and {name:?} is none"),
     }
+}
+
+/// The axes of a node: its second input, which is constant, or before there was one an attribute.
+fn axes(context: &Context, node: &NodeProto) -> Result<Option<Vec<i64>>> {
+    let axes = match node.input.get(1).filter(|name| !name.is_empty()) {
+        Some(name) => Some(constant_integers(context, &node.op_type, name)?),
+        None => node.optional::<&[i64]>("axes")?.map(<[i64]>::to_vec),
+    };
+    ensure!(
+        axes.as_ref().is_none_or(|axes| axes.len() <= MAX_SIZES),
+        "{} takes no more axes than a tensor has",
+        node.op_type
+    );
+    Ok(axes)
 }
 
 /// Whether a node has what it works with as inputs, which it has since a version of its operator set; before, they are attributes.

@@ -4,9 +4,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::ToDim;
 
-use super::{constant_integers, from_start};
+use super::{axes, from_start};
 use crate::operators::Context;
-use crate::operators::operator::{Fact, Kernel, MAX_SIZES, Operator};
+use crate::operators::operator::{Fact, Kernel, Operator};
 use crate::proto::NodeProto;
 
 /// One number of all that lie along some axes, which are an attribute, or an input that is constant.
@@ -70,18 +70,9 @@ pub(in crate::operators) fn parse(context: &Context, node: &NodeProto) -> Result
         node.op_type,
         node.input.len()
     );
-    let axes = match node.input.get(1).filter(|name| !name.is_empty()) {
-        Some(name) => constant_integers(context, &node.op_type, name)?,
-        None => node.optional::<&[i64]>("axes")?.unwrap_or_default().to_vec(),
-    };
-    ensure!(
-        axes.len() <= MAX_SIZES,
-        "{} takes no more axes than a tensor has",
-        node.op_type
-    );
     Ok(Arc::new(Reduce {
         reduction,
-        axes,
+        axes: axes(context, node)?.unwrap_or_default(),
         reduces_all: node.optional::<i64>("noop_with_empty_axes")?.unwrap_or(0) == 0,
         keeps_dimensions: node.optional::<i64>("keepdims")?.unwrap_or(1) != 0,
     }))

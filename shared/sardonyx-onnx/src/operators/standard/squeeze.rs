@@ -4,9 +4,9 @@ use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::Tensor;
 use tract_data::internal::DimLike;
 
-use super::{axis, constant_integers};
+use super::{axes, axis};
 use crate::operators::Context;
-use crate::operators::operator::{Fact, Kernel, MAX_SIZES, Operator, first};
+use crate::operators::operator::{Fact, Kernel, Operator, first};
 use crate::proto::NodeProto;
 
 /// The same elements without some dimensions of size 1, or with more of them. The axes are an attribute, or since operator set 13 an input,
@@ -23,16 +23,7 @@ enum Squeeze {
 }
 
 pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
-    let axes = match node.input.get(1).filter(|name| !name.is_empty()) {
-        Some(name) => Some(constant_integers(context, &node.op_type, name)?),
-        None => node.optional::<&[i64]>("axes")?.map(<[i64]>::to_vec),
-    };
-    ensure!(
-        axes.as_ref().is_none_or(|axes| axes.len() <= MAX_SIZES),
-        "{} takes no more axes than a tensor has",
-        node.op_type
-    );
-    Ok(Arc::new(match (node.op_type.as_str(), axes) {
+    Ok(Arc::new(match (node.op_type.as_str(), axes(context, node)?) {
         ("Unsqueeze", Some(axes)) => Squeeze::Unsqueeze(axes),
         ("Unsqueeze", None) => bail!("Unsqueeze takes axes"),
         (_, axes) => Squeeze::Squeeze(axes.filter(|axes| !axes.is_empty())),
