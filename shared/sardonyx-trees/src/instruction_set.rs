@@ -101,15 +101,6 @@ impl InstructionSet {
         }
     }
 
-    /// How many levels of branches are computed without storing their results: their operands have to fit into the registers.
-    pub(crate) fn most_complete_levels(self) -> u32 {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 3,
-            _ => 2,
-        }
-    }
-
     /// Whether numbers are ranked many at a time, by a binary search.
     pub(crate) fn searches(self) -> bool {
         match self {

@@ -12,6 +12,7 @@ mod quantise;
 mod row;
 mod run;
 mod single;
+mod tiling;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -36,10 +37,7 @@ const SETS: usize = 4;
 #[derive(Clone, Debug)]
 pub(super) struct Ranked<T: Scalar> {
     quantiser: Quantiser<T>,
-    programs: Vec<Program<T>>,
-    /// The most places that any program needs.
-    constants: usize,
-    results: usize,
+    program: Program<T>,
 }
 
 impl<T: Scalar> Ranked<T> {
@@ -49,35 +47,31 @@ impl<T: Scalar> Ranked<T> {
             return None;
         }
         let quantiser = Quantiser::new(ensemble, instruction_set.searches())?;
-        let programs = ensemble
-            .trees
-            .iter()
-            .zip(compile::nodes_of_trees(ensemble))
-            .map(|(tree, nodes)| compile::compile(ensemble, tree, nodes, &quantiser, instruction_set));
-        let mut programs = programs.collect::<Option<Vec<_>>>()?;
-        let constants = programs.iter().map(|program| program.constants).max().unwrap_or(0);
-        for program in &mut programs {
-            program.move_results(constants);
-        }
-        Some(Self {
-            constants: usize::from(constants),
-            results: programs.iter().map(|program| program.results).max().unwrap_or(0).into(),
-            programs,
-            quantiser,
-        })
+        let shapes = match instruction_set {
+            InstructionSet::Portable => portable::SHAPES,
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => avx2::SHAPES,
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => avx512::SHAPES,
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon => neon::SHAPES,
+        };
+        let program = compile::compile(ensemble, &quantiser, &shapes)?;
+        Some(Self { quantiser, program })
     }
 
     /// Adds each row's leaves in the order of the trees to `scores`, `[rows, targets]`.
     pub(super) fn sum(&self, instruction_set: InstructionSet, rows: &[T], width: usize, scores: &mut [Score<T>]) {
         let targets = scores.len() / (rows.len() / width);
-        let mut workspace = run::Workspace::new(self.quantiser.columns(), self.constants, self.results, targets);
+        let program = &self.program;
+        let mut workspace = run::Workspace::new(self.quantiser.columns(), program.constants, program.results, targets);
         let blocks = rows
             .chunks(SETS * ROWS * width)
             .zip(scores.chunks_mut(SETS * ROWS * targets));
         for (rows, scores) in blocks {
             let task = run::Task {
                 quantiser: &self.quantiser,
-                programs: &self.programs,
+                program,
                 rows,
                 width,
             };

@@ -1,4 +1,5 @@
 use std::fmt::Debug;
+use std::hash::Hash;
 use std::ops::{Add, AddAssign, Div, Neg};
 
 /// The precision of thresholds, weights and inputs: `f32` or `f64`.
@@ -51,7 +52,7 @@ pub trait Scalar:
 }
 
 /// An integer that numbers are compared as.
-pub trait Key: Copy + Debug + Eq + Ord + Send + Sync + 'static {
+pub trait Key: Copy + Debug + Eq + Hash + Ord + Send + Sync + 'static {
     /// Below the keys of all numbers: a missing value for which every test holds.
     const LEAST: Self;
     /// Above the keys of all numbers: a missing value for which no test holds.

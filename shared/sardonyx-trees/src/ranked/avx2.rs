@@ -3,9 +3,17 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Bytes, FourTimes, Lanes, ROWS};
+use super::lanes::{Bytes, Cells, FourTimes, Lanes, ROWS};
 use super::run::{Task, Workspace, sum as run};
+use super::tiling::Shapes;
 use crate::Scalar;
+
+/// What the registers suffice for.
+pub(super) const SHAPES: Shapes = Shapes {
+    most_levels_with_leaves: 2,
+    levels_with_places: 2..=2,
+    test: 2,
+};
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     // SAFETY: `InstructionSet` has this variant chosen only where the CPU has these features.
@@ -24,18 +32,20 @@ impl Lanes for Avx2 {
 
     const WIDTH: usize = 32;
 
+    const SHAPES: Shapes = SHAPES;
+
     #[inline(always)]
-    fn load(bytes: &Bytes, at: usize) -> __m256i {
-        let half = &bytes.0[at..at + 32];
-        // SAFETY: this is inlined into `with_avx2` alone; there are 32 bytes.
-        unsafe { _mm256_loadu_si256(half.as_ptr().cast()) }
+    fn load(bytes: &Cells, at: usize) -> __m256i {
+        assert!(at.is_multiple_of(32) && at < ROWS);
+        // SAFETY: this is inlined into `with_avx2` alone; there are 32 bytes, which nobody writes meanwhile.
+        unsafe { _mm256_load_si256(bytes.as_ptr().add(at).cast()) }
     }
 
     #[inline(always)]
-    fn store(register: __m256i, bytes: &mut Bytes, at: usize) {
-        let half = &mut bytes.0[at..at + 32];
+    fn store(register: __m256i, bytes: &Cells, at: usize) {
+        assert!(at.is_multiple_of(32) && at < ROWS);
         // SAFETY: as in `load`.
-        unsafe { _mm256_storeu_si256(half.as_mut_ptr().cast(), register) }
+        unsafe { _mm256_store_si256(bytes.as_ptr().add(at).cast(), register) }
     }
 
     #[inline(always)]
@@ -44,16 +54,34 @@ impl Lanes for Avx2 {
         unsafe { _mm256_set1_epi32(bytes.0 as i32) }
     }
 
+    // There is a comparison of signed bytes alone, and only "greater": a rank is at most the limit where the next number is greater than it.
     #[inline(always)]
-    fn select(ranks: __m256i, limit: __m256i, yes: __m256i, no: __m256i) -> __m256i {
-        // SAFETY: this is inlined into `with_avx2` alone.
-        unsafe { _mm256_blendv_epi8(no, yes, _mm256_cmpeq_epi8(_mm256_min_epu8(ranks, limit), ranks)) }
+    fn prepare(ranks: Bytes) -> Bytes {
+        let mut prepared = ranks;
+        for rank in &mut prepared.0 {
+            *rank ^= 0x80;
+        }
+        prepared
     }
 
     #[inline(always)]
-    fn add_leaves(sums: &mut [f32; ROWS], leaves: &Bytes, weights: &[f32; 256], _count: usize) {
-        for (sums, leaves) in sums.chunks_exact_mut(8).zip(leaves.0.chunks_exact(8)) {
-            // SAFETY: this is inlined into `with_avx2` alone. The chunks have 8 numbers and 8 bytes, and the weights are 256, so that
+    fn limit(limit: FourTimes) -> __m256i {
+        // Limits are ranks of thresholds, of which a byte has room for one more.
+        Self::splat(FourTimes((limit.0 + 0x0101_0101) ^ 0x8080_8080))
+    }
+
+    #[inline(always)]
+    fn select(ranks: __m256i, limit: __m256i, yes: __m256i, no: __m256i) -> __m256i {
+        // SAFETY: this is inlined into `with_avx2` alone.
+        unsafe { _mm256_blendv_epi8(no, yes, _mm256_cmpgt_epi8(limit, ranks)) }
+    }
+
+    #[inline(always)]
+    fn add_leaves(sums: &mut [f32; ROWS], leaves: &Cells, weights: &[f32; 256], _count: usize) {
+        for (at, sums) in sums.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            let leaves = leaves.quarter(at * 8).get();
+            let leaves = &leaves[at * 8 % 16..][..8];
+            // SAFETY: this is inlined into `with_avx2` alone. There are 8 numbers and 8 bytes, and the weights are 256, so that
             // any byte is the position of one.
             unsafe {
                 let leaves = _mm256_cvtepu8_epi32(_mm_loadl_epi64(leaves.as_ptr().cast()));

@@ -4,12 +4,20 @@
 use std::arch::x86_64::*;
 
 use super::blocks::Block;
-use super::lanes::{Bytes, FourTimes, Lanes, MOST_LEVELS, ROWS};
+use super::lanes::{Bytes, Cells, FourTimes, Lanes, MOST_LEVELS, ROWS};
 use super::quantise::Quantiser;
 use super::row::{self, COLUMNS, RowKernel, Sums};
 use super::run::{Task, Workspace, sum as run};
 use super::single::{Branches, Conditions};
+use super::tiling::Shapes;
 use crate::Scalar;
+
+/// What the registers suffice for.
+pub(super) const SHAPES: Shapes = Shapes {
+    most_levels_with_leaves: 3,
+    levels_with_places: 2..=3,
+    test: 3,
+};
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     // SAFETY: `InstructionSet` has this variant chosen only where the CPU has these features.
@@ -81,10 +89,11 @@ fn look_up<const TABLES: usize>(tables: &[__m512; TABLES], positions: __m512i) -
 /// [`Lanes::add_leaves`] of so many registers of weights.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn add_leaves<const TABLES: usize>(sums: &mut [f32; ROWS], leaves: &Bytes, weights: &[f32; 256]) {
+fn add_leaves<const TABLES: usize>(sums: &mut [f32; ROWS], leaves: &Cells, weights: &[f32; 256]) {
     let tables = tables::<TABLES>(weights, 0);
-    for (sums, leaves) in sums.chunks_exact_mut(16).zip(leaves.0.chunks_exact(16)) {
-        // SAFETY: the chunks have 16 numbers and 16 bytes.
+    for (at, sums) in sums.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        let leaves = leaves.quarter(at * 16).get();
+        // SAFETY: there are 16 numbers and 16 bytes.
         unsafe {
             let leaves = _mm512_cvtepu8_epi32(_mm_loadu_si128(leaves.as_ptr().cast()));
             let sum = _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr()), look_up(&tables, leaves));
@@ -116,16 +125,18 @@ impl Lanes for Avx512 {
 
     const WIDTH: usize = 64;
 
+    const SHAPES: Shapes = SHAPES;
+
     #[inline(always)]
-    fn load(bytes: &Bytes, _at: usize) -> __m512i {
-        // SAFETY: this is inlined into the functions above alone; `Bytes` are 64 bytes that are aligned to 64.
-        unsafe { _mm512_load_si512(bytes.0.as_ptr().cast()) }
+    fn load(bytes: &Cells, _at: usize) -> __m512i {
+        // SAFETY: this is inlined into the functions above alone; `Bytes` are 64 bytes that are aligned to 64, which nobody writes meanwhile.
+        unsafe { _mm512_load_si512(bytes.as_ptr().cast()) }
     }
 
     #[inline(always)]
-    fn store(register: __m512i, bytes: &mut Bytes, _at: usize) {
+    fn store(register: __m512i, bytes: &Cells, _at: usize) {
         // SAFETY: as in `load`.
-        unsafe { _mm512_store_si512(bytes.0.as_mut_ptr().cast(), register) }
+        unsafe { _mm512_store_si512(bytes.as_ptr().cast(), register) }
     }
 
     #[inline(always)]
@@ -141,7 +152,7 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn add_leaves(sums: &mut [f32; ROWS], leaves: &Bytes, weights: &[f32; 256], count: usize) {
+    fn add_leaves(sums: &mut [f32; ROWS], leaves: &Cells, weights: &[f32; 256], count: usize) {
         // SAFETY: this is inlined into the functions above alone.
         unsafe {
             match count {

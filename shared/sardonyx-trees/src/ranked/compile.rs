@@ -1,93 +1,87 @@
 //! Trees as programs.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use super::lanes::FourTimes;
 use super::quantise::Quantiser;
+use super::tiling::{Frame, MOST_LEVELS, Shapes, Tile, Tiling};
 use crate::Scalar;
-use crate::ensemble::{Ensemble, Tree};
+use crate::ensemble::Ensemble;
 use crate::instruction_set::InstructionSet;
 use crate::lockstep::{Link, Node, with_nodes};
 
 /// Leaf numbers are bytes.
 pub(super) const MAX_LEAVES: usize = 256;
 
-/// So many subtrees are computed before the branches above them: their results should stay in the first-level cache.
+/// So many parts at the bottom are computed before those above them: their results should stay in the first-level cache.
 const MAX_BOTTOMS: usize = 32;
 
-/// A test of a column for which the ranks up to the limit hold.
-#[derive(Clone, Copy, Debug)]
+/// A test of a column for which the ranks up to the limit hold. That of column 0, which has no ranks, decides nothing.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Test {
     pub(super) column: u16,
     pub(super) limit: FourTimes,
 }
 
-/// A complete subtree that ends in leaves: its branches level by level from its root, and its leaves from where all tests hold to where
-/// all fail.
+/// A part of a tree, of one to three levels: its tests level by level from its root, and its exits from where all tests hold to where all
+/// fail. These are leaf numbers, or places that hold them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Complete<const BRANCHES: usize, const LEAVES: usize> {
-    pub(super) tests: [Test; BRANCHES],
-    pub(super) leaves: [FourTimes; LEAVES],
+pub(super) struct Complete<Exit, const TESTS: usize, const EXITS: usize> {
+    pub(super) tests: [Test; TESTS],
+    pub(super) exits: [Exit; EXITS],
     pub(super) out: u16,
 }
 
-/// Any other branch; `yes` and `no` are places.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Blend {
-    pub(super) test: Test,
-    pub(super) yes: u16,
-    pub(super) no: u16,
-    pub(super) out: u16,
-}
-
-/// First come the subtrees at the bottom, then what joins them.
+/// What programs are made of, those of each kind one after the other, as they are read. Those with leaf numbers are at the bottom of trees; those
+/// with places join them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Segment {
-    pub(super) of_eight: Vec<Complete<7, 8>>,
-    pub(super) of_four: Vec<Complete<3, 4>>,
-    pub(super) of_two: Vec<Complete<1, 2>>,
-    pub(super) blends: Vec<Blend>,
+pub(super) struct Parts {
+    pub(super) of_eight: Vec<Complete<FourTimes, 7, 8>>,
+    pub(super) of_four: Vec<Complete<FourTimes, 3, 4>>,
+    pub(super) of_two: Vec<Complete<FourTimes, 1, 2>>,
+    pub(super) joins_of_two: Vec<Complete<u16, 1, 2>>,
+    pub(super) joins_of_four: Vec<Complete<u16, 3, 4>>,
+    pub(super) joins_of_eight: Vec<Complete<u16, 7, 8>>,
 }
 
-/// A tree. Its places are first those of leaf numbers, each of which holds its own number, and then those of results.
-#[derive(Clone, Debug)]
-pub(super) struct Program<T> {
-    pub(super) segments: Vec<Segment>,
-    /// Where the rows' leaf numbers are in the end.
-    pub(super) result: u16,
-    /// How many leaf numbers are read from places.
-    pub(super) constants: u16,
-    /// How many places for results there are.
-    pub(super) results: u16,
+/// How many parts of each kind come next. First are the parts at the bottom, then what joins them, of fewer levels first; and then as many
+/// trees are done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Segment {
+    pub(super) of_eight: usize,
+    pub(super) of_four: usize,
+    pub(super) of_two: usize,
+    pub(super) joins_of_two: usize,
+    pub(super) joins_of_four: usize,
+    pub(super) joins_of_eight: usize,
+    pub(super) trees: usize,
+}
+
+/// Where a tree's leaf numbers are in the end, and what they stand for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outcome {
+    pub(super) place: u16,
     pub(super) target: u32,
-    /// By leaf number.
-    pub(super) weights: Box<[T; MAX_LEAVES]>,
+    /// Where its weights begin; they are in the order of the leaf numbers.
+    pub(super) weights: usize,
     /// How many of the weights there are.
     pub(super) leaves: usize,
 }
 
-impl<T> Program<T> {
-    /// Gives the leaf numbers as many places as other programs need.
-    pub(super) fn move_results(&mut self, constants: u16) {
-        let (from, by) = (self.constants, constants - self.constants);
-        let moved = |place: &mut u16| {
-            if *place >= from {
-                *place += by;
-            }
-        };
-        for segment in &mut self.segments {
-            segment.of_eight.iter_mut().for_each(|subtree| moved(&mut subtree.out));
-            segment.of_four.iter_mut().for_each(|subtree| moved(&mut subtree.out));
-            segment.of_two.iter_mut().for_each(|subtree| moved(&mut subtree.out));
-            for blend in &mut segment.blends {
-                [&mut blend.yes, &mut blend.no, &mut blend.out]
-                    .into_iter()
-                    .for_each(moved);
-            }
-        }
-        moved(&mut self.result);
-        self.constants = constants;
-    }
+/// All trees of an ensemble, in their order. Places are first those of leaf numbers, each of which holds its own number, and then those of results.
+#[derive(Clone, Debug)]
+pub(super) struct Program<T> {
+    pub(super) segments: Vec<Segment>,
+    pub(super) parts: Parts,
+    pub(super) trees: Vec<Outcome>,
+    /// Behind those of the last tree there are so many more that each tree seems to have as many as a byte can tell apart.
+    pub(super) weights: Vec<T>,
+    /// How many leaf numbers are read from places.
+    pub(super) constants: usize,
+    /// How many places for results there are.
+    pub(super) results: usize,
 }
 
 /// Whether programs take less time than walks, by how long either was measured to take.
@@ -124,305 +118,280 @@ pub(super) fn branches_from<K, L: Link>(nodes: &[Node<K, L>]) -> Vec<usize> {
 /// `None` where a tree does not fit the limits of a program, or is none that a layout has.
 pub(super) fn compile<T: Scalar>(
     ensemble: &Ensemble<T>,
-    tree: &Tree,
-    range: Range<usize>,
     quantiser: &Quantiser<T>,
-    instruction_set: InstructionSet,
+    shapes: &Shapes,
 ) -> Option<Program<T>> {
-    with_nodes!(&ensemble.nodes, nodes => {
-        let nodes = &nodes[range];
-        let mut compiler = Compiler {
-            nodes,
-            quantiser,
-            most_levels: instruction_set.most_complete_levels(),
-            results_of: vec![ResultOf::default(); nodes.len()],
-            leaves: Vec::with_capacity(nodes.len().min(MAX_LEAVES)),
-            segments: vec![Segment::default()],
+    let mut building = Building::default();
+    let mut leaves = HashMap::new();
+    for (tree, range) in ensemble.trees.iter().zip(nodes_of_trees(ensemble)) {
+        with_nodes!(&ensemble.nodes, nodes => {
+            let nodes = &nodes[range];
+            let tiling = Tiling::new(nodes, &branches_from(nodes), shapes)?;
+            let tiles: Vec<_> = tiling.tiles().collect();
+            let bottoms = tiles.iter().filter(|(_, tile, _)| matches!(tile, Tile::Leaves(_))).count();
+            building.begin_tree(bottoms);
+            leaves.clear();
+            let compiler = Compiler {
+                tiling: &tiling,
+                quantiser,
+                results_of: vec![ResultOf::default(); nodes.len()],
+                leaves: &mut leaves,
+                building: &mut building,
+            };
+            compiler.compile(&tiles, tree.target)?;
+        });
+    }
+    Some(building.finish())
+}
+
+/// Marks a place as that of a leaf number, until it is known how many of them there are.
+const LEAF: u16 = 1 << 15;
+
+/// A program that trees are still added to.
+struct Building<T> {
+    program: Program<T>,
+    /// Where parts are added.
+    segment: Segment,
+    /// How many parts at the bottom the segment has.
+    bottoms: usize,
+    /// How many places for results the trees have that are not done.
+    results: u16,
+    /// Places that are free from the beginning of the segment on, and those that are after its joins of one, two and three levels which
+    /// are there already.
+    free: [Vec<u16>; MOST_LEVELS + 1],
+}
+
+impl<T> Default for Building<T> {
+    fn default() -> Self {
+        Self {
+            program: Program {
+                segments: Vec::new(),
+                parts: Parts::default(),
+                trees: Vec::new(),
+                weights: Vec::new(),
+                constants: 0,
+                results: 0,
+            },
+            segment: Segment::default(),
             bottoms: 0,
             results: 0,
-            free: Vec::new(),
-            free_for_blends: Vec::new(),
-        };
-        let (result, constants) = compiler.compile()?;
-        let mut weights = Box::new([T::ZERO; MAX_LEAVES]);
-        for (weight, leaf) in weights.iter_mut().zip(&compiler.leaves) {
-            *weight = T::from_bits(*leaf);
+            free: Default::default(),
         }
-        Some(Program {
-            segments: compiler.segments,
-            result,
-            constants,
-            results: compiler.results,
-            target: tree.target,
+    }
+}
+
+impl<T: Scalar> Building<T> {
+    /// Trees are computed together as long as their results stay in the first-level cache.
+    fn begin_tree(&mut self, bottoms: usize) {
+        if self.bottoms + bottoms > MAX_BOTTOMS && self.segment.trees > 0 {
+            self.end_segment();
+            // The trees that were in it are done, and their places are free.
+            self.free.iter_mut().for_each(Vec::clear);
+            self.results = 0;
+        }
+    }
+
+    fn end_segment(&mut self) {
+        self.bottoms = 0;
+        self.program.segments.push(std::mem::take(&mut self.segment));
+        let [free, later @ ..] = &mut self.free;
+        later.iter_mut().for_each(|places| free.append(places));
+    }
+
+    /// Makes room for a part at the bottom.
+    fn add_bottom(&mut self) {
+        if self.bottoms == MAX_BOTTOMS {
+            self.end_segment();
+        }
+        self.bottoms += 1;
+    }
+
+    /// A place for a result, of joins of so many levels, or at the bottom.
+    fn place(&mut self, levels: usize) -> Option<u16> {
+        let free = self.free[..=levels].iter_mut().rev().find_map(Vec::pop);
+        if free.is_some() {
+            return free;
+        }
+        let place = self.results;
+        self.results += 1;
+        self.program.results = self.program.results.max(usize::from(self.results));
+        // All places together have to be told from leaf numbers.
+        (usize::from(place) + MAX_LEAVES < usize::from(LEAF)).then_some(place)
+    }
+
+    /// Moves the results behind as many leaf numbers as any tree reads.
+    fn finish(mut self) -> Program<T> {
+        self.end_segment();
+        let Program {
+            parts,
+            trees,
             weights,
-            leaves: compiler.leaves.len(),
-        })
-    })
+            constants,
+            ..
+        } = &mut self.program;
+        let constants = *constants as u16;
+        let moved = |place: &mut u16| {
+            *place = if *place < LEAF {
+                *place + constants
+            } else {
+                *place ^ LEAF
+            };
+        };
+        parts.of_eight.iter_mut().for_each(|part| moved(&mut part.out));
+        parts.of_four.iter_mut().for_each(|part| moved(&mut part.out));
+        parts.of_two.iter_mut().for_each(|part| moved(&mut part.out));
+        for join in &mut parts.joins_of_two {
+            join.exits.iter_mut().chain([&mut join.out]).for_each(moved);
+        }
+        for join in &mut parts.joins_of_four {
+            join.exits.iter_mut().chain([&mut join.out]).for_each(moved);
+        }
+        for join in &mut parts.joins_of_eight {
+            join.exits.iter_mut().chain([&mut join.out]).for_each(moved);
+        }
+        trees.iter_mut().for_each(|tree| moved(&mut tree.place));
+        weights.resize(weights.len() + MAX_LEAVES, T::ZERO);
+        self.program
+    }
 }
 
-/// A node as the compiler sees it.
-#[derive(Clone, Copy)]
-enum View<K> {
-    Leaf(K),
-    Branch(Branch<K>),
-}
-
-/// What a branch tests, and the pair of nodes below.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Branch<K> {
-    column: usize,
-    key: K,
-    pair: usize,
-}
-
-/// What becomes of the result of a branch. A branch that several ways lead to has a node at the end of each, and one pair for all of them.
+/// What becomes of the result of a branch that is the root of a tile.
 #[derive(Clone, Copy, Default)]
 struct ResultOf {
-    /// A node of the branch.
-    node: usize,
-    /// How often it is still to be read.
-    uses: u32,
-    /// Where it is, once it is computed.
     place: Option<u16>,
-    /// How many levels of branches the complete subtree has whose root the branch is, while it is not computed yet.
-    levels: Option<u32>,
+    /// How many tiles have read it.
+    reads: u32,
 }
 
+/// Adds a tree to a program.
 struct Compiler<'a, T: Scalar, L> {
-    /// Of the tree, its root first.
-    nodes: &'a [Node<T::Key, L>],
+    tiling: &'a Tiling<'a, T::Key, L>,
     quantiser: &'a Quantiser<T>,
-    /// How many levels a complete subtree may have: what fits into the registers. [`Segment`] knows those of one to three.
-    most_levels: u32,
     /// Of each branch, by its pair.
     results_of: Vec<ResultOf>,
-    /// What the leaves give, by leaf number.
-    leaves: Vec<T::Key>,
-    segments: Vec<Segment>,
-    /// The complete subtrees of the segment.
-    bottoms: usize,
-    results: u16,
-    /// Places that are free from the beginning of the segment on.
-    free: Vec<u16>,
-    /// Places that are free now; the complete subtrees of the segment come earlier.
-    free_for_blends: Vec<u16>,
+    /// The leaf numbers, by what the leaves give.
+    leaves: &'a mut HashMap<T::Key, u8>,
+    building: &'a mut Building<T>,
 }
 
 impl<T: Scalar, L: Link> Compiler<'_, T, L> {
-    /// Gives the place of the result, and how many leaf numbers need places.
-    fn compile(&mut self) -> Option<(u16, u16)> {
+    fn compile(mut self, tiles: &[(usize, Tile, Frame)], target: u32) -> Option<()> {
         const ROOT: usize = 0;
 
-        let order = self.order(ROOT)?;
         // The leaves that are read from places come first, so that those are few.
-        for &Branch { pair, .. } in &order {
-            if self.is_leaf(pair) != self.is_leaf(pair + 1) {
-                for side in [pair, pair + 1] {
-                    if let View::Leaf(key) = self.view(side) {
-                        self.leaf(key)?;
-                    }
-                }
+        let joins = tiles.iter().filter(|(_, tile, _)| matches!(tile, Tile::Places(_)));
+        for exit in joins.flat_map(|(_, _, frame)| frame.different_exits()).chain([ROOT]) {
+            if self.tiling.branch(exit).is_none() {
+                self.leaf(exit)?;
             }
         }
-        if let View::Leaf(key) = self.view(ROOT) {
-            self.leaf(key)?;
+        let program = &mut self.building.program;
+        program.constants = program.constants.max(self.leaves.len());
+        for (pair, tile, frame) in tiles {
+            let out = self.add(*tile, frame)?;
+            self.results_of[*pair].place = Some(out);
         }
-        let constants = self.leaves.len() as u16;
-        for branch in order {
-            self.branch(branch, constants)?;
+        let place = self.place_of(ROOT)?;
+        let Program { trees, weights, .. } = &mut self.building.program;
+        let first = weights.len();
+        trees.push(Outcome {
+            place,
+            target,
+            weights: first,
+            leaves: self.leaves.len(),
+        });
+        weights.resize(first + self.leaves.len(), T::ZERO);
+        for (key, number) in self.leaves.iter() {
+            weights[first + usize::from(*number)] = T::from_bits(*key);
         }
-        Some((self.operand(ROOT, constants)?, constants))
-    }
-
-    /// Each branch once, after those below it. The side with more branches comes first, so that few results wait.
-    ///
-    /// `None` when different branches share a pair, as only a file that is made up has it.
-    fn order(&mut self, root: usize) -> Option<Vec<Branch<T::Key>>> {
-        let sizes = branches_from(self.nodes);
-        let mut order = Vec::with_capacity(self.nodes.len() / 2);
-        let mut stack = Vec::with_capacity(self.nodes.len());
-        stack.push((root, false));
-        while let Some((at, is_entered)) = stack.pop() {
-            let View::Branch(branch) = self.view(at) else {
-                continue;
-            };
-            if is_entered {
-                order.push(branch);
-                continue;
-            }
-            let result = &mut self.results_of[branch.pair];
-            result.uses += 1;
-            if result.uses == 1 {
-                result.node = at;
-                stack.push((at, true));
-                let mut sides = [branch.pair, branch.pair + 1];
-                sides.sort_by_key(|side| sizes[*side]);
-                stack.extend(sides.map(|side| (side, false)));
-            } else if !matches!(self.view(self.results_of[branch.pair].node), View::Branch(first) if first == branch) {
-                return None;
-            }
-        }
-        Some(order)
-    }
-
-    fn view(&self, at: usize) -> View<T::Key> {
-        let node = &self.nodes[at];
-        match node.pair(at) {
-            None => View::Leaf(node.key),
-            Some(pair) => View::Branch(Branch {
-                column: node.link.column(),
-                key: node.key,
-                pair,
-            }),
-        }
-    }
-
-    fn is_leaf(&self, at: usize) -> bool {
-        matches!(self.view(at), View::Leaf(_))
-    }
-
-    /// How many levels of branches a node has below that are complete and that nobody else reads; 0 for a leaf.
-    fn levels(&self, at: usize) -> Option<u32> {
-        match self.view(at) {
-            View::Leaf(_) => Some(0),
-            View::Branch(branch) => match self.results_of[branch.pair] {
-                ResultOf { uses: 1, levels, .. } => levels,
-                _ => None,
-            },
-        }
-    }
-
-    fn branch(&mut self, branch: Branch<T::Key>, constants: u16) -> Option<()> {
-        let pair = branch.pair;
-        if let (Some(levels), Some(other)) = (self.levels(pair), self.levels(pair + 1))
-            && levels == other
-            && levels < self.most_levels
-        {
-            // It may turn out to be a part of a larger one; else it is computed when it is read.
-            self.results_of[pair].levels = Some(levels + 1);
-            return Some(());
-        }
-        let test = self.test(branch)?;
-        let (yes, no) = (self.operand(pair, constants)?, self.operand(pair + 1, constants)?);
-        self.release(pair);
-        self.release(pair + 1);
-        let out = match self.free_for_blends.pop() {
-            Some(place) => place,
-            None => self.place(constants)?,
-        };
-        self.results_of[pair].place = Some(out);
-        self.segments.last_mut()?.blends.push(Blend { test, yes, no, out });
+        self.building.segment.trees += 1;
         Some(())
     }
 
-    /// Where the leaf numbers of a node are.
-    fn operand(&mut self, at: usize, constants: u16) -> Option<u16> {
-        let pair = match self.view(at) {
-            View::Leaf(key) => return Some(u16::from(self.leaf(key)?)),
-            View::Branch(branch) => branch.pair,
+    /// Gives the place of the result.
+    fn add(&mut self, tile: Tile, frame: &Frame) -> Option<u16> {
+        let levels = match tile {
+            Tile::Leaves(_) => 0,
+            Tile::Places(levels) => usize::from(levels),
         };
-        if let Some(place) = self.results_of[pair].place {
-            return Some(place);
+        if levels == 0 {
+            self.building.add_bottom();
+        } else {
+            for exit in frame.different_exits() {
+                self.release(exit, levels);
+            }
         }
-        let levels = self.results_of[pair].levels.take()?;
-        let out = self.bottom_place(constants)?;
-        self.results_of[pair].place = Some(out);
-        match levels {
-            1 => {
-                let subtree = self.subtree(at, out)?;
-                self.segments.last_mut()?.of_two.push(subtree);
-            }
-            2 => {
-                let subtree = self.subtree(at, out)?;
-                self.segments.last_mut()?.of_four.push(subtree);
-            }
-            _ => {
-                let subtree = self.subtree(at, out)?;
-                self.segments.last_mut()?.of_eight.push(subtree);
-            }
+        let out = self.building.place(levels)?;
+        /// Adds a part of a kind.
+        macro_rules! add {
+            ($kind:ident, $exit:expr) => {{
+                let part = self.part(frame, out, $exit)?;
+                self.building.program.parts.$kind.push(part);
+                self.building.segment.$kind += 1;
+            }};
+        }
+        match tile {
+            Tile::Leaves(1) => add!(of_two, Self::leaf_exit),
+            Tile::Leaves(2) => add!(of_four, Self::leaf_exit),
+            Tile::Leaves(_) => add!(of_eight, Self::leaf_exit),
+            Tile::Places(1) => add!(joins_of_two, Self::place_of),
+            Tile::Places(2) => add!(joins_of_four, Self::place_of),
+            Tile::Places(_) => add!(joins_of_eight, Self::place_of),
         }
         Some(out)
     }
 
-    fn subtree<const BRANCHES: usize, const LEAVES: usize>(
+    fn part<Exit: Copy + Default, const TESTS: usize, const EXITS: usize>(
         &mut self,
-        root: usize,
+        frame: &Frame,
         out: u16,
-    ) -> Option<Complete<BRANCHES, LEAVES>> {
-        let none = Test {
-            column: 0,
-            limit: FourTimes(0),
-        };
-        let mut tests = [none; BRANCHES];
-        // The nodes of a complete tree of up to three levels: those below the node i are 2 i + 1 and 2 i + 2.
-        let mut nodes = [root; 15];
-        for (index, test) in tests.iter_mut().enumerate() {
-            let View::Branch(branch) = self.view(nodes[index]) else {
-                return None;
-            };
-            *test = self.test(branch)?;
-            nodes[2 * index + 1] = branch.pair;
-            nodes[2 * index + 2] = branch.pair + 1;
+        exit: impl Fn(&mut Self, usize) -> Option<Exit>,
+    ) -> Option<Complete<Exit, TESTS, EXITS>> {
+        let mut tests = [Test::default(); TESTS];
+        for (test, at) in tests.iter_mut().zip(frame.tests()) {
+            if let Some(branch) = at.and_then(|at| self.tiling.branch(at)) {
+                *test = Test {
+                    column: u16::try_from(branch.column).ok()?,
+                    limit: self.quantiser.rank(branch.column, branch.key)?.into(),
+                };
+            }
         }
-        let mut leaves = [FourTimes(0); LEAVES];
-        for (leaf, at) in leaves.iter_mut().zip(&nodes[BRANCHES..]) {
-            let View::Leaf(key) = self.view(*at) else {
-                return None;
-            };
-            *leaf = self.leaf(key)?.into();
+        let mut exits = [Exit::default(); EXITS];
+        for (place, at) in exits.iter_mut().zip(frame.exits()) {
+            *place = exit(self, *at)?;
         }
-        Some(Complete { tests, leaves, out })
-    }
-
-    /// A place for the result of a complete subtree, in a new segment when this one has enough of them.
-    fn bottom_place(&mut self, constants: u16) -> Option<u16> {
-        if self.bottoms == MAX_BOTTOMS {
-            self.bottoms = 0;
-            self.segments.push(Segment::default());
-            self.free.append(&mut self.free_for_blends);
-        }
-        self.bottoms += 1;
-        match self.free.pop() {
-            Some(place) => Some(place),
-            None => self.place(constants),
-        }
-    }
-
-    fn place(&mut self, constants: u16) -> Option<u16> {
-        let place = constants.checked_add(self.results)?;
-        self.results += 1;
-        Some(place)
+        Some(Complete { tests, exits, out })
     }
 
     /// A place that was read for the last time is free.
-    fn release(&mut self, at: usize) {
-        if let View::Branch(branch) = self.view(at)
-            && let ResultOf {
-                uses,
-                place: Some(place),
-                ..
-            } = &mut self.results_of[branch.pair]
-        {
-            *uses -= 1;
-            if *uses == 0 {
-                self.free_for_blends.push(*place);
+    fn release(&mut self, at: usize, levels: usize) {
+        if let Some(branch) = self.tiling.branch(at) {
+            let result = &mut self.results_of[branch.pair];
+            result.reads += 1;
+            if result.reads == self.tiling.reads(branch.pair) {
+                self.building.free[levels].extend(result.place);
             }
         }
     }
 
-    fn test(&self, branch: Branch<T::Key>) -> Option<Test> {
-        Some(Test {
-            column: u16::try_from(branch.column).ok()?,
-            limit: self.quantiser.rank(branch.column, branch.key)?.into(),
-        })
+    /// Where the leaf numbers of a node are.
+    fn place_of(&mut self, at: usize) -> Option<u16> {
+        match self.tiling.branch(at) {
+            Some(branch) => self.results_of[branch.pair].place,
+            None => Some(LEAF | u16::from(self.leaf(at)?)),
+        }
     }
 
-    fn leaf(&mut self, key: T::Key) -> Option<u8> {
-        let known = self.leaves.iter().position(|leaf| *leaf == key);
-        let number = u8::try_from(known.unwrap_or(self.leaves.len())).ok()?;
-        if known.is_none() {
-            self.leaves.push(key);
+    fn leaf_exit(&mut self, at: usize) -> Option<FourTimes> {
+        self.leaf(at).map(FourTimes::from)
+    }
+
+    fn leaf(&mut self, at: usize) -> Option<u8> {
+        let key = self.tiling.leaf(at);
+        let next = self.leaves.len();
+        match self.leaves.entry(key) {
+            Entry::Occupied(known) => Some(*known.get()),
+            Entry::Vacant(vacant) => Some(*vacant.insert(u8::try_from(next).ok()?)),
         }
-        Some(number)
     }
 }

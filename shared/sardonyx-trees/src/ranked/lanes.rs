@@ -1,8 +1,11 @@
 //! What the programs need of an instruction set.
 
+use std::cell::Cell;
+
 use super::blocks::{Block, exit};
 use super::row::COLUMNS;
 use super::single::{Branches, Conditions, reached, test};
+use super::tiling::Shapes;
 use crate::Scalar;
 
 /// How many rows are one value of a program: a byte for each.
@@ -12,6 +15,36 @@ pub(super) const ROWS: usize = 64;
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Bytes(pub(super) [u8; ROWS]);
+
+/// [`Bytes`] that are written while others are read.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Cells([Cell<[u8; 16]>; ROWS / 16]);
+
+impl Cells {
+    pub(super) fn new(byte: u8) -> Self {
+        Self(std::array::from_fn(|_| Cell::new([byte; 16])))
+    }
+
+    #[inline(always)]
+    pub(super) fn set(&self, bytes: &Bytes) {
+        for (at, bytes) in bytes.0.as_chunks().0.iter().enumerate() {
+            self.0[at].set(*bytes);
+        }
+    }
+
+    /// The 16 bytes from `at` on, a multiple of 16.
+    #[inline(always)]
+    pub(super) fn quarter(&self, at: usize) -> &Cell<[u8; 16]> {
+        &self.0[at / 16]
+    }
+
+    /// To all 64 bytes, which are aligned to 64.
+    #[inline(always)]
+    pub(super) fn as_ptr(&self) -> *mut u8 {
+        (&raw const self.0).cast_mut().cast()
+    }
+}
 
 /// A number for each of 64 rows.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +61,7 @@ pub(super) struct Thresholds<T> {
 }
 
 /// A byte four times: a register is filled with four bytes by the instruction that reads them, with a single one it takes another.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FourTimes(pub(super) u32);
 
 impl From<u8> for FourTimes {
@@ -57,21 +90,36 @@ pub(super) trait Lanes {
     /// How many bytes are in a register; [`ROWS`] is a multiple of it.
     const WIDTH: usize;
 
+    /// What programs for this instruction set are made of.
+    const SHAPES: Shapes;
+
     /// The bytes from `at` on, a multiple of the width.
-    fn load(bytes: &Bytes, at: usize) -> Self::Register;
+    fn load(bytes: &Cells, at: usize) -> Self::Register;
 
     /// The inverse of [`Lanes::load`].
-    fn store(register: Self::Register, bytes: &mut Bytes, at: usize);
+    fn store(register: Self::Register, bytes: &Cells, at: usize);
 
     /// The same byte for all rows; it is given four times.
     fn splat(bytes: FourTimes) -> Self::Register;
+
+    /// What [`Lanes::select`] takes for ranks.
+    #[inline(always)]
+    fn prepare(ranks: Bytes) -> Bytes {
+        ranks
+    }
+
+    /// What [`Lanes::select`] takes for a limit.
+    #[inline(always)]
+    fn limit(limit: FourTimes) -> Self::Register {
+        Self::splat(limit)
+    }
 
     /// For each row `yes` where its rank is at most the limit, else `no`.
     fn select(ranks: Self::Register, limit: Self::Register, yes: Self::Register, no: Self::Register) -> Self::Register;
 
     /// Adds `weights[leaf]` for each row; leaves are below `count`.
     #[inline(always)]
-    fn add_leaves(sums: &mut [f32; ROWS], leaves: &Bytes, weights: &[f32; 256], count: usize) {
+    fn add_leaves(sums: &mut [f32; ROWS], leaves: &Cells, weights: &[f32; 256], count: usize) {
         let _ = count;
         add_leaves(sums, leaves, weights);
     }
@@ -109,9 +157,11 @@ pub(super) trait Lanes {
 
 /// [`Lanes::add_leaves`] in any precision.
 #[inline(always)]
-pub(super) fn add_leaves<T: Scalar>(sums: &mut [T; ROWS], leaves: &Bytes, weights: &[T; 256]) {
-    for (sum, leaf) in sums.iter_mut().zip(leaves.0) {
-        *sum += weights[usize::from(leaf)];
+pub(super) fn add_leaves<T: Scalar>(sums: &mut [T; ROWS], leaves: &Cells, weights: &[T; 256]) {
+    for (at, sums) in sums.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        for (sum, leaf) in sums.iter_mut().zip(leaves.quarter(16 * at).get()) {
+            *sum += weights[usize::from(leaf)];
+        }
     }
 }
 

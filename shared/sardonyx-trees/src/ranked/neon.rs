@@ -3,9 +3,17 @@
 
 use std::arch::aarch64::*;
 
-use super::lanes::{Bytes, FourTimes, Lanes};
+use super::lanes::{Cells, FourTimes, Lanes};
 use super::run::{Task, Workspace, sum as run};
+use super::tiling::Shapes;
 use crate::Scalar;
+
+/// What the registers suffice for.
+pub(super) const SHAPES: Shapes = Shapes {
+    most_levels_with_leaves: 2,
+    levels_with_places: 2..=2,
+    test: 4,
+};
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     // SAFETY: `InstructionSet` has this variant chosen only where the CPU has NEON.
@@ -24,18 +32,21 @@ impl Lanes for Neon {
 
     const WIDTH: usize = 16;
 
+    const SHAPES: Shapes = SHAPES;
+
     #[inline(always)]
-    fn load(bytes: &Bytes, at: usize) -> uint8x16_t {
-        let quarter = &bytes.0[at..at + 16];
+    fn load(bytes: &Cells, at: usize) -> uint8x16_t {
+        let quarter = bytes.quarter(at).get();
         // SAFETY: this is inlined into `with_neon` alone; there are 16 bytes.
         unsafe { vld1q_u8(quarter.as_ptr()) }
     }
 
     #[inline(always)]
-    fn store(register: uint8x16_t, bytes: &mut Bytes, at: usize) {
-        let quarter = &mut bytes.0[at..at + 16];
+    fn store(register: uint8x16_t, bytes: &Cells, at: usize) {
+        let mut quarter = [0; 16];
         // SAFETY: as in `load`.
         unsafe { vst1q_u8(quarter.as_mut_ptr(), register) }
+        bytes.quarter(at).set(quarter);
     }
 
     #[inline(always)]

@@ -1,8 +1,16 @@
 //! Any CPU: plain loops that the compiler turns into whatever vectors the target has.
 
-use super::lanes::{Bytes, FourTimes, Lanes};
+use super::lanes::{Cells, FourTimes, Lanes};
 use super::run::{Task, Workspace, sum as run};
+use super::tiling::Shapes;
 use crate::Scalar;
+
+/// What the registers suffice for.
+pub(super) const SHAPES: Shapes = Shapes {
+    most_levels_with_leaves: 2,
+    levels_with_places: 1..=1,
+    test: 10,
+};
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     run::<Portable, T>(task, workspace);
@@ -15,16 +23,16 @@ impl Lanes for Portable {
 
     const WIDTH: usize = 16;
 
+    const SHAPES: Shapes = SHAPES;
+
     #[inline(always)]
-    fn load(bytes: &Bytes, at: usize) -> [u8; 16] {
-        let mut register = [0; 16];
-        register.copy_from_slice(&bytes.0[at..at + 16]);
-        register
+    fn load(bytes: &Cells, at: usize) -> [u8; 16] {
+        bytes.quarter(at).get()
     }
 
     #[inline(always)]
-    fn store(register: [u8; 16], bytes: &mut Bytes, at: usize) {
-        bytes.0[at..at + 16].copy_from_slice(&register);
+    fn store(register: [u8; 16], bytes: &Cells, at: usize) {
+        bytes.quarter(at).set(register);
     }
 
     #[inline(always)]

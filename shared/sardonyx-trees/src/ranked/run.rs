@@ -1,19 +1,20 @@
 //! Programs on rows.
 
 use super::SETS;
-use super::compile::{Complete, Program, Segment};
-use super::lanes::{Bytes, Lanes, Numbers, ROWS, add_leaves};
+use super::compile::{Complete, Parts, Program, Segment, Test};
+use super::lanes::{Cells, FourTimes, Lanes, Numbers, ROWS, add_leaves};
 use super::quantise::Quantiser;
+use super::tiling::Tile;
 use crate::Scalar;
 use crate::ensemble::Score;
 
-/// Leaf numbers, or ranks, of all sets.
-type Sets = [Bytes; SETS];
+/// Leaf numbers, or ranks, of all sets. In cells, what a part reads and where it writes can be found before its rows are gone through.
+type Sets = [Cells; SETS];
 
 /// What is to be computed: up to `SETS * ROWS` rows through all programs.
 pub(super) struct Task<'a, T: Scalar> {
     pub(super) quantiser: &'a Quantiser<T>,
-    pub(super) programs: &'a [Program<T>],
+    pub(super) program: &'a Program<T>,
     pub(super) rows: &'a [T],
     pub(super) width: usize,
 }
@@ -30,11 +31,11 @@ pub(super) struct Workspace<T> {
 
 impl<T: Scalar> Workspace<T> {
     pub(super) fn new(columns: usize, constants: usize, results: usize, targets: usize) -> Self {
-        let filled = |number: usize| [Bytes([number as u8; ROWS]); SETS];
+        let filled = |number: usize| std::array::from_fn(|_| Cells::new(number as u8));
         let mut places: Vec<Sets> = (0..constants).map(filled).collect();
-        places.resize(constants + results, filled(0));
+        places.resize_with(constants + results, || filled(0));
         Self {
-            ranks: vec![filled(0); columns],
+            ranks: (0..columns).map(|_| filled(0)).collect(),
             places,
             sums: vec![[Numbers([T::ZERO; ROWS]); SETS]; targets],
         }
@@ -55,8 +56,9 @@ impl<T: Scalar> Workspace<T> {
 pub(super) fn sum<L: Lanes, T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     let rows_of_set = ROWS * task.width;
     for (set, rows) in task.rows.chunks(rows_of_set).enumerate() {
-        task.quantiser
-            .quantise::<L>(rows, task.width, |column, ranks| workspace.ranks[column][set] = ranks);
+        task.quantiser.quantise::<L>(rows, task.width, |column, ranks| {
+            workspace.ranks[column][set].set(&L::prepare(ranks))
+        });
     }
     workspace.sums.fill([Numbers([T::ZERO; ROWS]); SETS]);
     match task.rows.len().div_ceil(rows_of_set) {
@@ -69,69 +71,171 @@ pub(super) fn sum<L: Lanes, T: Scalar>(task: &Task<'_, T>, workspace: &mut Works
 #[inline(always)]
 fn run<L: Lanes, T: Scalar, const USED: usize>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     let Workspace { ranks, places, sums } = workspace;
-    for program in task.programs {
-        for segment in &program.segments {
-            run_segment::<L, USED>(segment, ranks, places);
+    let program = task.program;
+    let mut parts = Next::from(&program.parts);
+    let mut trees = &program.trees[..];
+    for segment in &program.segments {
+        parts.run::<L, USED>(segment, ranks, places);
+        for tree in next(&mut trees, segment.trees) {
+            // There are always so many behind.
+            let Some(weights) = program.weights[tree.weights..].first_chunk() else {
+                continue;
+            };
+            let leaves = &places[usize::from(tree.place)];
+            let sums = &mut sums[tree.target as usize];
+            for (sums, leaves) in sums.iter_mut().zip(leaves).take(USED) {
+                match (T::as_singles_mut(&mut sums.0), T::as_singles(weights)) {
+                    (Some(sums), Some(weights)) => L::add_leaves(sums, leaves, weights, tree.leaves),
+                    _ => add_leaves(&mut sums.0, leaves, weights),
+                }
+            }
         }
-        let leaves = &places[usize::from(program.result)];
-        let sums = &mut sums[program.target as usize];
-        for (sums, leaves) in sums.iter_mut().zip(leaves).take(USED) {
-            match (T::as_singles_mut(&mut sums.0), T::as_singles(&program.weights)) {
-                (Some(sums), Some(weights)) => L::add_leaves(sums, leaves, weights, program.leaves),
-                _ => add_leaves(&mut sums.0, leaves, &program.weights),
+    }
+}
+
+/// The parts that come next.
+struct Next<'a> {
+    of_eight: &'a [Complete<FourTimes, 7, 8>],
+    of_four: &'a [Complete<FourTimes, 3, 4>],
+    of_two: &'a [Complete<FourTimes, 1, 2>],
+    joins_of_two: &'a [Complete<u16, 1, 2>],
+    joins_of_four: &'a [Complete<u16, 3, 4>],
+    joins_of_eight: &'a [Complete<u16, 7, 8>],
+}
+
+impl<'a> From<&'a Parts> for Next<'a> {
+    fn from(parts: &'a Parts) -> Self {
+        Self {
+            of_eight: &parts.of_eight,
+            of_four: &parts.of_four,
+            of_two: &parts.of_two,
+            joins_of_two: &parts.joins_of_two,
+            joins_of_four: &parts.joins_of_four,
+            joins_of_eight: &parts.joins_of_eight,
+        }
+    }
+}
+
+/// Takes so many from the front.
+#[inline(always)]
+fn next<'a, P>(parts: &mut &'a [P], count: usize) -> &'a [P] {
+    let (taken, rest) = parts.split_at(count);
+    *parts = rest;
+    taken
+}
+
+impl Next<'_> {
+    #[inline(always)]
+    fn run<L: Lanes, const USED: usize>(&mut self, segment: &Segment, ranks: &[Sets], places: &[Sets]) {
+        // The compiler leaves out what there are no tiles for.
+        if const { L::SHAPES.have(Tile::Leaves(3)) } {
+            for part in next(&mut self.of_eight, segment.of_eight) {
+                run_bottom::<L, USED, 7, 8>(part, ranks, places);
+            }
+        }
+        for part in next(&mut self.of_four, segment.of_four) {
+            run_bottom::<L, USED, 3, 4>(part, ranks, places);
+        }
+        for part in next(&mut self.of_two, segment.of_two) {
+            run_bottom::<L, USED, 1, 2>(part, ranks, places);
+        }
+        if const { L::SHAPES.have(Tile::Places(1)) } {
+            for join in next(&mut self.joins_of_two, segment.joins_of_two) {
+                run_join::<L, USED, 1, 2>(join, ranks, places);
+            }
+        }
+        if const { L::SHAPES.have(Tile::Places(2)) } {
+            for join in next(&mut self.joins_of_four, segment.joins_of_four) {
+                run_join::<L, USED, 3, 4>(join, ranks, places);
+            }
+        }
+        if const { L::SHAPES.have(Tile::Places(3)) } {
+            for join in next(&mut self.joins_of_eight, segment.joins_of_eight) {
+                run_join::<L, USED, 7, 8>(join, ranks, places);
             }
         }
     }
 }
 
 #[inline(always)]
-fn run_segment<L: Lanes, const USED: usize>(segment: &Segment, ranks: &[Sets], places: &mut [Sets]) {
-    for subtree in &segment.of_eight {
-        run_complete::<L, USED, 7, 8>(subtree, ranks, places);
-    }
-    for subtree in &segment.of_four {
-        run_complete::<L, USED, 3, 4>(subtree, ranks, places);
-    }
-    for subtree in &segment.of_two {
-        run_complete::<L, USED, 1, 2>(subtree, ranks, places);
-    }
-    for blend in &segment.blends {
-        let (ranks, limit) = (&ranks[usize::from(blend.test.column)], L::splat(blend.test.limit));
-        let (yes, no, out) = (usize::from(blend.yes), usize::from(blend.no), usize::from(blend.out));
-        for set in 0..USED {
-            for at in (0..ROWS).step_by(L::WIDTH) {
-                let (yes, no) = (L::load(&places[yes][set], at), L::load(&places[no][set], at));
-                let selected = L::select(L::load(&ranks[set], at), limit, yes, no);
-                L::store(selected, &mut places[out][set], at);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn run_complete<L: Lanes, const USED: usize, const BRANCHES: usize, const LEAVES: usize>(
-    subtree: &Complete<BRANCHES, LEAVES>,
+fn run_bottom<L: Lanes, const USED: usize, const TESTS: usize, const EXITS: usize>(
+    part: &Complete<FourTimes, TESTS, EXITS>,
     ranks: &[Sets],
-    places: &mut [Sets],
+    places: &[Sets],
 ) {
-    let ranks = subtree.tests.map(|test| &ranks[usize::from(test.column)]);
-    let limits = subtree.tests.map(|test| L::splat(test.limit));
-    let leaves = subtree.leaves.map(L::splat);
-    let out = &mut places[usize::from(subtree.out)];
+    let mut leaves = [L::splat(part.exits[0]); EXITS];
+    for (leaf, exit) in leaves.iter_mut().zip(&part.exits) {
+        *leaf = L::splat(*exit);
+    }
+    let (ranks, limits) = tests::<L, TESTS>(&part.tests, ranks);
+    for (set, out) in places[usize::from(part.out)].iter().enumerate().take(USED) {
+        for at in (0..ROWS).step_by(L::WIDTH) {
+            let result = select::<L, TESTS, EXITS>(&ranks, &limits, leaves, set, at);
+            L::store(result, out, at);
+        }
+    }
+}
+
+#[inline(always)]
+fn run_join<L: Lanes, const USED: usize, const TESTS: usize, const EXITS: usize>(
+    join: &Complete<u16, TESTS, EXITS>,
+    ranks: &[Sets],
+    places: &[Sets],
+) {
+    let (ranks, limits) = tests::<L, TESTS>(&join.tests, ranks);
+    let out = &places[usize::from(join.out)];
+    let mut exits = [out; EXITS];
+    for exit in 0..EXITS {
+        exits[exit] = &places[usize::from(join.exits[exit])];
+    }
     for set in 0..USED {
         for at in (0..ROWS).step_by(L::WIDTH) {
-            // From the bottom up: the results of the branches i to 2 i come from those of 2 i + 1 to 4 i + 2, or from the leaves.
-            let mut results = leaves;
-            let mut level = LEAVES / 2;
-            while level > 0 {
-                for index in 0..level {
-                    let branch = level - 1 + index;
-                    let ranks = L::load(&ranks[branch][set], at);
-                    results[index] = L::select(ranks, limits[branch], results[2 * index], results[2 * index + 1]);
-                }
-                level /= 2;
+            let mut results = [limits[0]; EXITS];
+            for exit in 0..EXITS {
+                results[exit] = L::load(&exits[exit][set], at);
             }
-            L::store(results[0], &mut out[set], at);
+            let result = select::<L, TESTS, EXITS>(&ranks, &limits, results, set, at);
+            L::store(result, &out[set], at);
         }
     }
+}
+
+/// The ranks that are tested, and the limits in registers. (What `map` makes of an array may not be inlined, and then goes through memory.)
+#[inline(always)]
+fn tests<'a, L: Lanes, const TESTS: usize>(
+    tests: &[Test; TESTS],
+    ranks: &'a [Sets],
+) -> ([&'a Sets; TESTS], [L::Register; TESTS]) {
+    let mut columns = [&ranks[usize::from(tests[0].column)]; TESTS];
+    let mut limits = [L::limit(tests[0].limit); TESTS];
+    for test in 1..TESTS {
+        columns[test] = &ranks[usize::from(tests[test].column)];
+        limits[test] = L::limit(tests[test].limit);
+    }
+    (columns, limits)
+}
+
+/// From the bottom up: the results of the tests `i` to `2 i` come from those of `2 i + 1` to `4 i + 2`, or from the exits.
+#[inline(always)]
+fn select<L: Lanes, const TESTS: usize, const EXITS: usize>(
+    ranks: &[&Sets; TESTS],
+    limits: &[L::Register; TESTS],
+    mut results: [L::Register; EXITS],
+    set: usize,
+    at: usize,
+) -> L::Register {
+    let mut level = EXITS / 2;
+    while level > 0 {
+        for index in 0..level {
+            let test = level - 1 + index;
+            results[index] = L::select(
+                L::load(&ranks[test][set], at),
+                limits[test],
+                results[2 * index],
+                results[2 * index + 1],
+            );
+        }
+        level /= 2;
+    }
+    results[0]
 }
