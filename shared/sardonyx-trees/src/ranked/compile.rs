@@ -261,6 +261,8 @@ struct ResultOf {
     place: Option<u16>,
     /// How many tiles have read it.
     reads: u32,
+    /// The most levels that any of those has.
+    levels: usize,
 }
 
 /// Adds a tree to a program.
@@ -363,13 +365,14 @@ impl<T: Scalar, L: Link> Compiler<'_, T, L> {
         Some(Complete { tests, exits, out })
     }
 
-    /// A place that was read for the last time is free.
+    /// A place that was read for the last time is free, once all have read it: not always is who is added last the last one that is computed.
     fn release(&mut self, at: usize, levels: usize) {
         if let Some(branch) = self.tiling.branch(at) {
             let result = &mut self.results_of[branch.pair];
             result.reads += 1;
+            result.levels = result.levels.max(levels);
             if result.reads == self.tiling.reads(branch.pair) {
-                self.building.free[levels].extend(result.place);
+                self.building.free[result.levels].extend(result.place);
             }
         }
     }

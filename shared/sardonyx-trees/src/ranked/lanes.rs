@@ -40,6 +40,7 @@ impl Cells {
     }
 
     /// To all 64 bytes, which are aligned to 64.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn as_ptr(&self) -> *mut u8 {
         (&raw const self.0).cast_mut().cast()
