@@ -4,6 +4,10 @@
 //! The numbers of a column are replaced by their ranks among its thresholds, which take a byte. Then a tree is a short program: for
 //! each branch, the leaf numbers of its two sides are blended by whether the ranks are at most the branch's. The result at the root is
 //! the number of each row's leaf. There are no jumps and no addresses that depend on data.
+//!
+//! Branches are computed some levels at a time, as tiles (`tiling`), whose results are stored: a test costs a few instructions, and to store
+//! and read the result of each would cost more. All tiles of one kind are in one list (`compile`), in which several trees follow each other,
+//! so that a CPU foresees the ends of loops and what is read next.
 
 mod blocks;
 mod compile;

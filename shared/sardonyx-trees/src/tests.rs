@@ -4,7 +4,7 @@ mod forests;
 mod packed;
 mod row_by_row;
 
-use forests::{Random, grown, naive_sums, random_ensemble};
+use forests::{Random, grown, naive_sums, random_ensemble, with_sets};
 
 use super::ranked::RowByRow;
 use super::{Aggregate, Classifier, Ensemble, EnsembleAttributes, InstructionSet, NodeMode, PostTransform, Regressor};
@@ -75,6 +75,20 @@ fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size_with_every_instr
                 let expected = &expected[..count * targets];
                 assert_eq!(bits(&got), bits(expected), "round {round}, {count} rows, {name}");
             }
+        }
+    }
+}
+
+#[test]
+fn branches_that_several_ways_lead_to_are_evaluated_alike() {
+    let mut random = Random(11);
+    for round in 0..scaled(60, 2) {
+        let attributes = with_sets(&mut random, scaled(6, 1) as i64);
+        let rows: Vec<f32> = (0..scaled(130, 40) * 4).map(|_| random.below(24) as f32).collect();
+        let expected: Vec<f32> = rows.chunks(4).flat_map(|row| naive_sums(&attributes, row, 1)).collect();
+        for (name, regressor) in variants(&attributes, 1) {
+            let got = regressor.predict(&rows, 4);
+            assert_eq!(bits(&got), bits(&expected), "round {round}, {name}");
         }
     }
 }

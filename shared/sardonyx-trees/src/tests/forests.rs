@@ -82,6 +82,70 @@ pub(super) fn random_ensemble(
     attributes
 }
 
+/// Trees whose root has a set of numbers at either side: a chain of tests of equality that all lead to the same subtree where they hold.
+pub(super) fn with_sets(random: &mut Random, trees: i64) -> EnsembleAttributes<f32> {
+    const FEATURES: usize = 4;
+    let mut attributes = EnsembleAttributes::default();
+    for tree in 0..trees {
+        let mut nodes = 0_i64;
+        let mut add = |attributes: &mut EnsembleAttributes<f32>, mode, feature: usize, value, below: [i64; 2]| {
+            attributes.nodes_treeids.push(tree);
+            attributes.nodes_nodeids.push(nodes);
+            attributes.nodes_featureids.push(feature as i64);
+            attributes.nodes_modes.push(mode);
+            attributes.nodes_values.push(value);
+            attributes.nodes_truenodeids.push(below[0]);
+            attributes.nodes_falsenodeids.push(below[1]);
+            nodes += 1;
+        };
+        let members = [1 + random.below(12), 1 + random.below(12)];
+        let leaves = 1 + random.below(20) as i64;
+        // The root, the chains, and then a subtree for each of their two ends.
+        let ends: [i64; 2] = members.map(|count| count as i64);
+        let first_subtree = 1 + ends[0] + ends[1];
+        let subtree = |index: i64| first_subtree + index * (2 * leaves - 1);
+        let value = random.below(24) as f32;
+        add(
+            &mut attributes,
+            NodeMode::BranchLeq,
+            random.below(FEATURES),
+            value,
+            [1, 1 + ends[0]],
+        );
+        for (side, count) in members.into_iter().enumerate() {
+            let (first, feature) = (1 + side as i64 * ends[0], random.below(FEATURES));
+            for member in 1..=count as i64 {
+                let is_last = member == count as i64;
+                let otherwise = if is_last {
+                    subtree(2 * side as i64 + 1)
+                } else {
+                    first + member
+                };
+                let below = [subtree(2 * side as i64), otherwise];
+                let value = random.below(24) as f32;
+                add(&mut attributes, NodeMode::BranchEq, feature, value, below);
+            }
+        }
+        for index in 0..4 {
+            for node in 0..2 * leaves - 1 {
+                let (id, is_leaf) = (subtree(index) + node, node >= leaves - 1);
+                let mode = if is_leaf { NodeMode::Leaf } else { NodeMode::BranchLeq };
+                let first = subtree(index) + 2 * node + 1;
+                let below = if is_leaf { [0, 0] } else { [first, first + 1] };
+                let value = random.below(24) as f32;
+                add(&mut attributes, mode, random.below(FEATURES), value, below);
+                if is_leaf {
+                    attributes.weight_treeids.push(tree);
+                    attributes.weight_nodeids.push(id);
+                    attributes.weight_ids.push(0);
+                    attributes.weights.push(random.below(10_000) as f32 / 7.0);
+                }
+            }
+        }
+    }
+    attributes
+}
+
 /// A tree that is complete, or a chain, of tests whose thresholds are all different.
 pub(super) fn grown(
     random: &mut Random,
