@@ -30,14 +30,17 @@ use super::Scalar;
 use super::ensemble::{Ensemble, Leaves, Score};
 use super::instruction_set::InstructionSet;
 use compile::Program;
-use lanes::ROWS;
+use lanes::{Lanes, ROWS};
 use quantise::Quantiser;
 pub(super) use row::RowByRow;
 
 /// How many sets of 64 rows an instruction of a program is applied to, so that reading it costs little.
 const SETS: usize = 4;
 
-/// An ensemble whose leaves have one weight each, as programs.
+/// A program tells columns by 16 bits; that of padding is one of them.
+const MAX_COLUMNS: usize = u16::MAX as usize;
+
+/// An ensemble whose leaves have one weight each, as a program.
 #[derive(Clone, Debug)]
 pub(super) struct Ranked<T: Scalar> {
     quantiser: Quantiser<T>,
@@ -47,20 +50,21 @@ pub(super) struct Ranked<T: Scalar> {
 impl<T: Scalar> Ranked<T> {
     /// `None` where a tree or a column has too many tests, where walking is faster, or for trees that only a damaged file has.
     pub(super) fn new(ensemble: &Ensemble<T>, instruction_set: InstructionSet) -> Option<Self> {
-        if matches!(ensemble.leaves, Leaves::Many { .. }) || !compile::pays(ensemble, instruction_set) {
+        let is_possible = matches!(ensemble.leaves, Leaves::Single) && ensemble.columns.len() <= MAX_COLUMNS;
+        if !is_possible || !compile::pays(ensemble, instruction_set) {
             return None;
         }
         let quantiser = Quantiser::new(ensemble, instruction_set.searches())?;
         let shapes = match instruction_set {
-            InstructionSet::Portable => portable::SHAPES,
+            InstructionSet::Portable => &portable::Portable::SHAPES,
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => avx2::SHAPES,
+            InstructionSet::Avx2 => &avx2::Avx2::SHAPES,
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => avx512::SHAPES,
+            InstructionSet::Avx512 => &avx512::Avx512::SHAPES,
             #[cfg(target_arch = "aarch64")]
-            InstructionSet::Neon => neon::SHAPES,
+            InstructionSet::Neon => &neon::Neon::SHAPES,
         };
-        let program = compile::compile(ensemble, &quantiser, &shapes)?;
+        let program = compile::compile(ensemble, &quantiser, shapes)?;
         Some(Self { quantiser, program })
     }
 

@@ -8,13 +8,6 @@ use super::run::{Task, Workspace, sum as run};
 use super::tiling::Shapes;
 use crate::Scalar;
 
-/// What the registers suffice for.
-pub(super) const SHAPES: Shapes = Shapes {
-    most_levels_with_leaves: 2,
-    levels_with_places: 2..=2,
-    test: 2,
-};
-
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     // SAFETY: `InstructionSet` has this variant chosen only where the CPU has these features.
     unsafe { with_avx2(task, workspace) }
@@ -25,14 +18,18 @@ fn with_avx2<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     run::<Avx2, T>(task, workspace);
 }
 
-struct Avx2;
+pub(super) struct Avx2;
 
 impl Lanes for Avx2 {
     type Register = __m256i;
 
     const WIDTH: usize = 32;
 
-    const SHAPES: Shapes = SHAPES;
+    const SHAPES: Shapes = Shapes {
+        most_levels_with_leaves: 2,
+        levels_with_places: 2..=2,
+        test: 2,
+    };
 
     #[inline(always)]
     fn load(bytes: &Cells, at: usize) -> __m256i {

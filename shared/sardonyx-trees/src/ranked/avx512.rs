@@ -4,20 +4,13 @@
 use std::arch::x86_64::*;
 
 use super::blocks::Block;
-use super::lanes::{Bytes, Cells, FourTimes, Lanes, MOST_LEVELS, ROWS};
+use super::lanes::{Bytes, Cells, FourTimes, Lanes, MOST_SEARCH_LEVELS, ROWS};
 use super::quantise::Quantiser;
 use super::row::{self, COLUMNS, RowKernel, Sums};
 use super::run::{Task, Workspace, sum as run};
 use super::single::{Branches, Conditions};
 use super::tiling::Shapes;
 use crate::Scalar;
-
-/// What the registers suffice for.
-pub(super) const SHAPES: Shapes = Shapes {
-    most_levels_with_leaves: 3,
-    levels_with_places: 2..=3,
-    test: 3,
-};
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     // SAFETY: `InstructionSet` has this variant chosen only where the CPU has these features.
@@ -118,18 +111,22 @@ fn descend<const TABLES: usize>(
     }
 }
 
-struct Avx512;
+pub(super) struct Avx512;
 
 impl Lanes for Avx512 {
     type Register = __m512i;
 
     const WIDTH: usize = 64;
 
-    const SHAPES: Shapes = SHAPES;
+    const SHAPES: Shapes = Shapes {
+        most_levels_with_leaves: 3,
+        levels_with_places: 2..=3,
+        test: 3,
+    };
 
     #[inline(always)]
     fn load(bytes: &Cells, _at: usize) -> __m512i {
-        // SAFETY: this is inlined into the functions above alone; `Bytes` are 64 bytes that are aligned to 64, which nobody writes meanwhile.
+        // SAFETY: this is inlined into the functions above alone; `Cells` are 64 bytes that are aligned to 64, which nobody writes meanwhile.
         unsafe { _mm512_load_si512(bytes.as_ptr().cast()) }
     }
 
@@ -216,7 +213,7 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn ranks(values: &[f32; ROWS], thresholds: &[f32; 1 << MOST_LEVELS], levels: usize) -> Option<Bytes> {
+    fn ranks(values: &[f32; ROWS], thresholds: &[f32; 1 << MOST_SEARCH_LEVELS], levels: usize) -> Option<Bytes> {
         let mut ranks = Bytes([0; ROWS]);
         // SAFETY: this is inlined into the functions above alone. There are 64 values and ranks, four times 16 of each.
         unsafe {

@@ -18,7 +18,7 @@ pub(super) const MAX_LEAVES: usize = 256;
 /// So many parts at the bottom are computed before those above them: their results should stay in the first-level cache.
 const MAX_BOTTOMS: usize = 32;
 
-/// A test of a column for which the ranks up to the limit hold. That of column 0, which has no ranks, decides nothing.
+/// A test of a column for which the ranks up to the limit hold. Column 0 is that of padding, which has the same at both sides.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Test {
     pub(super) column: u16,
@@ -46,8 +46,8 @@ pub(super) struct Parts {
     pub(super) joins_of_eight: Vec<Complete<u16, 7, 8>>,
 }
 
-/// How many parts of each kind come next. First are the parts at the bottom, then what joins them, of fewer levels first; and then as many
-/// trees are done.
+/// Parts that are computed one kind after the other: first those at the bottom, then what joins them, of fewer levels first. Then some trees are
+/// done. It says for each kind where they end; they begin where those of the segment before end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Segment {
     pub(super) of_eight: usize,
@@ -84,7 +84,7 @@ pub(super) struct Program<T> {
     pub(super) results: usize,
 }
 
-/// Whether programs take less time than walks, by how long either was measured to take.
+/// Whether a program takes less time than walks, see [`InstructionSet::steps_per_branch`].
 pub(super) fn pays<T: Scalar>(ensemble: &Ensemble<T>, instruction_set: InstructionSet) -> bool {
     let branches = (ensemble.nodes.len() - ensemble.trees.len()) / 2;
     let steps: usize = ensemble.trees.iter().map(|tree| tree.depth as usize).sum();
@@ -150,14 +150,12 @@ const LEAF: u16 = 1 << 15;
 /// A program that trees are still added to.
 struct Building<T> {
     program: Program<T>,
-    /// Where parts are added.
-    segment: Segment,
     /// How many parts at the bottom the segment has.
     bottoms: usize,
     /// How many places for results the trees have that are not done.
     results: u16,
-    /// Places that are free from the beginning of the segment on, and those that are after its joins of one, two and three levels which
-    /// are there already.
+    /// Places that are free from the beginning of the segment on, and those that are after its joins of one, two and three levels, as far as
+    /// those are there already.
     free: [Vec<u16>; MOST_LEVELS + 1],
 }
 
@@ -172,7 +170,6 @@ impl<T> Default for Building<T> {
                 constants: 0,
                 results: 0,
             },
-            segment: Segment::default(),
             bottoms: 0,
             results: 0,
             free: Default::default(),
@@ -183,7 +180,8 @@ impl<T> Default for Building<T> {
 impl<T: Scalar> Building<T> {
     /// Trees are computed together as long as their results stay in the first-level cache.
     fn begin_tree(&mut self, bottoms: usize) {
-        if self.bottoms + bottoms > MAX_BOTTOMS && self.segment.trees > 0 {
+        let done = self.program.segments.last().map_or(0, |segment| segment.trees);
+        if self.bottoms + bottoms > MAX_BOTTOMS && self.program.trees.len() > done {
             self.end_segment();
             // The trees that were in it are done, and their places are free.
             self.free.iter_mut().for_each(Vec::clear);
@@ -193,7 +191,18 @@ impl<T: Scalar> Building<T> {
 
     fn end_segment(&mut self) {
         self.bottoms = 0;
-        self.program.segments.push(std::mem::take(&mut self.segment));
+        let Program {
+            segments, parts, trees, ..
+        } = &mut self.program;
+        segments.push(Segment {
+            of_eight: parts.of_eight.len(),
+            of_four: parts.of_four.len(),
+            of_two: parts.of_two.len(),
+            joins_of_two: parts.joins_of_two.len(),
+            joins_of_four: parts.joins_of_four.len(),
+            joins_of_eight: parts.joins_of_eight.len(),
+            trees: trees.len(),
+        });
         let [free, later @ ..] = &mut self.free;
         later.iter_mut().for_each(|places| free.append(places));
     }
@@ -206,9 +215,9 @@ impl<T: Scalar> Building<T> {
         self.bottoms += 1;
     }
 
-    /// A place for a result, of joins of so many levels, or at the bottom.
-    fn place(&mut self, levels: usize) -> Option<u16> {
-        let free = self.free[..=levels].iter_mut().rev().find_map(Vec::pop);
+    /// A place for a result of this phase: that of the joins of so many levels, or 0 for the bottom.
+    fn place(&mut self, phase: usize) -> Option<u16> {
+        let free = self.free[..=phase].iter_mut().rev().find_map(Vec::pop);
         if free.is_some() {
             return free;
         }
@@ -261,8 +270,8 @@ struct ResultOf {
     place: Option<u16>,
     /// How many tiles have read it.
     reads: u32,
-    /// The most levels that any of those has.
-    levels: usize,
+    /// The last phase in which one does.
+    phase: usize,
 }
 
 /// Adds a tree to a program.
@@ -306,30 +315,30 @@ impl<T: Scalar, L: Link> Compiler<'_, T, L> {
         for (key, number) in self.leaves.iter() {
             weights[first + usize::from(*number)] = T::from_bits(*key);
         }
-        self.building.segment.trees += 1;
         Some(())
     }
 
     /// Gives the place of the result.
     fn add(&mut self, tile: Tile, frame: &Frame) -> Option<u16> {
-        let levels = match tile {
-            Tile::Leaves(_) => 0,
-            Tile::Places(levels) => usize::from(levels),
-        };
-        if levels == 0 {
-            self.building.add_bottom();
-        } else {
-            for exit in frame.different_exits() {
-                self.release(exit, levels);
+        let phase = match tile {
+            Tile::Leaves(_) => {
+                self.building.add_bottom();
+                0
             }
-        }
-        let out = self.building.place(levels)?;
+            Tile::Places(levels) => {
+                let phase = usize::from(levels);
+                for exit in frame.different_exits() {
+                    self.release(exit, phase);
+                }
+                phase
+            }
+        };
+        let out = self.building.place(phase)?;
         /// Adds a part of a kind.
         macro_rules! add {
             ($kind:ident, $exit:expr) => {{
                 let part = self.part(frame, out, $exit)?;
                 self.building.program.parts.$kind.push(part);
-                self.building.segment.$kind += 1;
             }};
         }
         match tile {
@@ -365,14 +374,14 @@ impl<T: Scalar, L: Link> Compiler<'_, T, L> {
         Some(Complete { tests, exits, out })
     }
 
-    /// A place that was read for the last time is free, once all have read it: not always is who is added last the last one that is computed.
-    fn release(&mut self, at: usize, levels: usize) {
+    /// A place is free when all have read it; who is added last is not always computed last.
+    fn release(&mut self, at: usize, phase: usize) {
         if let Some(branch) = self.tiling.branch(at) {
             let result = &mut self.results_of[branch.pair];
             result.reads += 1;
-            result.levels = result.levels.max(levels);
+            result.phase = result.phase.max(phase);
             if result.reads == self.tiling.reads(branch.pair) {
-                self.building.free[result.levels].extend(result.place);
+                self.building.free[result.phase].extend(result.place);
             }
         }
     }

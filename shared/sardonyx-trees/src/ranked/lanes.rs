@@ -33,7 +33,7 @@ impl Cells {
         }
     }
 
-    /// The 16 bytes from `at` on, a multiple of 16.
+    /// The 16 bytes in which the one at `at` is.
     #[inline(always)]
     pub(super) fn quarter(&self, at: usize) -> &Cell<[u8; 16]> {
         &self.0[at / 16]
@@ -72,7 +72,7 @@ impl From<u8> for FourTimes {
 }
 
 /// How many levels of a [`Search`] there are at most: a rank is a byte.
-pub(super) const MOST_LEVELS: usize = 8;
+pub(super) const MOST_SEARCH_LEVELS: usize = 8;
 
 /// The thresholds of a column as a complete binary search tree: those of the level `i` at `2^i..2^(i + 1)`, in order. NaN stands where there is
 /// none: nothing is greater than it.
@@ -80,7 +80,7 @@ pub(super) const MOST_LEVELS: usize = 8;
 #[repr(C, align(64))]
 pub(super) struct Search<T> {
     pub(super) levels: usize,
-    pub(super) numbers: [T; 1 << MOST_LEVELS],
+    pub(super) numbers: [T; 1 << MOST_SEARCH_LEVELS],
 }
 
 /// Operations on registers of bytes, one for each row, as an instruction set has them.
@@ -91,7 +91,7 @@ pub(super) trait Lanes {
     /// How many bytes are in a register; [`ROWS`] is a multiple of it.
     const WIDTH: usize;
 
-    /// What programs for this instruction set are made of.
+    /// What programs are made of: the operands of a tile have to fit into the registers.
     const SHAPES: Shapes;
 
     /// The bytes from `at` on, a multiple of the width.
@@ -145,7 +145,7 @@ pub(super) trait Lanes {
 
     /// How many of the thresholds, which have so many levels, each value is greater than. `None` where [`Lanes::count_below`] is as good.
     #[inline(always)]
-    fn ranks(_values: &[f32; ROWS], _thresholds: &[f32; 1 << MOST_LEVELS], _levels: usize) -> Option<Bytes> {
+    fn ranks(_values: &[f32; ROWS], _thresholds: &[f32; 1 << MOST_SEARCH_LEVELS], _levels: usize) -> Option<Bytes> {
         None
     }
 

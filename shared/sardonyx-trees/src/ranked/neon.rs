@@ -8,13 +8,6 @@ use super::run::{Task, Workspace, sum as run};
 use super::tiling::Shapes;
 use crate::Scalar;
 
-/// What the registers suffice for.
-pub(super) const SHAPES: Shapes = Shapes {
-    most_levels_with_leaves: 2,
-    levels_with_places: 2..=2,
-    test: 4,
-};
-
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     // SAFETY: `InstructionSet` has this variant chosen only where the CPU has NEON.
     unsafe { with_neon(task, workspace) }
@@ -25,14 +18,18 @@ fn with_neon<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     run::<Neon, T>(task, workspace);
 }
 
-struct Neon;
+pub(super) struct Neon;
 
 impl Lanes for Neon {
     type Register = uint8x16_t;
 
     const WIDTH: usize = 16;
 
-    const SHAPES: Shapes = SHAPES;
+    const SHAPES: Shapes = Shapes {
+        most_levels_with_leaves: 2,
+        levels_with_places: 2..=2,
+        test: 4,
+    };
 
     #[inline(always)]
     fn load(bytes: &Cells, at: usize) -> uint8x16_t {

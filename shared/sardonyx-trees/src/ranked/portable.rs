@@ -5,13 +5,6 @@ use super::run::{Task, Workspace, sum as run};
 use super::tiling::Shapes;
 use crate::Scalar;
 
-/// What the registers suffice for.
-pub(super) const SHAPES: Shapes = Shapes {
-    most_levels_with_leaves: 2,
-    levels_with_places: 1..=1,
-    test: 10,
-};
-
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     run::<Portable, T>(task, workspace);
 }
@@ -23,7 +16,11 @@ impl Lanes for Portable {
 
     const WIDTH: usize = 16;
 
-    const SHAPES: Shapes = SHAPES;
+    const SHAPES: Shapes = Shapes {
+        most_levels_with_leaves: 2,
+        levels_with_places: 1..=1,
+        test: 10,
+    };
 
     #[inline(always)]
     fn load(bytes: &Cells, at: usize) -> [u8; 16] {

@@ -1,6 +1,8 @@
 //! Numbers as their ranks among the thresholds of a column.
 
-use super::lanes::{Bytes, Lanes, MOST_LEVELS, ROWS, Search, Thresholds, count_below};
+use std::collections::BTreeMap;
+
+use super::lanes::{Bytes, Lanes, MOST_SEARCH_LEVELS, ROWS, Search, Thresholds, count_below};
 use super::row::COLUMNS;
 use crate::Scalar;
 use crate::ensemble::Ensemble;
@@ -75,17 +77,10 @@ impl<T: Scalar> Quantiser<T> {
             }
         });
         by_column[0].clear();
-        let mut features: Vec<(u32, [Option<usize>; 2])> = Vec::new();
+        let mut features: BTreeMap<u32, [Option<usize>; 2]> = BTreeMap::new();
         for (index, column) in ensemble.columns.iter().enumerate() {
             let kind = usize::from(!column.missing_holds);
-            match features.iter_mut().find(|(feature, _)| *feature == column.feature) {
-                Some((_, columns)) => columns[kind] = Some(index + 1),
-                None => {
-                    let mut columns = [None; 2];
-                    columns[kind] = Some(index + 1);
-                    features.push((column.feature, columns));
-                }
-            }
+            features.entry(column.feature).or_default()[kind] = Some(index + 1);
         }
         let mut keys = vec![Vec::new(); by_column.len()];
         let features = features.into_iter().map(|(feature, columns)| {
@@ -195,7 +190,7 @@ fn thresholds<T: Scalar>(sorted: &[T]) -> Thresholds<T> {
 /// No more levels than the thresholds take.
 fn search<T: Scalar>(sorted: &[T]) -> Search<T> {
     let levels = (usize::BITS - sorted.len().leading_zeros()) as usize;
-    let mut numbers = [T::NAN; 1 << MOST_LEVELS];
+    let mut numbers = [T::NAN; 1 << MOST_SEARCH_LEVELS];
     for level in 0..levels {
         let step = 1 << (levels - level);
         let of_level = sorted.iter().skip(step / 2 - 1).step_by(step);

@@ -1,4 +1,4 @@
-//! Programs on rows.
+//! A program on rows.
 
 use super::SETS;
 use super::compile::{Complete, Parts, Program, Segment, Test};
@@ -11,7 +11,7 @@ use crate::ensemble::Score;
 /// Leaf numbers, or ranks, of all sets. In cells, what a part reads and where it writes can be found before its rows are gone through.
 type Sets = [Cells; SETS];
 
-/// What is to be computed: up to `SETS * ROWS` rows through all programs.
+/// What is to be computed: up to `SETS * ROWS` rows through all trees.
 pub(super) struct Task<'a, T: Scalar> {
     pub(super) quantiser: &'a Quantiser<T>,
     pub(super) program: &'a Program<T>,
@@ -72,14 +72,12 @@ pub(super) fn sum<L: Lanes, T: Scalar>(task: &Task<'_, T>, workspace: &mut Works
 fn run<L: Lanes, T: Scalar, const USED: usize>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     let Workspace { ranks, places, sums } = workspace;
     let program = task.program;
-    let mut parts = Next::from(&program.parts);
-    let mut trees = &program.trees[..];
-    for segment in &program.segments {
-        parts.run::<L, USED>(segment, ranks, places);
-        for tree in next(&mut trees, segment.trees) {
-            // There are always so many behind.
+    let mut from = Segment::default();
+    for to in &program.segments {
+        run_segment::<L, USED>(&program.parts, &from, to, ranks, places);
+        for tree in &program.trees[from.trees..to.trees] {
             let Some(weights) = program.weights[tree.weights..].first_chunk() else {
-                continue;
+                unreachable!("there are as many weights behind each tree");
             };
             let leaves = &places[usize::from(tree.place)];
             let sums = &mut sums[tree.target as usize];
@@ -90,69 +88,43 @@ fn run<L: Lanes, T: Scalar, const USED: usize>(task: &Task<'_, T>, workspace: &m
                 }
             }
         }
+        from = *to;
     }
 }
 
-/// The parts that come next.
-struct Next<'a> {
-    of_eight: &'a [Complete<FourTimes, 7, 8>],
-    of_four: &'a [Complete<FourTimes, 3, 4>],
-    of_two: &'a [Complete<FourTimes, 1, 2>],
-    joins_of_two: &'a [Complete<u16, 1, 2>],
-    joins_of_four: &'a [Complete<u16, 3, 4>],
-    joins_of_eight: &'a [Complete<u16, 7, 8>],
-}
-
-impl<'a> From<&'a Parts> for Next<'a> {
-    fn from(parts: &'a Parts) -> Self {
-        Self {
-            of_eight: &parts.of_eight,
-            of_four: &parts.of_four,
-            of_two: &parts.of_two,
-            joins_of_two: &parts.joins_of_two,
-            joins_of_four: &parts.joins_of_four,
-            joins_of_eight: &parts.joins_of_eight,
-        }
-    }
-}
-
-/// Takes so many from the front.
+/// What there are no tiles for is left out when this is compiled for an instruction set.
 #[inline(always)]
-fn next<'a, P>(parts: &mut &'a [P], count: usize) -> &'a [P] {
-    let (taken, rest) = parts.split_at(count);
-    *parts = rest;
-    taken
-}
-
-impl Next<'_> {
-    #[inline(always)]
-    fn run<L: Lanes, const USED: usize>(&mut self, segment: &Segment, ranks: &[Sets], places: &[Sets]) {
-        // The compiler leaves out what there are no tiles for.
-        if const { L::SHAPES.have(Tile::Leaves(3)) } {
-            for part in next(&mut self.of_eight, segment.of_eight) {
-                run_bottom::<L, USED, 7, 8>(part, ranks, places);
-            }
+fn run_segment<L: Lanes, const USED: usize>(
+    parts: &Parts,
+    from: &Segment,
+    to: &Segment,
+    ranks: &[Sets],
+    places: &[Sets],
+) {
+    if const { L::SHAPES.have(Tile::Leaves(3)) } {
+        for part in &parts.of_eight[from.of_eight..to.of_eight] {
+            run_bottom::<L, USED, 7, 8>(part, ranks, places);
         }
-        for part in next(&mut self.of_four, segment.of_four) {
-            run_bottom::<L, USED, 3, 4>(part, ranks, places);
+    }
+    for part in &parts.of_four[from.of_four..to.of_four] {
+        run_bottom::<L, USED, 3, 4>(part, ranks, places);
+    }
+    for part in &parts.of_two[from.of_two..to.of_two] {
+        run_bottom::<L, USED, 1, 2>(part, ranks, places);
+    }
+    if const { L::SHAPES.have(Tile::Places(1)) } {
+        for join in &parts.joins_of_two[from.joins_of_two..to.joins_of_two] {
+            run_join::<L, USED, 1, 2>(join, ranks, places);
         }
-        for part in next(&mut self.of_two, segment.of_two) {
-            run_bottom::<L, USED, 1, 2>(part, ranks, places);
+    }
+    if const { L::SHAPES.have(Tile::Places(2)) } {
+        for join in &parts.joins_of_four[from.joins_of_four..to.joins_of_four] {
+            run_join::<L, USED, 3, 4>(join, ranks, places);
         }
-        if const { L::SHAPES.have(Tile::Places(1)) } {
-            for join in next(&mut self.joins_of_two, segment.joins_of_two) {
-                run_join::<L, USED, 1, 2>(join, ranks, places);
-            }
-        }
-        if const { L::SHAPES.have(Tile::Places(2)) } {
-            for join in next(&mut self.joins_of_four, segment.joins_of_four) {
-                run_join::<L, USED, 3, 4>(join, ranks, places);
-            }
-        }
-        if const { L::SHAPES.have(Tile::Places(3)) } {
-            for join in next(&mut self.joins_of_eight, segment.joins_of_eight) {
-                run_join::<L, USED, 7, 8>(join, ranks, places);
-            }
+    }
+    if const { L::SHAPES.have(Tile::Places(3)) } {
+        for join in &parts.joins_of_eight[from.joins_of_eight..to.joins_of_eight] {
+            run_join::<L, USED, 7, 8>(join, ranks, places);
         }
     }
 }

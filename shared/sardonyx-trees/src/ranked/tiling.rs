@@ -1,7 +1,8 @@
 //! How a tree is cut into tiles: parts of a few levels of branches, each of which is computed in registers.
 //!
 //! A tile is complete: one of two levels has three tests and four exits. What a tree has less of is padded, by tests that decide nothing.
-//! Its exits are either all leaves, which are constants, or they are read from where the tiles below have stored their results.
+//! Its exits are either all leaves, which are constants, or they are read from places, where the tiles below have stored their results, or where
+//! the numbers of leaves are.
 
 use std::ops::RangeInclusive;
 
@@ -104,16 +105,16 @@ struct Choice {
     cost: u32,
 }
 
-/// A branch that several ways lead to has a node at the end of each, and one pair for all of them.
+/// A branch that is below several others has a node for each, and one pair for all of them.
 #[derive(Clone, Copy, Default)]
 struct OfBranch {
     /// A node of the branch.
     node: usize,
-    /// How many ways lead to it.
-    ways: u32,
-    /// Its tile, when it is the root of one: by how many levels that may have if it reads places.
+    /// Of how many branches it is a side; 1 for the root.
+    parents: u32,
+    /// The cheapest tile that has it as its root; at `i`, one of at most `i` levels if it reads places.
     choices: [Option<Choice>; MOST_LEVELS + 1],
-    /// How many levels those may be in the end; `None` where it is no root.
+    /// Which of the choices those who read the result allow; `None` where nobody does.
     most_levels: Option<u8>,
     /// How many tiles read its result.
     reads: u32,
@@ -159,8 +160,8 @@ impl<'a, K: Key, L: Link> Tiling<'a, K, L> {
                 continue;
             }
             let of_branch = &mut self.of_branch[branch.pair];
-            of_branch.ways += 1;
-            if of_branch.ways == 1 {
+            of_branch.parents += 1;
+            if of_branch.parents == 1 {
                 of_branch.node = at;
                 stack.push((at, true));
                 let mut sides = [branch.pair, branch.pair + 1];
@@ -188,12 +189,12 @@ impl<'a, K: Key, L: Link> Tiling<'a, K, L> {
         self.nodes[at].key
     }
 
-    /// The nodes that a tile with this root spans. What several ways lead to is computed once, as a tile of its own.
+    /// The nodes that a tile with this root spans. What is below several branches is computed once, as a tile of its own.
     fn frame(&self, root: usize, levels: u8) -> Frame {
         let mut nodes = [root; FRAME];
         for at in 0..(1 << levels) - 1 {
             let inner = self.branch(nodes[at]);
-            let inner = inner.filter(|branch| at == 0 || self.of_branch[branch.pair].ways == 1);
+            let inner = inner.filter(|branch| at == 0 || self.of_branch[branch.pair].parents == 1);
             // Once an exit is below itself, it stays so.
             let is_padding = at > 0 && nodes[at] == nodes[(at - 1) / 2];
             let below = match inner {
@@ -236,10 +237,9 @@ impl<'a, K: Key, L: Link> Tiling<'a, K, L> {
 
     /// What it costs to have the result of a node, by tiles of at most so many levels.
     fn cost(&self, at: usize, most_levels: u8) -> u32 {
-        let choice = self
-            .branch(at)
-            .and_then(|branch| self.of_branch[branch.pair].choices[usize::from(most_levels)]);
-        choice.map_or(0, |choice| choice.cost)
+        let Some(branch) = self.branch(at) else { return 0 };
+        let choice = self.of_branch[branch.pair].choices[usize::from(most_levels)];
+        choice.map_or(u32::MAX, |choice| choice.cost)
     }
 
     /// From the root down, marks the roots of tiles, and counts who reads their results.
