@@ -61,27 +61,29 @@ pub(super) fn sum<L: Lanes, T: Scalar>(task: &Task<'_, T>, workspace: &mut Works
         });
     }
     workspace.sums.fill([Numbers([T::ZERO; ROWS]); SETS]);
-    match task.rows.len().div_ceil(rows_of_set) {
-        1 => run::<L, T, 1>(task, workspace),
-        2 => run::<L, T, 2>(task, workspace),
-        _ => run::<L, T, SETS>(task, workspace),
+    let used = task.rows.len().div_ceil(rows_of_set).min(SETS);
+    // Loops over a known number of sets are a little faster, and their code is several times as large: it is for what is common.
+    if used == SETS && const { size_of::<T>() == size_of::<f32>() } {
+        run::<L, T>(task, workspace, SETS);
+    } else {
+        run::<L, T>(task, workspace, used);
     }
 }
 
 #[inline(always)]
-fn run<L: Lanes, T: Scalar, const USED: usize>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
+fn run<L: Lanes, T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>, used: usize) {
     let Workspace { ranks, places, sums } = workspace;
     let program = task.program;
     let mut from = Segment::default();
     for to in &program.segments {
-        run_segment::<L, USED>(&program.parts, &from, to, ranks, places);
+        run_segment::<L>(&program.parts, &from, to, ranks, places, used);
         for tree in &program.trees[from.trees..to.trees] {
             let Some(weights) = program.weights[tree.weights..].first_chunk() else {
                 unreachable!("there are as many weights behind each tree");
             };
             let leaves = &places[usize::from(tree.place)];
             let sums = &mut sums[tree.target as usize];
-            for (sums, leaves) in sums.iter_mut().zip(leaves).take(USED) {
+            for (sums, leaves) in sums.iter_mut().zip(leaves).take(used) {
                 match (T::as_singles_mut(&mut sums.0), T::as_singles(weights)) {
                     (Some(sums), Some(weights)) => L::add_leaves(sums, leaves, weights, tree.leaves),
                     _ => add_leaves(&mut sums.0, leaves, weights),
@@ -94,53 +96,48 @@ fn run<L: Lanes, T: Scalar, const USED: usize>(task: &Task<'_, T>, workspace: &m
 
 /// What there are no tiles for is left out when this is compiled for an instruction set.
 #[inline(always)]
-fn run_segment<L: Lanes, const USED: usize>(
-    parts: &Parts,
-    from: &Segment,
-    to: &Segment,
-    ranks: &[Sets],
-    places: &[Sets],
-) {
+fn run_segment<L: Lanes>(parts: &Parts, from: &Segment, to: &Segment, ranks: &[Sets], places: &[Sets], used: usize) {
     if const { L::SHAPES.have(Tile::Leaves(3)) } {
         for part in &parts.of_eight[from.of_eight..to.of_eight] {
-            run_bottom::<L, USED, 7, 8>(part, ranks, places);
+            run_bottom::<L, 7, 8>(part, ranks, places, used);
         }
     }
     for part in &parts.of_four[from.of_four..to.of_four] {
-        run_bottom::<L, USED, 3, 4>(part, ranks, places);
+        run_bottom::<L, 3, 4>(part, ranks, places, used);
     }
     for part in &parts.of_two[from.of_two..to.of_two] {
-        run_bottom::<L, USED, 1, 2>(part, ranks, places);
+        run_bottom::<L, 1, 2>(part, ranks, places, used);
     }
     if const { L::SHAPES.have(Tile::Places(1)) } {
         for join in &parts.joins_of_two[from.joins_of_two..to.joins_of_two] {
-            run_join::<L, USED, 1, 2>(join, ranks, places);
+            run_join::<L, 1, 2>(join, ranks, places, used);
         }
     }
     if const { L::SHAPES.have(Tile::Places(2)) } {
         for join in &parts.joins_of_four[from.joins_of_four..to.joins_of_four] {
-            run_join::<L, USED, 3, 4>(join, ranks, places);
+            run_join::<L, 3, 4>(join, ranks, places, used);
         }
     }
     if const { L::SHAPES.have(Tile::Places(3)) } {
         for join in &parts.joins_of_eight[from.joins_of_eight..to.joins_of_eight] {
-            run_join::<L, USED, 7, 8>(join, ranks, places);
+            run_join::<L, 7, 8>(join, ranks, places, used);
         }
     }
 }
 
 #[inline(always)]
-fn run_bottom<L: Lanes, const USED: usize, const TESTS: usize, const EXITS: usize>(
+fn run_bottom<L: Lanes, const TESTS: usize, const EXITS: usize>(
     part: &Complete<FourTimes, TESTS, EXITS>,
     ranks: &[Sets],
     places: &[Sets],
+    used: usize,
 ) {
     let mut leaves = [L::splat(part.exits[0]); EXITS];
     for (leaf, exit) in leaves.iter_mut().zip(&part.exits) {
         *leaf = L::splat(*exit);
     }
     let (ranks, limits) = tests::<L, TESTS>(&part.tests, ranks);
-    for (set, out) in places[usize::from(part.out)].iter().enumerate().take(USED) {
+    for (set, out) in places[usize::from(part.out)].iter().enumerate().take(used) {
         for at in (0..ROWS).step_by(L::WIDTH) {
             let result = select::<L, TESTS, EXITS>(&ranks, &limits, leaves, set, at);
             L::store(result, out, at);
@@ -149,10 +146,11 @@ fn run_bottom<L: Lanes, const USED: usize, const TESTS: usize, const EXITS: usiz
 }
 
 #[inline(always)]
-fn run_join<L: Lanes, const USED: usize, const TESTS: usize, const EXITS: usize>(
+fn run_join<L: Lanes, const TESTS: usize, const EXITS: usize>(
     join: &Complete<u16, TESTS, EXITS>,
     ranks: &[Sets],
     places: &[Sets],
+    used: usize,
 ) {
     let (ranks, limits) = tests::<L, TESTS>(&join.tests, ranks);
     let out = &places[usize::from(join.out)];
@@ -160,7 +158,7 @@ fn run_join<L: Lanes, const USED: usize, const TESTS: usize, const EXITS: usize>
     for exit in 0..EXITS {
         exits[exit] = &places[usize::from(join.exits[exit])];
     }
-    for set in 0..USED {
+    for set in 0..used {
         for at in (0..ROWS).step_by(L::WIDTH) {
             let mut results = [limits[0]; EXITS];
             for exit in 0..EXITS {
