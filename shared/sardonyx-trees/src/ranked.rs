@@ -29,13 +29,9 @@ mod portable;
 use super::Scalar;
 use super::ensemble::{Ensemble, Leaves, Score};
 use super::instruction_set::InstructionSet;
-use compile::Program;
-use lanes::{Lanes, ROWS};
+use compile::{Backend, Program};
 use quantise::Quantiser;
 pub(super) use row::RowByRow;
-
-/// How many sets of 64 rows an instruction of a program is applied to, so that reading it costs little.
-const SETS: usize = 4;
 
 /// A program tells columns by 16 bits; that of padding is one of them.
 const MAX_COLUMNS: usize = u16::MAX as usize;
@@ -55,28 +51,50 @@ impl<T: Scalar> Ranked<T> {
             return None;
         }
         let quantiser = Quantiser::new(ensemble, instruction_set.searches())?;
-        let shapes = match instruction_set {
-            InstructionSet::Portable => &portable::Portable::SHAPES,
+        let backend = match instruction_set {
+            InstructionSet::Portable => Backend::of::<portable::Portable>(),
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => &avx2::Avx2::SHAPES,
+            InstructionSet::Avx2 => Backend::of::<avx2::Avx2>(),
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => &avx512::Avx512::SHAPES,
+            InstructionSet::Avx512 => Backend::of::<avx512::Avx512>(),
             #[cfg(target_arch = "aarch64")]
-            InstructionSet::Neon => &neon::Neon::SHAPES,
+            InstructionSet::Neon => Backend::of::<neon::Neon>(),
         };
-        let program = compile::compile(ensemble, &quantiser, shapes)?;
+        let program = compile::compile(ensemble, &quantiser, &backend)?;
         Some(Self { quantiser, program })
     }
 
     /// Adds each row's leaves in the order of the trees to `scores`, `[rows, targets]`.
     pub(super) fn sum(&self, instruction_set: InstructionSet, rows: &[T], width: usize, scores: &mut [Score<T>]) {
-        let targets = scores.len() / (rows.len() / width);
+        let count = rows.len() / width;
+        let targets = scores.len() / count;
+        let in_large = count / run::LARGE * run::LARGE;
+        let (large, small) = rows.split_at(in_large * width);
+        let (scores_of_large, scores_of_small) = scores.split_at_mut(in_large * targets);
+        for (block, rows, scores) in [
+            (run::LARGE, large, scores_of_large),
+            (run::SMALL, small, scores_of_small),
+        ] {
+            self.sum_blocks(instruction_set, block, rows, width, scores, targets);
+        }
+    }
+
+    /// [`Ranked::sum`] in blocks of so many rows.
+    fn sum_blocks(
+        &self,
+        instruction_set: InstructionSet,
+        block: usize,
+        rows: &[T],
+        width: usize,
+        scores: &mut [Score<T>],
+        targets: usize,
+    ) {
+        if rows.is_empty() {
+            return;
+        }
         let program = &self.program;
-        let mut workspace = run::Workspace::new(self.quantiser.columns(), program.constants, program.results, targets);
-        let blocks = rows
-            .chunks(SETS * ROWS * width)
-            .zip(scores.chunks_mut(SETS * ROWS * targets));
-        for (rows, scores) in blocks {
+        let mut workspace = run::Workspace::new(program, self.quantiser.columns(), block, targets);
+        for (rows, scores) in rows.chunks(block * width).zip(scores.chunks_mut(block * targets)) {
             let task = run::Task {
                 quantiser: &self.quantiser,
                 program,

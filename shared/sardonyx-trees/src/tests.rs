@@ -63,13 +63,13 @@ fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size_with_every_instr
             attributes.nodes_missing_value_tracks_true.clear();
         }
         let width = features + random.below(3);
-        let rows: Vec<f32> = (0..scaled(300, 65) * width).map(|_| random.input()).collect();
+        let rows: Vec<f32> = (0..scaled(810, 65) * width).map(|_| random.input()).collect();
         let expected: Vec<f32> = rows
             .chunks(width)
             .flat_map(|row| naive_sums(&attributes, row, targets))
             .collect();
         for (name, regressor) in variants(&attributes, targets) {
-            let counts = [0, 1, 17, 65, 15, 16, 63, 64, 129, 256, 300];
+            let counts = [0, 1, 17, 65, 15, 16, 63, 64, 129, 256, 300, 512, 513, 810];
             for count in counts.into_iter().take(scaled(counts.len(), 4)) {
                 let got = regressor.predict(&rows[..count * width], width);
                 let expected = &expected[..count * targets];
@@ -84,7 +84,7 @@ fn branches_that_several_ways_lead_to_are_evaluated_alike() {
     let mut random = Random(11);
     for round in 0..scaled(60, 2) {
         let attributes = with_sets(&mut random, scaled(6, 1) as i64);
-        let rows: Vec<f32> = (0..scaled(130, 40) * 4).map(|_| random.below(24) as f32).collect();
+        let rows: Vec<f32> = (0..scaled(600, 40) * 4).map(|_| random.below(24) as f32).collect();
         let expected: Vec<f32> = rows.chunks(4).flat_map(|row| naive_sums(&attributes, row, 1)).collect();
         for (name, regressor) in variants(&attributes, 1) {
             let got = regressor.predict(&rows, 4);
@@ -101,7 +101,7 @@ fn trees_of_every_size_are_evaluated_alike() {
         for is_chain in [false, true] {
             let trees = scaled(if leaves > 100 { 3 } else { 20 }, 2) as i64;
             let attributes = grown(&mut random, leaves, is_chain, 5, trees);
-            let rows: Vec<f32> = (0..scaled(150, 40) * 5)
+            let rows: Vec<f32> = (0..scaled(600, 40) * 5)
                 .map(|_| {
                     if random.below(9) == 0 {
                         f32::NAN

@@ -13,6 +13,8 @@ use sardonyx_trees::{
 
 /// The sizes go beyond a block of 64 rows.
 const MOST_ROWS: usize = 70;
+/// So often, the rows go beyond the largest block.
+const REPETITIONS: usize = 8;
 /// Of what bytes may claim: more takes memory and time without taking another path.
 const MOST_FEATURES: usize = 256;
 const MOST_TARGETS: usize = 64;
@@ -82,6 +84,8 @@ fn check<T: Scalar>(input: &Input, numbers: impl Fn(&[f32]) -> Vec<T>) {
             let found = regressor.predict(&rows[..count * width], width);
             assert_alike(&found, &expected[..count * targets], set, count);
         }
+        let found = regressor.predict(&rows.repeat(REPETITIONS), width);
+        assert_alike(&found, &expected.repeat(REPETITIONS), set, REPETITIONS * MOST_ROWS);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::{Bytes, Cells, FourTimes, Lanes, ROWS};
-use super::run::{Task, Workspace, sum as run};
+use super::run::{Stretch, Task, Workspace, compute, sum as run};
 use super::tiling::Shapes;
 use crate::Scalar;
 
@@ -16,6 +16,11 @@ pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
 #[target_feature(enable = "avx2,popcnt")]
 fn with_avx2<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     run::<Avx2, T>(task, workspace);
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+fn compute_with_avx2<const GROUPS: usize>(stretch: &Stretch<'_>) {
+    compute::<Avx2, GROUPS>(stretch);
 }
 
 pub(super) struct Avx2;
@@ -73,18 +78,29 @@ impl Lanes for Avx2 {
         unsafe { _mm256_blendv_epi8(no, yes, _mm256_cmpgt_epi8(limit, ranks)) }
     }
 
+    fn compute<const GROUPS: usize>(stretch: &Stretch<'_>) {
+        // SAFETY: this is called from `with_avx2` alone.
+        unsafe { compute_with_avx2::<GROUPS>(stretch) }
+    }
+
     #[inline(always)]
-    fn add_leaves(sums: &mut [f32; ROWS], leaves: &Cells, weights: &[f32; 256], _count: usize) {
-        for (at, sums) in sums.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            let leaves = leaves.quarter(at * 8).get();
-            let leaves = &leaves[at * 8 % 16..][..8];
-            // SAFETY: this is inlined into `with_avx2` alone. There are 8 numbers and 8 bytes, and the weights are 256, so that
-            // any byte is the position of one.
-            unsafe {
-                let leaves = _mm256_cvtepu8_epi32(_mm_loadl_epi64(leaves.as_ptr().cast()));
-                let found = _mm256_i32gather_ps::<4>(weights.as_ptr(), leaves);
-                let sum = _mm256_add_ps(_mm256_loadu_ps(sums.as_ptr()), found);
-                _mm256_storeu_ps(sums.as_mut_ptr(), sum);
+    fn add_leaves<'a>(
+        sets: impl Iterator<Item = (&'a mut [f32; ROWS], &'a Cells)>,
+        weights: &[f32; 256],
+        _count: usize,
+    ) {
+        for (sums, leaves) in sets {
+            for (at, sums) in sums.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+                let leaves = leaves.quarter(at * 8).get();
+                let leaves = &leaves[at * 8 % 16..][..8];
+                // SAFETY: this is inlined into `with_avx2` alone. There are 8 numbers and 8 bytes, and the weights are 256, so that
+                // any byte is the position of one.
+                unsafe {
+                    let leaves = _mm256_cvtepu8_epi32(_mm_loadl_epi64(leaves.as_ptr().cast()));
+                    let found = _mm256_i32gather_ps::<4>(weights.as_ptr(), leaves);
+                    let sum = _mm256_add_ps(_mm256_loadu_ps(sums.as_ptr()), found);
+                    _mm256_storeu_ps(sums.as_mut_ptr(), sum);
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use super::blocks::Block;
 use super::lanes::{Bytes, Cells, FourTimes, Lanes, MOST_SEARCH_LEVELS, ROWS};
 use super::quantise::Quantiser;
 use super::row::{self, COLUMNS, RowKernel, Sums};
-use super::run::{Task, Workspace, sum as run};
+use super::run::{Stretch, Task, Workspace, compute, sum as run};
 use super::single::{Branches, Conditions};
 use super::tiling::Shapes;
 use crate::Scalar;
@@ -17,7 +17,7 @@ pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     unsafe { with_avx512(task, workspace) }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,popcnt")]
 fn with_avx512<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     run::<Avx512, T>(task, workspace);
 }
@@ -82,15 +82,85 @@ fn look_up<const TABLES: usize>(tables: &[__m512; TABLES], positions: __m512i) -
 /// [`Lanes::add_leaves`] of so many registers of weights.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn add_leaves<const TABLES: usize>(sums: &mut [f32; ROWS], leaves: &Cells, weights: &[f32; 256]) {
+fn add_leaves<'a, const TABLES: usize>(
+    sets: impl Iterator<Item = (&'a mut [f32; ROWS], &'a Cells)>,
+    weights: &[f32; 256],
+) {
     let tables = tables::<TABLES>(weights, 0);
-    for (at, sums) in sums.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        let leaves = leaves.quarter(at * 16).get();
-        // SAFETY: there are 16 numbers and 16 bytes.
-        unsafe {
-            let leaves = _mm512_cvtepu8_epi32(_mm_loadu_si128(leaves.as_ptr().cast()));
-            let sum = _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr()), look_up(&tables, leaves));
-            _mm512_storeu_ps(sums.as_mut_ptr(), sum);
+    for (sums, leaves) in sets {
+        for (at, sums) in sums.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+            let leaves = leaves.quarter(at * 16).get();
+            // SAFETY: there are 16 bytes.
+            let leaves = unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(leaves.as_ptr().cast())) };
+            add(sums, look_up(&tables, leaves));
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add(sums: &mut [f32; 16], numbers: __m512) {
+    // SAFETY: there are 16 numbers.
+    unsafe {
+        _mm512_storeu_ps(
+            sums.as_mut_ptr(),
+            _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr()), numbers),
+        )
+    }
+}
+
+/// How many registers the first bytes of so many weights take; `None` where the weights are better looked up as they are.
+fn tables_of_bytes(count: usize) -> Option<usize> {
+    match count {
+        0..=32 => None,
+        33..=64 => Some(1),
+        65..=128 => Some(2),
+        _ => Some(4),
+    }
+}
+
+/// [`Lanes::add_leaves`] of weights whose first bytes fill so many registers, behind which are their second bytes, and so on: 64 rows are looked
+/// up at once, a byte of a weight at a time.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn add_leaves_by_bytes<'a, const TABLES: usize>(
+    sets: impl Iterator<Item = (&'a mut [f32; ROWS], &'a Cells)>,
+    weights: &[f32; 256],
+) {
+    let mut tables = [[_mm512_setzero_si512(); TABLES]; 4];
+    for (at, table) in tables.as_flattened_mut().iter_mut().enumerate() {
+        // SAFETY: 16 weights are a register, and there are at most 16 registers.
+        *table = unsafe { _mm512_loadu_si512(weights.as_ptr().add(at * 16).cast()) };
+    }
+    // Four rows are a number here. In each quarter of a register, bytes become numbers beside each other: with the rows in this order, those
+    // that come together are 16 that follow each other.
+    let order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    for (sums, leaves) in sets {
+        let leaves = _mm512_permutexvar_epi32(order, Avx512::load(leaves, 0));
+        let is_upper = _mm512_movepi8_mask(leaves);
+        let mut bytes = [leaves; 4];
+        for (bytes, tables) in bytes.iter_mut().zip(&tables) {
+            *bytes = if TABLES == 1 {
+                _mm512_permutexvar_epi8(leaves, tables[0])
+            } else {
+                _mm512_permutex2var_epi8(tables[0], leaves, tables[1])
+            };
+            if TABLES == 4 {
+                let upper = _mm512_permutex2var_epi8(tables[2], leaves, tables[3]);
+                *bytes = _mm512_mask_blend_epi8(is_upper, *bytes, upper);
+            }
+        }
+        let [first, second, third, fourth] = bytes;
+        let low = [_mm512_unpacklo_epi8(first, second), _mm512_unpackhi_epi8(first, second)];
+        let high = [_mm512_unpacklo_epi8(third, fourth), _mm512_unpackhi_epi8(third, fourth)];
+        let numbers = [
+            _mm512_unpacklo_epi16(low[0], high[0]),
+            _mm512_unpackhi_epi16(low[0], high[0]),
+            _mm512_unpacklo_epi16(low[1], high[1]),
+            _mm512_unpackhi_epi16(low[1], high[1]),
+        ];
+        for (sums, numbers) in sums.as_chunks_mut().0.iter_mut().zip(numbers) {
+            add(sums, _mm512_castsi512_ps(numbers));
         }
     }
 }
@@ -109,6 +179,11 @@ fn descend<const TABLES: usize>(
         let first = _mm512_add_epi32(*node, *node);
         *node = _mm512_mask_add_epi32(first, is_above, first, one);
     }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,popcnt")]
+fn compute_with_avx512<const GROUPS: usize>(stretch: &Stretch<'_>) {
+    compute::<Avx512, GROUPS>(stretch);
 }
 
 pub(super) struct Avx512;
@@ -148,16 +223,42 @@ impl Lanes for Avx512 {
         unsafe { _mm512_mask_blend_epi8(_mm512_cmple_epu8_mask(ranks, limit), no, yes) }
     }
 
+    fn compute<const GROUPS: usize>(stretch: &Stretch<'_>) {
+        // SAFETY: this is called from `with_avx512` alone.
+        unsafe { compute_with_avx512::<GROUPS>(stretch) }
+    }
+
+    fn arrange(weights: &mut [f32; 256], count: usize) -> usize {
+        let Some(tables) = tables_of_bytes(count) else {
+            return count;
+        };
+        let of_one_byte = tables * 64;
+        let mut bytes = [0; 4 * 256];
+        for (at, weight) in weights[..of_one_byte].iter().enumerate() {
+            for (number, byte) in weight.to_le_bytes().into_iter().enumerate() {
+                bytes[number * of_one_byte + at] = byte;
+            }
+        }
+        for (weight, bytes) in weights[..of_one_byte].iter_mut().zip(bytes.as_chunks().0) {
+            *weight = f32::from_le_bytes(*bytes);
+        }
+        of_one_byte
+    }
+
     #[inline(always)]
-    fn add_leaves(sums: &mut [f32; ROWS], leaves: &Cells, weights: &[f32; 256], count: usize) {
+    fn add_leaves<'a>(
+        sets: impl Iterator<Item = (&'a mut [f32; ROWS], &'a Cells)>,
+        weights: &[f32; 256],
+        count: usize,
+    ) {
         // SAFETY: this is inlined into the functions above alone.
         unsafe {
-            match count {
-                0..=16 => add_leaves::<1>(sums, leaves, weights),
-                17..=32 => add_leaves::<2>(sums, leaves, weights),
-                33..=64 => add_leaves::<4>(sums, leaves, weights),
-                65..=128 => add_leaves::<8>(sums, leaves, weights),
-                _ => add_leaves::<16>(sums, leaves, weights),
+            match tables_of_bytes(count) {
+                None if count <= 16 => add_leaves::<1>(sets, weights),
+                None => add_leaves::<2>(sets, weights),
+                Some(1) => add_leaves_by_bytes::<1>(sets, weights),
+                Some(2) => add_leaves_by_bytes::<2>(sets, weights),
+                Some(_) => add_leaves_by_bytes::<4>(sets, weights),
             }
         }
     }

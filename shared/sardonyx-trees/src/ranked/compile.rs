@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use super::lanes::FourTimes;
+use super::lanes::{FourTimes, Lanes};
 use super::quantise::Quantiser;
 use super::tiling::{Frame, MOST_LEVELS, Shapes, Tile, Tiling};
 use crate::Scalar;
@@ -64,7 +64,7 @@ pub(super) struct Segment {
 pub(super) struct Outcome {
     pub(super) place: u16,
     pub(super) target: u32,
-    /// Where its weights begin; they are in the order of the leaf numbers.
+    /// Where its weights begin; they are in the order of the leaf numbers, and those in single precision then arranged.
     pub(super) weights: usize,
     /// How many of the weights there are.
     pub(super) leaves: usize,
@@ -115,18 +115,33 @@ pub(super) fn branches_from<K, L: Link>(nodes: &[Node<K, L>]) -> Vec<usize> {
     branches
 }
 
+/// What programs are compiled for.
+pub(super) struct Backend {
+    shapes: &'static Shapes,
+    arrange: fn(&mut [f32; MAX_LEAVES], usize) -> usize,
+}
+
+impl Backend {
+    pub(super) const fn of<L: Lanes>() -> Self {
+        Self {
+            shapes: &L::SHAPES,
+            arrange: L::arrange,
+        }
+    }
+}
+
 /// `None` where a tree does not fit the limits of a program, or is none that a layout has.
 pub(super) fn compile<T: Scalar>(
     ensemble: &Ensemble<T>,
     quantiser: &Quantiser<T>,
-    shapes: &Shapes,
+    backend: &Backend,
 ) -> Option<Program<T>> {
     let mut building = Building::default();
     let mut leaves = HashMap::new();
     for (tree, range) in ensemble.trees.iter().zip(nodes_of_trees(ensemble)) {
         with_nodes!(&ensemble.nodes, nodes => {
             let nodes = &nodes[range];
-            let tiling = Tiling::new(nodes, &branches_from(nodes), shapes)?;
+            let tiling = Tiling::new(nodes, &branches_from(nodes), backend.shapes)?;
             let tiles: Vec<_> = tiling.tiles().collect();
             let bottoms = tiles.iter().filter(|(_, tile, _)| matches!(tile, Tile::Leaves(_))).count();
             building.begin_tree(bottoms);
@@ -134,6 +149,7 @@ pub(super) fn compile<T: Scalar>(
             let compiler = Compiler {
                 tiling: &tiling,
                 quantiser,
+                backend,
                 results_of: vec![ResultOf::default(); nodes.len()],
                 leaves: &mut leaves,
                 building: &mut building,
@@ -278,6 +294,7 @@ struct ResultOf {
 struct Compiler<'a, T: Scalar, L> {
     tiling: &'a Tiling<'a, T::Key, L>,
     quantiser: &'a Quantiser<T>,
+    backend: &'a Backend,
     /// Of each branch, by its pair.
     results_of: Vec<ResultOf>,
     /// The leaf numbers, by what the leaves give.
@@ -303,18 +320,21 @@ impl<T: Scalar, L: Link> Compiler<'_, T, L> {
             self.results_of[*pair].place = Some(out);
         }
         let place = self.place_of(ROOT)?;
+        let mut numbers = [T::ZERO; MAX_LEAVES];
+        for (key, number) in self.leaves.iter() {
+            numbers[usize::from(*number)] = T::from_bits(*key);
+        }
+        let leaves = self.leaves.len();
+        let arranged =
+            T::as_singles_mut(&mut numbers).map_or(leaves, |numbers| (self.backend.arrange)(numbers, leaves));
         let Program { trees, weights, .. } = &mut self.building.program;
-        let first = weights.len();
         trees.push(Outcome {
             place,
             target,
-            weights: first,
-            leaves: self.leaves.len(),
+            weights: weights.len(),
+            leaves,
         });
-        weights.resize(first + self.leaves.len(), T::ZERO);
-        for (key, number) in self.leaves.iter() {
-            weights[first + usize::from(*number)] = T::from_bits(*key);
-        }
+        weights.extend(&numbers[..arranged]);
         Some(())
     }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use super::blocks::{Block, exit};
 use super::row::COLUMNS;
+use super::run::Stretch;
 use super::single::{Branches, Conditions, reached, test};
 use super::tiling::Shapes;
 use crate::Scalar;
@@ -17,7 +18,7 @@ pub(super) const ROWS: usize = 64;
 pub(super) struct Bytes(pub(super) [u8; ROWS]);
 
 /// [`Bytes`] that are written while others are read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Cells([Cell<[u8; 16]>; ROWS / 16]);
 
@@ -118,11 +119,22 @@ pub(super) trait Lanes {
     /// For each row `yes` where its rank is at most the limit, else `no`.
     fn select(ranks: Self::Register, limit: Self::Register, yes: Self::Register, no: Self::Register) -> Self::Register;
 
-    /// Adds `weights[leaf]` for each row; leaves are below `count`.
+    /// Computes parts of trees, in a function of its own: it is the same for numbers of any precision.
+    fn compute<const GROUPS: usize>(stretch: &Stretch<'_>);
+
+    /// Brings the first `count` weights into the form that [`Lanes::add_leaves`] takes; gives how many there are then.
+    fn arrange(_weights: &mut [f32; 256], count: usize) -> usize {
+        count
+    }
+
+    /// Adds `weights[leaf]` for each row of the sets; leaves are below `count`, for which the weights are arranged.
     #[inline(always)]
-    fn add_leaves(sums: &mut [f32; ROWS], leaves: &Cells, weights: &[f32; 256], count: usize) {
-        let _ = count;
-        add_leaves(sums, leaves, weights);
+    fn add_leaves<'a>(
+        sets: impl Iterator<Item = (&'a mut [f32; ROWS], &'a Cells)>,
+        weights: &[f32; 256],
+        _count: usize,
+    ) {
+        sets.for_each(|(sums, leaves)| add_leaves(sums, leaves, weights));
     }
 
     /// A bit for each branch: whether its test of a row's ranks holds.

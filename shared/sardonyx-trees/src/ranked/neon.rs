@@ -4,7 +4,7 @@
 use std::arch::aarch64::*;
 
 use super::lanes::{Cells, FourTimes, Lanes};
-use super::run::{Task, Workspace, sum as run};
+use super::run::{Stretch, Task, Workspace, compute, sum as run};
 use super::tiling::Shapes;
 use crate::Scalar;
 
@@ -16,6 +16,11 @@ pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
 #[target_feature(enable = "neon")]
 fn with_neon<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     run::<Neon, T>(task, workspace);
+}
+
+#[target_feature(enable = "neon")]
+fn compute_with_neon<const GROUPS: usize>(stretch: &Stretch<'_>) {
+    compute::<Neon, GROUPS>(stretch);
 }
 
 pub(super) struct Neon;
@@ -56,5 +61,10 @@ impl Lanes for Neon {
     fn select(ranks: uint8x16_t, limit: uint8x16_t, yes: uint8x16_t, no: uint8x16_t) -> uint8x16_t {
         // SAFETY: this is inlined into `with_neon` alone.
         unsafe { vbslq_u8(vcleq_u8(ranks, limit), yes, no) }
+    }
+
+    fn compute<const GROUPS: usize>(stretch: &Stretch<'_>) {
+        // SAFETY: this is called from `with_neon` alone.
+        unsafe { compute_with_neon::<GROUPS>(stretch) }
     }
 }

@@ -1,7 +1,7 @@
 //! Any CPU: plain loops that the compiler turns into whatever vectors the target has.
 
 use super::lanes::{Cells, FourTimes, Lanes};
-use super::run::{Task, Workspace, sum as run};
+use super::run::{Stretch, Task, Workspace, compute, sum as run};
 use super::tiling::Shapes;
 use crate::Scalar;
 
@@ -46,5 +46,9 @@ impl Lanes for Portable {
             selected[row] = yes[row] & holds | no[row] & !holds;
         }
         selected
+    }
+
+    fn compute<const GROUPS: usize>(stretch: &Stretch<'_>) {
+        compute::<Self, GROUPS>(stretch);
     }
 }

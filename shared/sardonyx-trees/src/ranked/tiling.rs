@@ -9,8 +9,6 @@ use std::ops::RangeInclusive;
 use crate::lockstep::{Link, Node};
 use crate::scalar::Key;
 
-use super::SETS;
-
 /// How many levels the largest tile has.
 pub(super) const MOST_LEVELS: usize = 3;
 
@@ -55,9 +53,11 @@ impl Shapes {
         }
     }
 
-    /// How long a tile takes for [`SETS`] sets of rows, in half cycles: its tests and its leaves are read once, its places and what it tests for
+    /// How long a tile takes for so many sets of rows, in half cycles: its tests and its leaves are read once, its places and what it tests for
     /// each set, for which a result is written.
     fn cost(&self, tile: Tile) -> u32 {
+        const SETS: usize = 4;
+
         let (leaves, places) = match tile {
             Tile::Leaves(levels) => (1 << levels, 0),
             Tile::Places(levels) => (0, 1 << levels),
