@@ -1,38 +1,72 @@
 use std::str::FromStr;
 
+/// A list of integers.
+pub trait Integers: Default {
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// The integer at a position.
+    ///
+    /// # Panics
+    /// Where there are fewer.
+    fn get(&self, at: usize) -> i64;
+
+    /// Adds integers.
+    fn extend(&mut self, values: impl Iterator<Item = i64>);
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Integers for Vec<i64> {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn get(&self, at: usize) -> i64 {
+        self[at]
+    }
+
+    fn extend(&mut self, values: impl Iterator<Item = i64>) {
+        Extend::extend(self, values);
+    }
+}
+
 /// The attributes of a tree ensemble operator that describe its trees, as ONNX lists them: one entry for each node in the
 /// `nodes_*` lists, one for each weight of a leaf in the `weight_*` lists (`class_*` or `target_*` in ONNX).
 #[derive(Clone, Debug, Default)]
-pub struct EnsembleAttributes<T> {
+pub struct EnsembleAttributes<T, I = Vec<i64>> {
     /// The tree of each node. The nodes of a tree follow each other, its root first.
-    pub nodes_treeids: Vec<i64>,
+    pub nodes_treeids: I,
     /// The id of each node, unique in its tree.
-    pub nodes_nodeids: Vec<i64>,
+    pub nodes_nodeids: I,
     /// The column that a branch tests.
-    pub nodes_featureids: Vec<i64>,
+    pub nodes_featureids: I,
     /// How a branch tests it; or that the node is a leaf.
     pub nodes_modes: Vec<NodeMode>,
     /// What a branch compares the column with.
     pub nodes_values: Vec<T>,
     /// The next node when the test holds.
-    pub nodes_truenodeids: Vec<i64>,
+    pub nodes_truenodeids: I,
     /// The next node when it does not.
-    pub nodes_falsenodeids: Vec<i64>,
+    pub nodes_falsenodeids: I,
     /// 1 when the test holds for a NaN too. Empty for never.
-    pub nodes_missing_value_tracks_true: Vec<i64>,
+    pub nodes_missing_value_tracks_true: I,
     /// The tree of each weight.
-    pub weight_treeids: Vec<i64>,
+    pub weight_treeids: I,
     /// The leaf of each weight.
-    pub weight_nodeids: Vec<i64>,
+    pub weight_nodeids: I,
     /// The class or target that each weight counts for.
-    pub weight_ids: Vec<i64>,
+    pub weight_ids: I,
     /// The weights.
     pub weights: Vec<T>,
 }
 
-impl<T> EnsembleAttributes<T> {
+impl<T, I: Clone> EnsembleAttributes<T, I> {
     /// The same trees with other numbers.
-    pub fn map<U>(&self, numbers: impl Fn(&[T]) -> Vec<U>) -> EnsembleAttributes<U> {
+    pub fn map<U>(&self, numbers: impl Fn(&[T]) -> Vec<U>) -> EnsembleAttributes<U, I> {
         EnsembleAttributes {
             nodes_treeids: self.nodes_treeids.clone(),
             nodes_nodeids: self.nodes_nodeids.clone(),
@@ -50,29 +84,35 @@ impl<T> EnsembleAttributes<T> {
     }
 }
 
-impl<T: Copy> EnsembleAttributes<T> {
+impl<T: Copy, I: Integers> EnsembleAttributes<T, I> {
     /// Adds a single tree under another id and with other weights, in the order of its own.
     pub fn push_tree(&mut self, tree: &Self, id: i64, weights: &[T]) {
-        // The list may be empty for all nodes, but not for some.
-        let nodes = tree.nodes_nodeids.len();
-        if self.nodes_missing_value_tracks_true.is_empty() && !tree.nodes_missing_value_tracks_true.is_empty() {
-            self.nodes_missing_value_tracks_true = vec![0; self.nodes_nodeids.len()];
+        fn append<I: Integers>(list: &mut I, other: &I) {
+            list.extend((0..other.len()).map(|at| other.get(at)));
         }
-        self.nodes_missing_value_tracks_true
-            .extend(&tree.nodes_missing_value_tracks_true);
+
+        // The list may be empty for all nodes, but not for some.
+        let (known, nodes) = (self.nodes_nodeids.len(), tree.nodes_nodeids.len());
+        let zeros = |count| std::iter::repeat_n(0, count);
+        let tracks = &mut self.nodes_missing_value_tracks_true;
+        if tracks.is_empty() && !tree.nodes_missing_value_tracks_true.is_empty() {
+            tracks.extend(zeros(known));
+        }
+        append(tracks, &tree.nodes_missing_value_tracks_true);
+        if !tracks.is_empty() {
+            let missing = known + nodes - tracks.len();
+            tracks.extend(zeros(missing));
+        }
         self.nodes_treeids.extend(std::iter::repeat_n(id, nodes));
-        self.nodes_nodeids.extend(&tree.nodes_nodeids);
-        self.nodes_featureids.extend(&tree.nodes_featureids);
+        append(&mut self.nodes_nodeids, &tree.nodes_nodeids);
+        append(&mut self.nodes_featureids, &tree.nodes_featureids);
         self.nodes_modes.extend(&tree.nodes_modes);
         self.nodes_values.extend(&tree.nodes_values);
-        self.nodes_truenodeids.extend(&tree.nodes_truenodeids);
-        self.nodes_falsenodeids.extend(&tree.nodes_falsenodeids);
-        if !self.nodes_missing_value_tracks_true.is_empty() {
-            self.nodes_missing_value_tracks_true.resize(self.nodes_nodeids.len(), 0);
-        }
+        append(&mut self.nodes_truenodeids, &tree.nodes_truenodeids);
+        append(&mut self.nodes_falsenodeids, &tree.nodes_falsenodeids);
         self.weight_treeids.extend(std::iter::repeat_n(id, weights.len()));
-        self.weight_nodeids.extend(&tree.weight_nodeids);
-        self.weight_ids.extend(&tree.weight_ids);
+        append(&mut self.weight_nodeids, &tree.weight_nodeids);
+        append(&mut self.weight_ids, &tree.weight_ids);
         self.weights.extend(weights);
     }
 }

@@ -3,7 +3,7 @@
 use super::layout::Layout;
 use super::scalar::Key;
 use super::topology::{Positions, WeightsByNode, check_lengths, key, node_error};
-use super::{Ensemble, EnsembleAttributes, NodeMode, Scalar};
+use super::{Ensemble, EnsembleAttributes, Integers, NodeMode, Scalar};
 
 /// Features beyond these are refused: a column is kept for every feature up to the greatest that a tree tests.
 pub(super) const MAX_FEATURES: usize = 1 << 22;
@@ -42,7 +42,7 @@ impl<T: Scalar> Ensemble<T> {
     ///
     /// # Errors
     /// When the lists do not describe trees whose every leaf has a weight for one of `targets`.
-    pub fn new(attributes: &EnsembleAttributes<T>, targets: usize) -> Result<Self, EnsembleError> {
+    pub fn new(attributes: &EnsembleAttributes<T, impl Integers>, targets: usize) -> Result<Self, EnsembleError> {
         check_lengths(attributes)?;
         if targets == 0 {
             return Err(EnsembleError::Attributes("there are no classes or targets".into()));
@@ -55,12 +55,15 @@ impl<T: Scalar> Ensemble<T> {
         let weights = WeightsByNode::new(attributes, &positions, targets)?;
         let mut layout = Layout::new(attributes, &positions, &weights, targets)?;
         let mut columns = Columns::default();
-        let mut visits = vec![Visit::Not; attributes.nodes_treeids.len()];
-        for tree in 0..positions.trees.len() {
+        let mut visits = Vec::new();
+        for (tree, nodes) in positions.trees.iter().enumerate() {
+            visits.clear();
+            visits.resize(nodes.range.len(), Visit::Not);
             let canonical = TreeBuilder {
                 attributes,
                 positions: &positions,
                 tree,
+                first: nodes.range.start,
                 columns: &mut columns,
                 visits: &mut visits,
                 branches: Vec::new(),
@@ -153,36 +156,39 @@ enum Test<K> {
     Member(Vec<K>),
 }
 
-struct TreeBuilder<'a, T: Scalar> {
-    attributes: &'a EnsembleAttributes<T>,
+struct TreeBuilder<'a, T: Scalar, I> {
+    attributes: &'a EnsembleAttributes<T, I>,
     positions: &'a Positions,
     /// Its position, not its id.
     tree: usize,
+    /// The position of its first node.
+    first: usize,
     columns: &'a mut Columns,
+    /// Of its nodes.
     visits: &'a mut [Visit],
     branches: Vec<Branch<T::Key>>,
 }
 
-impl<T: Scalar> TreeBuilder<'_, T> {
+impl<T: Scalar, I: Integers> TreeBuilder<'_, T, I> {
     /// Without recursion: a tree may be deep.
     fn build(mut self) -> Result<CanonicalTree<T::Key>, EnsembleError> {
-        let root = self.positions.trees[self.tree].range.start;
+        let root = self.first;
         let mut stack: Vec<Frame<T::Key>> = Vec::new();
         let mut entering = Some(root);
         loop {
             if let Some(position) = entering.take() {
                 if self.attributes.nodes_modes[position] == NodeMode::Leaf {
                     let child = Child::Leaf(position as u32);
-                    self.visits[position] = Visit::Done { child, depth: 0 };
+                    *self.visit(position) = Visit::Done { child, depth: 0 };
                 } else {
-                    self.visits[position] = Visit::OnPath;
+                    *self.visit(position) = Visit::OnPath;
                     stack.push(self.enter(position)?);
                 }
             }
             let Some(frame) = stack.last_mut() else { break };
             if let Some(&child) = frame.children.get(frame.next_child) {
                 frame.next_child += 1;
-                match self.visits[child] {
+                match self.visits[child - self.first] {
                     Visit::Not => entering = Some(child),
                     Visit::OnPath => return Err(node_error(key(self.attributes, child), "leads back to itself")),
                     Visit::Done { .. } => {}
@@ -191,7 +197,7 @@ impl<T: Scalar> TreeBuilder<'_, T> {
             }
             if let Some(frame) = stack.pop() {
                 let (child, depth) = self.leave(&frame)?;
-                self.visits[frame.position] = Visit::Done { child, depth };
+                *self.visit(frame.position) = Visit::Done { child, depth };
             }
         }
         let (root, depth) = self.done(root);
@@ -202,8 +208,12 @@ impl<T: Scalar> TreeBuilder<'_, T> {
         })
     }
 
+    fn visit(&mut self, position: usize) -> &mut Visit {
+        &mut self.visits[position - self.first]
+    }
+
     fn done(&self, position: usize) -> (Child, u32) {
-        match self.visits[position] {
+        match self.visits[position - self.first] {
             Visit::Done { child, depth } => (child, depth),
             Visit::Not | Visit::OnPath => unreachable!("children are finished before their parent"),
         }
@@ -255,8 +265,8 @@ impl<T: Scalar> TreeBuilder<'_, T> {
         let mut otherwise = fails;
         while members.len() < MAX_MEMBERS
             && self.attributes.nodes_modes[otherwise] == NodeMode::BranchEq
-            && self.visits[otherwise] != Visit::OnPath
-            && self.attributes.nodes_featureids[otherwise] == self.attributes.nodes_featureids[first]
+            && self.visits[otherwise - self.first] != Visit::OnPath
+            && self.attributes.nodes_featureids.get(otherwise) == self.attributes.nodes_featureids.get(first)
             && self.tracks_missing(otherwise) == self.tracks_missing(first)
         {
             let children = self.children(otherwise)?;
@@ -320,7 +330,7 @@ impl<T: Scalar> TreeBuilder<'_, T> {
     }
 
     fn feature(&self, position: usize) -> Result<u32, EnsembleError> {
-        let feature = self.attributes.nodes_featureids[position];
+        let feature = self.attributes.nodes_featureids.get(position);
         match u32::try_from(feature) {
             Ok(feature) if (feature as usize) < MAX_FEATURES => Ok(feature),
             _ => {
@@ -339,7 +349,8 @@ impl<T: Scalar> TreeBuilder<'_, T> {
     }
 
     fn tracks_missing(&self, position: usize) -> bool {
-        self.attributes.nodes_missing_value_tracks_true.get(position) == Some(&1)
+        let tracks = &self.attributes.nodes_missing_value_tracks_true;
+        !tracks.is_empty() && tracks.get(position) == 1
     }
 
     fn children(&self, position: usize) -> Result<[usize; 2], EnsembleError> {
@@ -350,8 +361,8 @@ impl<T: Scalar> TreeBuilder<'_, T> {
             })
         };
         Ok([
-            child(self.attributes.nodes_truenodeids[position])?,
-            child(self.attributes.nodes_falsenodeids[position])?,
+            child(self.attributes.nodes_truenodeids.get(position))?,
+            child(self.attributes.nodes_falsenodeids.get(position))?,
         ])
     }
 }

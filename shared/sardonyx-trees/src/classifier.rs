@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::ensemble::{Ensemble, Score};
 use super::post_transform::{PostTransform, logistic};
-use super::{EnsembleError, Scalar};
+use super::{EnsembleError, Integers, Scalar};
 
 /// A TreeEnsembleClassifier.
 ///
@@ -64,13 +64,14 @@ impl<T: Scalar> Classifier<T> {
     /// When the base values do not fit the classes, and for layouts whose result ONNX Runtime leaves undefined.
     pub fn new(
         ensemble: Ensemble<T>,
-        weight_ids: &[i64],
+        weight_ids: &impl Integers,
         weights: &[T],
         base_values: Vec<T>,
         post_transform: PostTransform,
     ) -> Result<Self, EnsembleError> {
         let form = WeightForm {
-            has_single_score: ensemble.targets == 2 && weight_ids.iter().all(|id| *id == weight_ids[0]),
+            has_single_score: ensemble.targets == 2
+                && (0..weight_ids.len()).all(|at| weight_ids.get(at) == weight_ids.get(0)),
             has_no_negative_weight: !weights.iter().any(|weight| *weight < T::ZERO),
         };
         Self::with_form(Arc::new(ensemble), form, base_values, post_transform)

@@ -5,7 +5,7 @@ use super::ensemble::{Ensemble, Leaves, Tree, Weight};
 use super::lockstep::{NarrowLink, Node, Nodes, WideLink};
 use super::scalar::Key;
 use super::topology::{Positions, WeightsByNode, key, node_error};
-use super::{EnsembleAttributes, NodeMode, Scalar};
+use super::{EnsembleAttributes, Integers, NodeMode, Scalar};
 
 /// The levels that every row passes are together, level by level; below them each subtree is together.
 const SHARED_LEVELS: u32 = 6;
@@ -14,26 +14,26 @@ const SHARED_LEVELS: u32 = 6;
 struct Placed<K> {
     key: K,
     column: u32,
-    delta: i64,
+    delta: i32,
 }
 
 /// Lays trees out one after the other.
-pub(super) struct Layout<'a, T: Scalar> {
-    attributes: &'a EnsembleAttributes<T>,
+pub(super) struct Layout<'a, T: Scalar, I> {
+    attributes: &'a EnsembleAttributes<T, I>,
     weights: &'a WeightsByNode,
     targets: usize,
     nodes: Vec<Placed<T::Key>>,
     trees: Vec<Tree>,
-    greatest_delta: i64,
+    greatest_delta: i32,
     /// For each tree the target of its leaves, where every leaf has one weight and all are for the same.
     single_targets: Option<Vec<u32>>,
     starts: Vec<u32>,
     leaf_weights: Vec<Weight<T>>,
 }
 
-impl<'a, T: Scalar> Layout<'a, T> {
+impl<'a, T: Scalar, I: Integers> Layout<'a, T, I> {
     pub(super) fn new(
-        attributes: &'a EnsembleAttributes<T>,
+        attributes: &'a EnsembleAttributes<T, I>,
         positions: &Positions,
         weights: &'a WeightsByNode,
         targets: usize,
@@ -45,7 +45,7 @@ impl<'a, T: Scalar> Layout<'a, T> {
             let is_single = leaves.all(|position| match weights.of(position) {
                 [] => true,
                 [weight] => {
-                    let id = attributes.weight_ids[*weight as usize];
+                    let id = attributes.weight_ids.get(*weight as usize);
                     *target.get_or_insert(id) == id
                 }
                 _ => false,
@@ -100,7 +100,8 @@ impl<'a, T: Scalar> Layout<'a, T> {
         let node = match child {
             Child::Branch(branch) => {
                 let delta = pairs[branch as usize] as i64 - self.nodes.len() as i64;
-                self.greatest_delta = self.greatest_delta.max(delta.abs());
+                let delta = i32::try_from(delta).map_err(|_| too_many())?;
+                self.greatest_delta = self.greatest_delta.max(delta.saturating_abs());
                 let branch = &branches[branch as usize];
                 Placed {
                     key: branch.key,
@@ -136,7 +137,7 @@ impl<'a, T: Scalar> Layout<'a, T> {
         let number = self.starts.len() as u32 - 1;
         self.leaf_weights
             .extend(self.weights.of(position).iter().map(|&weight| Weight {
-                target: attributes.weight_ids[weight as usize] as u32,
+                target: attributes.weight_ids.get(weight as usize) as u32,
                 value: attributes.weights[weight as usize],
             }));
         self.starts
@@ -146,18 +147,14 @@ impl<'a, T: Scalar> Layout<'a, T> {
 
     pub(super) fn finish(self, columns: Columns) -> Result<Ensemble<T>, EnsembleError> {
         let columns = columns.list;
-        let is_narrow = columns.len() <= usize::from(u16::MAX) && self.greatest_delta <= i64::from(i16::MAX);
+        let is_narrow = columns.len() <= usize::from(u16::MAX) && self.greatest_delta <= i32::from(i16::MAX);
         let nodes = if is_narrow {
             Nodes::Narrow(linked(&self.nodes, |column, delta| NarrowLink {
                 column: column as u16,
                 delta: delta as i16,
             }))
         } else {
-            i32::try_from(self.greatest_delta).map_err(|_| too_many())?;
-            Nodes::Wide(linked(&self.nodes, |column, delta| WideLink {
-                column,
-                delta: delta as i32,
-            }))
+            Nodes::Wide(linked(&self.nodes, |column, delta| WideLink { column, delta }))
         };
         let leaves = match self.single_targets {
             Some(_) => Leaves::Single,
@@ -170,7 +167,7 @@ impl<'a, T: Scalar> Layout<'a, T> {
     }
 }
 
-fn linked<K: Key, L>(nodes: &[Placed<K>], link: impl Fn(u32, i64) -> L) -> Vec<Node<K, L>> {
+fn linked<K: Key, L>(nodes: &[Placed<K>], link: impl Fn(u32, i32) -> L) -> Vec<Node<K, L>> {
     let linked = nodes.iter().map(|node| Node {
         key: node.key,
         link: link(node.column, node.delta),

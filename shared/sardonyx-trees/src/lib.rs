@@ -28,7 +28,7 @@ mod regressor;
 mod scalar;
 mod topology;
 
-pub use attributes::{EnsembleAttributes, NodeMode};
+pub use attributes::{EnsembleAttributes, Integers, NodeMode};
 pub use canonicalise::EnsembleError;
 pub use classifier::{Classifier, WeightForm};
 pub use ensemble::Ensemble;

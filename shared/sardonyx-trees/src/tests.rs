@@ -153,7 +153,7 @@ fn trees_of_every_size_are_evaluated_alike() {
 fn a_set_of_categories_is_one_search_whatever_its_order_and_its_missing_values() {
     for (tracks, of_missing) in [(1, 1.0), (0, 2.0)] {
         let members = [7.0, -1.0, 3.0, 3.0, 0.0, f32::NEG_INFINITY, 1e30];
-        let mut attributes = EnsembleAttributes::default();
+        let mut attributes: EnsembleAttributes<f32> = EnsembleAttributes::default();
         let last = members.len() as i64;
         for (node, member) in members.into_iter().chain([0.0; 2]).enumerate() {
             let node = node as i64;
@@ -326,7 +326,7 @@ fn a_longer_cycle_is_refused_and_a_shared_node_is_not() {
 #[test]
 fn a_tree_deeper_than_any_stack_is_walked() {
     let depth = scaled(200_000, 500) as i64;
-    let mut attributes = EnsembleAttributes::default();
+    let mut attributes: EnsembleAttributes<f32> = EnsembleAttributes::default();
     for node in 0..=2 * depth {
         let is_leaf = node % 2 == 1 || node == 2 * depth;
         attributes.nodes_treeids.push(0);
@@ -365,7 +365,7 @@ fn layouts_that_onnx_runtime_leaves_to_chance_are_refused() {
     assert!(classifier(vec![], PostTransform::Probit, 2).is_err());
     assert!(classifier(vec![0.5, 0.5], PostTransform::None, 3).is_err());
     let one_class = Ensemble::new(&stump(), 1).expect("a good ensemble");
-    assert!(Classifier::new(one_class, &[0, 0], &[0.25, 0.75], vec![], PostTransform::None).is_err());
+    assert!(Classifier::new(one_class, &vec![0, 0], &[0.25, 0.75], vec![], PostTransform::None).is_err());
 }
 
 /// A column's thresholds are ranked by a search of as many levels as they take: up to 255 of them fit into a byte, more are walked.
@@ -373,7 +373,7 @@ fn layouts_that_onnx_runtime_leaves_to_chance_are_refused() {
 fn every_number_of_thresholds_is_ranked() {
     let counts = [1, 17, 2, 15, 16, 127, 128, 254, 255, 256];
     for count in counts.into_iter().take(scaled(counts.len(), 2)) {
-        let mut attributes = EnsembleAttributes::default();
+        let mut attributes: EnsembleAttributes<f32> = EnsembleAttributes::default();
         // Each tree says whether the value is above one more threshold.
         for threshold in 0..count {
             let tree = EnsembleAttributes {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::canonicalise::EnsembleError;
-use super::{EnsembleAttributes, NodeMode, Scalar};
+use super::{EnsembleAttributes, Integers, NodeMode, Scalar};
 
 /// Where the node of an id is. The nodes of a tree are together, and nearly always in the order of their ids from 0.
 pub(super) struct Positions {
@@ -19,26 +19,33 @@ pub(super) struct TreeNodes {
 }
 
 impl Positions {
-    pub(super) fn new<T>(attributes: &EnsembleAttributes<T>) -> Result<Self, EnsembleError> {
+    pub(super) fn new<T>(attributes: &EnsembleAttributes<T, impl Integers>) -> Result<Self, EnsembleError> {
         let mut trees = Vec::new();
         let mut by_tree_id = HashMap::new();
+        let count = attributes.nodes_treeids.len();
         let mut start = 0;
-        for nodes in attributes.nodes_treeids.chunk_by(|one, next| one == next) {
-            let range = start..start + nodes.len();
-            start = range.end;
-            if by_tree_id.insert(nodes[0], trees.len()).is_some() {
+        while start < count {
+            let id = attributes.nodes_treeids.get(start);
+            let is_next = |position: &usize| attributes.nodes_treeids.get(*position) != id;
+            let end = (start..count).find(is_next).unwrap_or(count);
+            let range = start..end;
+            start = end;
+            if by_tree_id.insert(id, trees.len()).is_some() {
                 return Err(node_error(
                     key(attributes, range.start),
                     "is apart from the other nodes of its tree",
                 ));
             }
-            let ids = &attributes.nodes_nodeids[range.clone()];
-            let is_counted = ids.iter().zip(0..).all(|(id, count)| *id == count);
+            let ids = range.clone().map(|position| attributes.nodes_nodeids.get(position));
+            let is_counted = (0..).zip(ids).all(|(count, id)| id == count);
             let mut by_node_id = None;
             if !is_counted {
                 let mut positions = HashMap::with_capacity(range.len());
                 for position in range.clone() {
-                    if positions.insert(attributes.nodes_nodeids[position], position).is_some() {
+                    if positions
+                        .insert(attributes.nodes_nodeids.get(position), position)
+                        .is_some()
+                    {
                         return Err(node_error(key(attributes, position), "is there twice"));
                     }
                 }
@@ -68,7 +75,7 @@ pub(super) struct WeightsByNode {
 
 impl WeightsByNode {
     pub(super) fn new<T: Scalar>(
-        attributes: &EnsembleAttributes<T>,
+        attributes: &EnsembleAttributes<T, impl Integers>,
         positions: &Positions,
         targets: usize,
     ) -> Result<Self, EnsembleError> {
@@ -81,7 +88,10 @@ impl WeightsByNode {
         let mut starts = vec![0_u32; attributes.nodes_treeids.len() + 1];
         let mut tree = None;
         for weight in 0..count {
-            let key = (attributes.weight_treeids[weight], attributes.weight_nodeids[weight]);
+            let key = (
+                attributes.weight_treeids.get(weight),
+                attributes.weight_nodeids.get(weight),
+            );
             // The weights of a tree mostly follow each other.
             let found = match tree {
                 Some((id, position)) if id == key.0 => Some(position),
@@ -91,7 +101,7 @@ impl WeightsByNode {
             let node = found
                 .and_then(|tree| positions.find(tree, key.1))
                 .ok_or_else(|| node_error(key, "has a weight but does not exist"))?;
-            let target = attributes.weight_ids[weight];
+            let target = attributes.weight_ids.get(weight);
             // Old exporters also give weights to branches; they mean nothing.
             if attributes.nodes_modes[node] == NodeMode::Leaf {
                 if usize::try_from(target).ok().is_none_or(|target| target >= targets) {
@@ -122,8 +132,11 @@ impl WeightsByNode {
     }
 }
 
-pub(super) fn key<T>(attributes: &EnsembleAttributes<T>, position: usize) -> (i64, i64) {
-    (attributes.nodes_treeids[position], attributes.nodes_nodeids[position])
+pub(super) fn key<T>(attributes: &EnsembleAttributes<T, impl Integers>, position: usize) -> (i64, i64) {
+    (
+        attributes.nodes_treeids.get(position),
+        attributes.nodes_nodeids.get(position),
+    )
 }
 
 pub(super) fn node_error((tree, node): (i64, i64), problem: impl Into<String>) -> EnsembleError {
@@ -134,7 +147,7 @@ pub(super) fn node_error((tree, node): (i64, i64), problem: impl Into<String>) -
     }
 }
 
-pub(super) fn check_lengths<T>(attributes: &EnsembleAttributes<T>) -> Result<(), EnsembleError> {
+pub(super) fn check_lengths<T>(attributes: &EnsembleAttributes<T, impl Integers>) -> Result<(), EnsembleError> {
     let nodes = attributes.nodes_treeids.len();
     if nodes == 0 {
         return Err(EnsembleError::Attributes("there are no nodes".into()));

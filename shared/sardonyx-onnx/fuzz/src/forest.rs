@@ -46,7 +46,7 @@ impl Forest {
 
     /// The lists of an operator's attributes.
     pub fn attributes(&self) -> EnsembleAttributes<f32> {
-        let mut attributes = EnsembleAttributes::default();
+        let mut attributes: EnsembleAttributes<f32> = EnsembleAttributes::default();
         let alone = [Tree {
             shape: Shape::Chain(1),
             seed: 0,

@@ -9,9 +9,10 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint};
 use prost::{DecodeError, Message};
 
 use crate::dense::{Matrix, Panels};
+use crate::operators::lists_trees;
 use crate::proto::tensor_proto::DataType;
-use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
-use crate::trees::NodeMode;
+use crate::proto::{AttributeProto, GraphProto, ModelProto, NarrowIntegers, NodeProto, TensorProto};
+use crate::trees::{Integers as _, NodeMode};
 
 /// Field numbers of onnx.proto.
 const MODEL_GRAPH: u32 = 7;
@@ -26,6 +27,11 @@ const ATTRIBUTE_STRINGS: u32 = 9;
 /// How an entry of `floats` and one of `ints` begin.
 const FLOATS_KEY: u8 = (ATTRIBUTE_FLOATS as u8) << 3 | WireType::ThirtyTwoBit as u8;
 const INTS_KEY: u8 = (ATTRIBUTE_INTS as u8) << 3 | WireType::Varint as u8;
+
+/// Lists of trees of at least so many integers stay [`NarrowIntegers`], in the field for texts.
+///
+/// The files of the fuzzers are small.
+const MANY: usize = if cfg!(fuzzing) { 1 << 2 } else { 1 << 12 };
 
 /// Raw data of at least so many bytes is not copied into its message: the first touch of the copy's pages costs more than all that is done
 /// with the weights.
@@ -211,18 +217,13 @@ fn attribute(bytes: &[u8]) -> Result<AttributeProto, DecodeError> {
     let mut attribute = AttributeProto::default();
     let mut modes = Vec::new();
     let mut has_unknown_modes = false;
+    let mut integers = NarrowIntegers::default();
     fields(bytes, |tag, wire_type, rest| match (tag, wire_type) {
-        (ATTRIBUTE_INTS, WireType::Varint) if attribute.ints.is_empty() => {
-            // An entry has two bytes at least, but for the key of the first one, which has been read.
-            attribute.ints.reserve_exact(rest.len() / 2 + 1);
-            attribute.ints.push(decode_varint(rest)? as i64);
-            while let [INTS_KEY, entries @ ..] = *rest {
-                *rest = entries;
-                attribute.ints.push(decode_varint(rest)? as i64);
-            }
-            attribute.ints.shrink_to_fit();
-            Ok(())
-        }
+        (ATTRIBUTE_INTS, WireType::Varint) => read_integers(rest, take_key, &mut integers),
+        (ATTRIBUTE_INTS, WireType::LengthDelimited) => match content(rest)? {
+            [] => Ok(()),
+            mut packed => read_integers(&mut packed, |rest| !rest.is_empty(), &mut integers),
+        },
         (ATTRIBUTE_FLOATS, WireType::ThirtyTwoBit) if attribute.floats.is_empty() => {
             attribute.merge_field(tag, wire_type, rest, DecodeContext::default())?;
             if !is_unread(&attribute) {
@@ -252,7 +253,56 @@ fn attribute(bytes: &[u8]) -> Result<AttributeProto, DecodeError> {
     if !modes.is_empty() {
         attribute.s = modes;
     }
+    if integers.len() >= MANY && lists_trees(&attribute.name) {
+        attribute.s = integers.into_bytes();
+    } else {
+        attribute.ints = integers.iter().collect();
+    }
     Ok(attribute)
+}
+
+/// Reads an integer, and those that follow it as long as `goes_on`, which may take what is between them.
+#[inline(always)]
+fn read_integers(
+    rest: &mut &[u8],
+    goes_on: impl Fn(&mut &[u8]) -> bool,
+    integers: &mut NarrowIntegers,
+) -> Result<(), DecodeError> {
+    let mut stretch = [0; 512];
+    loop {
+        for len in 0..stretch.len() {
+            stretch[len] = match short_integer(rest) {
+                Some(integer) => integer,
+                None => decode_varint(rest)? as i64,
+            };
+            if !goes_on(rest) {
+                integers.extend_from_slice(&stretch[..=len]);
+                return Ok(());
+            }
+        }
+        integers.extend_from_slice(&stretch);
+    }
+}
+
+/// Takes the key of one more integer, if that comes next.
+#[inline(always)]
+fn take_key(rest: &mut &[u8]) -> bool {
+    let entries = rest.strip_prefix(&[INTS_KEY]);
+    *rest = entries.unwrap_or(rest);
+    entries.is_some()
+}
+
+/// Takes an integer of one byte or two, if there is one with more behind it. Which of them it is cannot be foreseen in a list of nodes, where leaves
+/// have zeros, so nothing jumps by that.
+#[inline(always)]
+fn short_integer(bytes: &mut &[u8]) -> Option<i64> {
+    let [first, second, _, ..] = **bytes else { return None };
+    let has_second = first >> 7;
+    if second & (has_second << 7) != 0 {
+        return None;
+    }
+    *bytes = &bytes[1 + usize::from(has_second)..];
+    Some(i64::from(first & 127) | i64::from(second * has_second) << 7)
 }
 
 /// Calls `read` with each field's number and type and what follows its key; it leaves what follows the field.
@@ -391,6 +441,37 @@ mod tests {
                 .clone();
         }
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn many_integers_of_trees_are_short_and_all_others_as_they_are() {
+        let edges = [0, 1, 127, 128, 16_383, 16_384, 1 << 40, -1, i64::MIN, i64::MAX];
+        for len in [0, 1, MANY - 1, MANY, MANY + 511, MANY + 512, MANY + 513] {
+            for name in ["nodes_truenodeids", "starts"] {
+                let expected: Vec<i64> = (0..len).map(|at| edges[at * 7 % 31 % edges.len()]).collect();
+                let attribute_of = |ints: &[i64]| AttributeProto {
+                    name: name.into(),
+                    ints: ints.to_vec(),
+                    ..Default::default()
+                };
+                // In the packed form, each by itself, and by turns.
+                let packed = attribute_of(&expected).encode_to_vec();
+                let mut alone = attribute_of(&[]).encode_to_vec();
+                prost::encoding::int64::encode_repeated(ATTRIBUTE_INTS, &expected, &mut alone);
+                let mut turns = attribute_of(&expected[..len / 3]).encode_to_vec();
+                prost::encoding::int64::encode_repeated(ATTRIBUTE_INTS, &expected[len / 3..len / 2], &mut turns);
+                turns.extend(attribute_of(&expected[len / 2..]).encode_to_vec());
+                for bytes in [packed, alone, turns] {
+                    assert_eq!(AttributeProto::decode(&bytes[..]), Ok(attribute_of(&expected)));
+                    let found = attribute(&bytes).expect("is one");
+                    let is_short = name != "starts" && len >= MANY;
+                    assert_eq!(!found.s.is_empty(), is_short, "{len} {name}");
+                    let short = NarrowIntegers::from_bytes(&found.s).expect("is a list");
+                    let integers: Vec<i64> = short.iter().chain(found.ints).collect();
+                    assert_eq!(integers, expected, "{len} {name}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use anyhow::Result;
 use sardonyx_core::tensor::{Tensor, TensorData};
 
-use crate::proto::{NodeProto, TensorProto};
+use crate::proto::{NarrowIntegers, NodeProto, TensorProto};
 
 /// A text attribute that is one of a few names.
 pub(super) fn parse_or_default<T>(node: &NodeProto, name: &str) -> Result<T>
@@ -20,6 +20,17 @@ where
 
 pub(super) fn integers(node: &NodeProto, name: &str) -> Result<Vec<i64>> {
     Ok(node.optional::<&[i64]>(name)?.unwrap_or_default().to_vec())
+}
+
+/// Integers of which the reader of the file makes a shorter list where there are many.
+pub(super) fn many_integers(node: &NodeProto, name: &str) -> Result<NarrowIntegers> {
+    let integers = node.optional::<&[i64]>(name)?.unwrap_or_default();
+    let short = node.attribute(name).map_or(&[][..], |attribute| &attribute.s);
+    let Some(mut list) = NarrowIntegers::from_bytes(short) else {
+        return node.refuse(name, "is a list of integers and a text");
+    };
+    list.extend_from_slice(integers);
+    Ok(list)
 }
 
 pub(super) fn texts(node: &NodeProto, name: &str) -> Result<Vec<String>> {

@@ -9,9 +9,8 @@ use tract_data::internal::{SymbolValues, TDim, TVec};
 
 use crate::dense::Dense;
 use crate::graph::MAX_ELEMENTS;
-use crate::operators::{Constant, Context};
+use crate::operators::{Constant, Context, TreeLists};
 use crate::proto::NodeProto;
-use crate::trees::EnsembleAttributes;
 
 /// An operator of one node, with its attributes read and checked.
 pub trait Operator: Debug + Send + Sync + 'static {
@@ -54,7 +53,7 @@ pub trait Operator: Debug + Send + Sync + 'static {
     }
 
     /// The tree of an operator whose only output, `[N, 1]`, is the weight of the leaf that a row arrives at, one for each leaf.
-    fn single_tree(&self, _inputs: &[Fact]) -> Option<Arc<EnsembleAttributes<f32>>> {
+    fn single_tree(&self, _inputs: &[Fact]) -> Option<Arc<TreeLists<f32>>> {
         None
     }
 }

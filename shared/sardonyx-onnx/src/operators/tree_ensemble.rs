@@ -7,17 +7,20 @@ use anyhow::{Result, bail, ensure};
 use sardonyx_core::tensor::{Datatype, Tensor, TensorData};
 use tract_data::internal::{DimLike, TDim};
 
-use super::attributes::{NumberList, floats_or_tensor, integers};
+use super::attributes::{NumberList, floats_or_tensor, many_integers};
 use super::operator::{Fact, single};
 use crate::operators::Context;
-use crate::proto::NodeProto;
-use crate::trees::{self, Ensemble, EnsembleAttributes, NodeMode, Scalar, WeightForm};
+use crate::proto::{NarrowIntegers, NodeProto};
+use crate::trees::{self, Ensemble, NodeMode, Scalar, WeightForm};
+
+/// The attributes that list trees.
+pub(crate) type TreeLists<T> = trees::EnsembleAttributes<T, NarrowIntegers>;
 
 /// The trees of a node, in the precision in which the model gives them. Which one is computed in is the input's.
 #[derive(Debug)]
 pub(super) enum Trees {
-    Single(Arc<EnsembleAttributes<f32>>, Vec<f32>),
-    Double(Arc<EnsembleAttributes<f64>>, Vec<f64>),
+    Single(Arc<TreeLists<f32>>, Vec<f32>),
+    Double(Arc<TreeLists<f64>>, Vec<f64>),
     /// In the precision of the input.
     Packed(PackedTrees, NumberList),
 }
@@ -50,7 +53,7 @@ impl PackedTrees {
 /// What an ensemble is made of.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, for a moment")]
 pub(super) enum Source<'a, T: Scalar> {
-    Lists(Cow<'a, EnsembleAttributes<T>>),
+    Lists(Cow<'a, TreeLists<T>>),
     Packed(Option<WeightForm>, Arc<Ensemble<T>>),
 }
 
@@ -134,20 +137,20 @@ pub(super) fn is_double(operator: &str, input: &Fact) -> Result<bool> {
     }
 }
 
-fn trees<T>(node: &NodeProto, prefix: &str, nodes_values: Vec<T>, weights: Vec<T>) -> Result<EnsembleAttributes<T>> {
+fn trees<T>(node: &NodeProto, prefix: &str, nodes_values: Vec<T>, weights: Vec<T>) -> Result<TreeLists<T>> {
     let nodes_modes = modes(node)?;
-    Ok(EnsembleAttributes {
-        nodes_treeids: integers(node, "nodes_treeids")?,
-        nodes_nodeids: integers(node, "nodes_nodeids")?,
-        nodes_featureids: integers(node, "nodes_featureids")?,
+    Ok(TreeLists {
+        nodes_treeids: many_integers(node, "nodes_treeids")?,
+        nodes_nodeids: many_integers(node, "nodes_nodeids")?,
+        nodes_featureids: many_integers(node, "nodes_featureids")?,
         nodes_modes,
         nodes_values,
-        nodes_truenodeids: integers(node, "nodes_truenodeids")?,
-        nodes_falsenodeids: integers(node, "nodes_falsenodeids")?,
-        nodes_missing_value_tracks_true: integers(node, "nodes_missing_value_tracks_true")?,
-        weight_treeids: integers(node, &format!("{prefix}_treeids"))?,
-        weight_nodeids: integers(node, &format!("{prefix}_nodeids"))?,
-        weight_ids: integers(node, &format!("{prefix}_ids"))?,
+        nodes_truenodeids: many_integers(node, "nodes_truenodeids")?,
+        nodes_falsenodeids: many_integers(node, "nodes_falsenodeids")?,
+        nodes_missing_value_tracks_true: many_integers(node, "nodes_missing_value_tracks_true")?,
+        weight_treeids: many_integers(node, &format!("{prefix}_treeids"))?,
+        weight_nodeids: many_integers(node, &format!("{prefix}_nodeids"))?,
+        weight_ids: many_integers(node, &format!("{prefix}_ids"))?,
         weights,
     })
 }
@@ -167,6 +170,19 @@ fn modes(node: &NodeProto) -> Result<Vec<NodeMode>> {
         .chain(texts)
         .collect::<Result<_, _>>()
         .or_else(|problem| node.refuse("nodes_modes", &problem))
+}
+
+/// Whether an attribute is one of those of the tree ensemble operators, of all versions, that list the trees: what the flat form of a packed
+/// model stands for.
+pub(crate) fn lists_trees(attribute: &str) -> bool {
+    let name = attribute.strip_suffix("_as_tensor").unwrap_or(attribute);
+    name.starts_with("nodes_")
+        || name.starts_with("leaf_")
+        || matches!(name, "tree_roots" | "membership_values")
+        || name
+            .strip_prefix("class_")
+            .or_else(|| name.strip_prefix("target_"))
+            .is_some_and(|list| matches!(list, "treeids" | "nodeids" | "ids" | "weights"))
 }
 
 /// Checks that the input of a tree ensemble is `[N, C]`, and gives N.

@@ -8,11 +8,12 @@ use tract_data::internal::ToDim;
 use super::attributes::parse_or_default;
 use super::operator::{Fact, Kernel, Operator, single};
 use super::tree_ensemble::{
-    Precise, Source, Trees, check_declared_columns, check_input, doubles, is_double, rows_and_columns, singles,
+    Precise, Source, TreeLists, Trees, check_declared_columns, check_input, doubles, is_double, rows_and_columns,
+    singles,
 };
 use crate::operators::Context;
 use crate::proto::NodeProto;
-use crate::trees::{Aggregate, Ensemble, EnsembleAttributes, NodeMode, PostTransform, Regressor, Scalar};
+use crate::trees::{Aggregate, Ensemble, Integers as _, NodeMode, PostTransform, Regressor, Scalar};
 
 /// TreeEnsembleRegressor, and TreeEnsemble of ai.onnx.ml 5, which says the same in other attributes.
 ///
@@ -89,7 +90,7 @@ impl Operator for TreeRegression {
         Ok(Arc::new(kernel))
     }
 
-    fn single_tree(&self, inputs: &[Fact]) -> Option<Arc<EnsembleAttributes<f32>>> {
+    fn single_tree(&self, inputs: &[Fact]) -> Option<Arc<TreeLists<f32>>> {
         let Trees::Single(trees, base_values) = &self.trees else {
             return None;
         };
@@ -98,14 +99,17 @@ impl Operator for TreeRegression {
             && self.aggregate == Aggregate::Sum
             && self.post_transform == PostTransform::None
             && inputs.first().is_some_and(|input| input.datatype != Datatype::Fp64)
-            && trees.nodes_treeids.iter().all(|tree| *tree == trees.nodes_treeids[0]);
+            && trees
+                .nodes_treeids
+                .iter()
+                .all(|tree| tree == trees.nodes_treeids.get(0));
         if !is_single {
             return None;
         }
         let nodes = trees.nodes_nodeids.iter().zip(&trees.nodes_modes);
         let leaves = nodes.filter(|(_, mode)| **mode == NodeMode::Leaf);
-        let leaves: HashSet<i64> = leaves.map(|(id, _)| *id).collect();
-        let given: HashSet<i64> = trees.weight_nodeids.iter().copied().collect();
+        let leaves: HashSet<i64> = leaves.map(|(id, _)| id).collect();
+        let given: HashSet<i64> = trees.weight_nodeids.iter().collect();
         (given == leaves && trees.weights.len() == leaves.len()).then(|| Arc::clone(trees))
     }
 }
@@ -128,7 +132,7 @@ impl RegressTrees {
 }
 
 /// What adds up, from the left and starting from zero, the weights of the leaves of several trees for a single target.
-pub(crate) fn sum_of_trees(trees: &EnsembleAttributes<f32>) -> Result<Arc<dyn Kernel>> {
+pub(crate) fn sum_of_trees(trees: &TreeLists<f32>) -> Result<Arc<dyn Kernel>> {
     let ensemble = Ensemble::new(trees, 1)?;
     Ok(Arc::new(RegressTrees {
         operator: "TreeEnsembleRegressor",

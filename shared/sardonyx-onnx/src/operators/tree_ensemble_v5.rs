@@ -7,13 +7,13 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use sardonyx_core::tensor::TensorData;
 
-use super::attributes::{NumberList, integers};
+use super::attributes::{NumberList, many_integers};
 use super::operator::Operator;
-use super::tree_ensemble::Trees;
+use super::tree_ensemble::{TreeLists, Trees};
 use super::tree_ensemble_regressor::TreeRegression;
 use crate::operators::Context;
 use crate::proto::{NodeProto, TensorProto};
-use crate::trees::{Aggregate, EnsembleAttributes, NodeMode, PostTransform, Scalar};
+use crate::trees::{Aggregate, NodeMode, PostTransform, Scalar};
 
 pub(super) fn parse(context: &Context, node: &NodeProto) -> Result<Arc<dyn Operator>> {
     let targets = node.required::<usize>("n_targets")?;
@@ -102,16 +102,14 @@ impl<T: Scalar> Lists<T> {
                 return node.refuse("nodes_modes", problem);
             }
         };
+        let integers = |name: &str| -> Result<Vec<i64>> { Ok(many_integers(node, name)?.iter().collect()) };
         let lists = Self {
-            roots: integers(node, "tree_roots")?,
-            features: integers(node, "nodes_featureids")?,
-            children: [
-                integers(node, "nodes_truenodeids")?,
-                integers(node, "nodes_falsenodeids")?,
-            ],
-            is_leaf: [integers(node, "nodes_trueleafs")?, integers(node, "nodes_falseleafs")?],
-            tracks_missing: integers(node, "nodes_missing_value_tracks_true")?,
-            leaf_targets: integers(node, "leaf_targetids")?,
+            roots: integers("tree_roots")?,
+            features: integers("nodes_featureids")?,
+            children: [integers("nodes_truenodeids")?, integers("nodes_falsenodeids")?],
+            is_leaf: [integers("nodes_trueleafs")?, integers("nodes_falseleafs")?],
+            tracks_missing: integers("nodes_missing_value_tracks_true")?,
+            leaf_targets: integers("leaf_targetids")?,
             members: sets(node, &modes, members)?,
             modes,
             splits,
@@ -148,8 +146,8 @@ impl<T: Scalar> Lists<T> {
 
     /// Each tree by itself. Branches keep their numbers, and leaves are counted behind them; a test for a set becomes tests for each of
     /// its numbers, which the engine takes together again.
-    fn convert(&self) -> Result<EnsembleAttributes<T>> {
-        let mut attributes = EnsembleAttributes::default();
+    fn convert(&self) -> Result<TreeLists<T>> {
+        let mut attributes = TreeLists::default();
         let branches = self.modes.len();
         let mut next_id = (branches + self.leaf_weights.len()) as i64;
         // By branch, then by leaf: the tree that it was found in.
@@ -190,7 +188,7 @@ impl<T: Scalar> Lists<T> {
         }
     }
 
-    fn add_leaf(&self, attributes: &mut EnsembleAttributes<T>, tree: usize, id: usize, leaf: usize) {
+    fn add_leaf(&self, attributes: &mut TreeLists<T>, tree: usize, id: usize, leaf: usize) {
         push(attributes, tree, id as i64, NodeMode::Leaf, 0, T::ZERO, [0, 0], 0);
         attributes.weight_treeids.push(tree as i64);
         attributes.weight_nodeids.push(id as i64);
@@ -200,7 +198,7 @@ impl<T: Scalar> Lists<T> {
 
     fn add_branch(
         &self,
-        attributes: &mut EnsembleAttributes<T>,
+        attributes: &mut TreeLists<T>,
         tree: usize,
         id: usize,
         children: [usize; 2],
@@ -278,7 +276,7 @@ fn sets<T: Scalar>(node: &NodeProto, modes: &[u8], members: &[T]) -> Result<Vec<
 
 #[expect(clippy::too_many_arguments, reason = "the entries of a node in each list")]
 fn push<T>(
-    attributes: &mut EnsembleAttributes<T>,
+    attributes: &mut TreeLists<T>,
     tree: usize,
     id: i64,
     mode: NodeMode,

@@ -7,7 +7,7 @@ use crate::dense::{Panels, are_panels_best};
 use crate::error::LoadError;
 use crate::graph;
 use crate::loader::Loader;
-use crate::operators::{PACKED_TREES, floats, is_matrix_by_output};
+use crate::operators::{PACKED_TREES, floats, is_matrix_by_output, lists_trees};
 use crate::proto::attribute_proto::AttributeType;
 use crate::proto::{AttributeProto, GraphProto, TensorProto};
 
@@ -121,16 +121,4 @@ fn panels(tensor: &TensorProto, is_by_output: bool) -> Option<Panels> {
         return None;
     }
     Panels::of_matrix(floats(&tensor.raw_data), features, outputs, is_by_output)
-}
-
-/// The attributes of the tree ensemble operators, of all versions, that the flat form stands for.
-fn lists_trees(attribute: &str) -> bool {
-    let name = attribute.strip_suffix("_as_tensor").unwrap_or(attribute);
-    name.starts_with("nodes_")
-        || name.starts_with("leaf_")
-        || matches!(name, "tree_roots" | "membership_values")
-        || name
-            .strip_prefix("class_")
-            .or_else(|| name.strip_prefix("target_"))
-            .is_some_and(|list| matches!(list, "treeids" | "nodeids" | "ids" | "weights"))
 }

@@ -4,10 +4,12 @@
 //! Names and numbers are those of <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>.
 
 mod attributes;
+mod narrow;
 mod tensor;
 
 use prost::{Enumeration, Message, Oneof};
 
+pub use narrow::NarrowIntegers;
 pub(crate) use tensor::{datatype, width};
 
 /// A model: a graph, and the versions of the operators in it.

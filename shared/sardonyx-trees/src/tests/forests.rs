@@ -41,7 +41,7 @@ pub(super) fn random_ensemble(
     targets: usize,
     modes: &[NodeMode],
 ) -> EnsembleAttributes<f32> {
-    let mut attributes = EnsembleAttributes::default();
+    let mut attributes: EnsembleAttributes<f32> = EnsembleAttributes::default();
     for tree in 0..trees {
         // (node, parent's slot) pairs to be filled; ids are spread out.
         let size = random.below(40);
@@ -85,7 +85,7 @@ pub(super) fn random_ensemble(
 /// Trees whose root has a set of numbers at either side: a chain of tests of equality that all lead to the same subtree where they hold.
 pub(super) fn with_sets(random: &mut Random, trees: i64) -> EnsembleAttributes<f32> {
     const FEATURES: usize = 4;
-    let mut attributes = EnsembleAttributes::default();
+    let mut attributes: EnsembleAttributes<f32> = EnsembleAttributes::default();
     for tree in 0..trees {
         let mut nodes = 0_i64;
         let mut add = |attributes: &mut EnsembleAttributes<f32>, mode, feature: usize, value, below: [i64; 2]| {
@@ -154,7 +154,7 @@ pub(super) fn grown(
     features: usize,
     trees: i64,
 ) -> EnsembleAttributes<f32> {
-    let mut attributes = EnsembleAttributes::default();
+    let mut attributes: EnsembleAttributes<f32> = EnsembleAttributes::default();
     for tree in 0..trees {
         for node in 0..2 * leaves - 1 {
             let is_leaf = if is_chain {

@@ -11,8 +11,7 @@ use sardonyx_core::tensor::{Tensor, TensorData};
 use tract_data::internal::{TVec, ToDim};
 
 use super::{Place, Step};
-use crate::operators::{Fact, Kernel, Operator, sum_of_trees};
-use crate::trees::EnsembleAttributes;
+use crate::operators::{Fact, Kernel, Operator, TreeLists, sum_of_trees};
 
 /// How many elements all values together may have: a file of some nodes and a large tree must not make of it what it likes.
 const MAX_ELEMENTS: usize = 1 << 24;
@@ -27,7 +26,7 @@ pub(super) struct Folding {
 
 /// A tree whose leaves have one weight each.
 struct Tree {
-    attributes: Arc<EnsembleAttributes<f32>>,
+    attributes: Arc<TreeLists<f32>>,
     input: Place,
     /// An ensemble has it: a second copy would be walked a second time.
     is_used: bool,
@@ -113,7 +112,7 @@ impl Folding {
         Ok(())
     }
 
-    fn add_tree(&mut self, attributes: Arc<EnsembleAttributes<f32>>, step: &Step) -> Option<Term> {
+    fn add_tree(&mut self, attributes: Arc<TreeLists<f32>>, step: &Step) -> Option<Term> {
         // A sum starts from zero, so that a tree never gives a negative zero.
         let weights: Vec<f32> = attributes.weights.iter().map(|weight| 0.0 + weight).collect();
         let elements = Tensor::new(vec![weights.len(), 1], TensorData::Fp32(weights)).ok()?;
@@ -191,7 +190,7 @@ impl Folding {
 
     /// The trees of a value in the order in which they are added, with what they give for weights, which trees these are, and their input. `None`
     /// where the value is just what a tree gives anyway, or cannot be weights, or where another ensemble has one of the trees.
-    fn ensemble(&self, value: &Folded) -> Option<(EnsembleAttributes<f32>, HashSet<usize>, Place)> {
+    fn ensemble(&self, value: &Folded) -> Option<(TreeLists<f32>, HashSet<usize>, Place)> {
         let mut sums = vec![value];
         while let Some(sum) = sums.last()?.sum {
             sums.push(self.values.get(&sum)?);
@@ -209,7 +208,7 @@ impl Folding {
         {
             return None;
         }
-        let mut attributes = EnsembleAttributes::default();
+        let mut attributes = TreeLists::default();
         for (id, term) in terms.iter().enumerate() {
             attributes.push_tree(&self.trees[term.tree].attributes, id as i64, weights(term)?);
         }
