@@ -1,7 +1,7 @@
 use std::str::FromStr;
 
 /// A list of integers.
-pub trait Integers: Default {
+pub trait Integers: Default + Extend<i64> {
     /// How many there are.
     fn len(&self) -> usize;
 
@@ -10,9 +10,6 @@ pub trait Integers: Default {
     /// # Panics
     /// Where there are fewer.
     fn get(&self, at: usize) -> i64;
-
-    /// Adds integers.
-    fn extend(&mut self, values: impl Iterator<Item = i64>);
 
     /// Whether there are none.
     fn is_empty(&self) -> bool {
@@ -27,10 +24,6 @@ impl Integers for Vec<i64> {
 
     fn get(&self, at: usize) -> i64 {
         self[at]
-    }
-
-    fn extend(&mut self, values: impl Iterator<Item = i64>) {
-        Extend::extend(self, values);
     }
 }
 
@@ -100,7 +93,7 @@ impl<T: Copy, I: Integers> EnsembleAttributes<T, I> {
         }
         append(tracks, &tree.nodes_missing_value_tracks_true);
         if !tracks.is_empty() {
-            let missing = known + nodes - tracks.len();
+            let missing = (known + nodes).saturating_sub(tracks.len());
             tracks.extend(zeros(missing));
         }
         self.nodes_treeids.extend(std::iter::repeat_n(id, nodes));

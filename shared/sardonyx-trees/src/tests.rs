@@ -80,6 +80,33 @@ fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size_with_every_instr
 }
 
 #[test]
+fn batches_in_double_precision_are_as_rows_alone() {
+    let mut random = Random(12);
+    for leaves in [8, 40, 200].into_iter().take(scaled(3, 1)) {
+        let attributes = grown(&mut random, leaves, false, 5, 3).map(|numbers| {
+            let numbers = numbers.iter().copied().map(f64::from);
+            numbers.map(|number| number / 3.0).collect()
+        });
+        let rows: Vec<f64> = (0..scaled(800, 70) * 5)
+            .map(|_| random.below(70) as f64 / 10.0)
+            .collect();
+        for set in InstructionSet::ALL.iter().filter(|set| set.is_available()) {
+            let ensemble = Ensemble::new(&attributes, 1)
+                .expect("a good ensemble")
+                .with_instruction_set(*set);
+            let regressor = Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None).expect("good");
+            let alone: Vec<f32> = rows.chunks(5).flat_map(|row| regressor.predict(row, 5)).collect();
+            assert_eq!(
+                bits(&regressor.predict(&rows, 5)),
+                bits(&alone),
+                "{leaves} leaves, {}",
+                set.name()
+            );
+        }
+    }
+}
+
+#[test]
 fn branches_that_several_ways_lead_to_are_evaluated_alike() {
     let mut random = Random(11);
     for round in 0..scaled(60, 2) {

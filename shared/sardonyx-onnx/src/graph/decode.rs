@@ -1,5 +1,5 @@
-//! Reads the protobuf of a model. The lists of a tree ensemble are most of a file; they are read here in one go each, where the generated code
-//! would allocate for every node's mode and let every list grow step by step. Large weights stay where they are in the file. All else is the
+//! Reads the protobuf of a model. The lists of a tree ensemble are most of a file; they are read here in one go each and stay short, where the
+//! generated code would allocate for every node's mode and give every integer eight bytes. Large weights stay where they are in the file. All else is the
 //! generated code's, whose building blocks `prost::encoding` are.
 //!
 //! <https://protobuf.dev/programming-guides/encoding/>, <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>
@@ -9,7 +9,7 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint};
 use prost::{DecodeError, Message};
 
 use crate::dense::{Matrix, Panels};
-use crate::operators::lists_trees;
+use crate::operators::lists_integers_of_trees;
 use crate::proto::tensor_proto::DataType;
 use crate::proto::{AttributeProto, GraphProto, ModelProto, NarrowIntegers, NodeProto, TensorProto};
 use crate::trees::{Integers as _, NodeMode};
@@ -253,7 +253,7 @@ fn attribute(bytes: &[u8]) -> Result<AttributeProto, DecodeError> {
     if !modes.is_empty() {
         attribute.s = modes;
     }
-    if integers.len() >= MANY && lists_trees(&attribute.name) {
+    if integers.len() >= MANY && lists_integers_of_trees(&attribute.name) {
         attribute.s = integers.into_bytes();
     } else {
         attribute.ints = integers.iter().collect();
@@ -268,7 +268,7 @@ fn read_integers(
     goes_on: impl Fn(&mut &[u8]) -> bool,
     integers: &mut NarrowIntegers,
 ) -> Result<(), DecodeError> {
-    let mut stretch = [0; 512];
+    let mut stretch = [0; 128];
     loop {
         for len in 0..stretch.len() {
             stretch[len] = match short_integer(rest) {
@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn many_integers_of_trees_are_short_and_all_others_as_they_are() {
         let edges = [0, 1, 127, 128, 16_383, 16_384, 1 << 40, -1, i64::MIN, i64::MAX];
-        for len in [0, 1, MANY - 1, MANY, MANY + 511, MANY + 512, MANY + 513] {
+        for len in [0, 1, MANY - 1, MANY, MANY + 127, MANY + 128, MANY + 129] {
             for name in ["nodes_truenodeids", "starts"] {
                 let expected: Vec<i64> = (0..len).map(|at| edges[at * 7 % 31 % edges.len()]).collect();
                 let attribute_of = |ints: &[i64]| AttributeProto {

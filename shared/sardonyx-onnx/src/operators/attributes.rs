@@ -22,15 +22,19 @@ pub(super) fn integers(node: &NodeProto, name: &str) -> Result<Vec<i64>> {
     Ok(node.optional::<&[i64]>(name)?.unwrap_or_default().to_vec())
 }
 
-/// Integers of which the reader of the file makes a shorter list where there are many.
+/// A list of integers that the reader of the file makes shorter where there are many.
 pub(super) fn many_integers(node: &NodeProto, name: &str) -> Result<NarrowIntegers> {
     let integers = node.optional::<&[i64]>(name)?.unwrap_or_default();
     let short = node.attribute(name).map_or(&[][..], |attribute| &attribute.s);
-    let Some(mut list) = NarrowIntegers::from_bytes(short) else {
-        return node.refuse(name, "is a list of integers and a text");
-    };
-    list.extend_from_slice(integers);
-    Ok(list)
+    match NarrowIntegers::from_bytes(short) {
+        Some(list) if integers.is_empty() => Ok(list),
+        _ if short.is_empty() => {
+            let mut list = NarrowIntegers::default();
+            list.extend_from_slice(integers);
+            Ok(list)
+        }
+        _ => node.refuse(name, "must be a list of integers, without a text"),
+    }
 }
 
 pub(super) fn texts(node: &NodeProto, name: &str) -> Result<Vec<String>> {

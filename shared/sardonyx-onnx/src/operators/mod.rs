@@ -50,7 +50,7 @@ pub(crate) use operator::{Epilogue, MAX_SIZES, is_short, least};
 pub use operator::{Fact, Kernel, Operator, Registration, UnacceptableValue};
 pub(crate) use standard::is_matrix_by_output;
 pub use standard::names as standard_operators;
-pub(crate) use tree_ensemble::{TreeLists, lists_trees};
+pub(crate) use tree_ensemble::{TreeLists, lists_integers_of_trees, lists_trees};
 pub(crate) use tree_ensemble_regressor::sum_of_trees;
 
 /// The domain of the operators for classical machine learning.

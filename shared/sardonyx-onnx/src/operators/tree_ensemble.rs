@@ -185,6 +185,11 @@ pub(crate) fn lists_trees(attribute: &str) -> bool {
             .is_some_and(|list| matches!(list, "treeids" | "nodeids" | "ids" | "weights"))
 }
 
+/// Whether such an attribute, where it is a list of integers, may be one of [`NarrowIntegers`]. The modes, which are texts, have codes in its place.
+pub(crate) fn lists_integers_of_trees(attribute: &str) -> bool {
+    lists_trees(attribute) && attribute != "nodes_modes"
+}
+
 /// Checks that the input of a tree ensemble is `[N, C]`, and gives N.
 pub(super) fn check_input(operator: &str, inputs: &[Fact]) -> Result<TDim> {
     let input = single(operator, inputs)?;

@@ -7,9 +7,10 @@ use crate::dense::{Panels, are_panels_best};
 use crate::error::LoadError;
 use crate::graph;
 use crate::loader::Loader;
-use crate::operators::{PACKED_TREES, floats, is_matrix_by_output, lists_trees};
+use crate::operators::{PACKED_TREES, floats, is_matrix_by_output, lists_integers_of_trees, lists_trees};
 use crate::proto::attribute_proto::AttributeType;
-use crate::proto::{AttributeProto, GraphProto, TensorProto};
+use crate::proto::{AttributeProto, GraphProto, NarrowIntegers, TensorProto};
+use crate::trees::Integers as _;
 
 /// Why an ONNX file was not packed.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +36,9 @@ pub(crate) fn pack(loader: Loader, onnx: &[u8]) -> Result<Vec<u8>, PackError> {
     let trees = match &mut proto.graph {
         Some(graph) => {
             weights.restore(graph);
-            take_trees(graph, original.packed_trees())
+            let trees = take_trees(graph, original.packed_trees());
+            restore_lists(graph);
+            trees
         }
         None => Vec::new(),
     };
@@ -87,6 +90,18 @@ fn take_trees(graph: &mut GraphProto, mut trees: HashMap<String, Vec<u8>>) -> Ve
     all
 }
 
+/// Brings the lists of trees that have no flat form into that of ONNX.
+fn restore_lists(graph: &mut GraphProto) {
+    let nodes = graph.node.iter_mut();
+    let attributes = nodes.flat_map(|node| &mut node.attribute);
+    for attribute in attributes.filter(|attribute| lists_integers_of_trees(&attribute.name)) {
+        if let Some(integers) = NarrowIntegers::from_bytes(&attribute.s).filter(|integers| integers.len() > 0) {
+            attribute.ints = integers.iter().collect();
+            attribute.s = Vec::new();
+        }
+    }
+}
+
 /// Takes the matrices of layers out of the initializers, and gives their panels.
 fn take_matrices(graph: &mut GraphProto) -> Vec<u8> {
     let mut orders = HashMap::new();
@@ -121,4 +136,36 @@ fn panels(tensor: &TensorProto, is_by_output: bool) -> Option<Panels> {
         return None;
     }
     Panels::of_matrix(floats(&tensor.raw_data), features, outputs, is_by_output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::NodeProto;
+
+    #[test]
+    fn lists_that_stay_are_lists_of_onnx() {
+        let attribute = |name: &str, ints: &[i64], s: &[u8]| AttributeProto {
+            name: name.into(),
+            ints: ints.to_vec(),
+            s: s.to_vec(),
+            ..Default::default()
+        };
+        let mut short = NarrowIntegers::default();
+        short.extend_from_slice(&[1, -300, 7]);
+        let graph = |list: AttributeProto| GraphProto {
+            node: vec![NodeProto {
+                attribute: vec![
+                    list,
+                    attribute("nodes_modes", &[], &[1, 0, 6]),
+                    attribute("mode", &[], b""),
+                ],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let mut found = graph(attribute("nodes_truenodeids", &[], &short.into_bytes()));
+        restore_lists(&mut found);
+        assert_eq!(found, graph(attribute("nodes_truenodeids", &[1, -300, 7], b"")));
+    }
 }

@@ -45,7 +45,8 @@ impl NarrowIntegers {
         is_one.then(|| Self { bytes: bytes.to_vec() })
     }
 
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.shrink_to_fit();
         self.bytes
     }
 
@@ -54,6 +55,9 @@ impl NarrowIntegers {
     }
 
     pub(crate) fn extend_from_slice(&mut self, values: &[i64]) {
+        if values.is_empty() {
+            return;
+        }
         let range = values.iter().fold((0, 0), |(least, greatest), value| {
             (i64::min(least, *value), i64::max(greatest, *value))
         });
@@ -104,9 +108,11 @@ impl Integers for NarrowIntegers {
         let (width, bytes) = self.bytes.split_first().unwrap_or((&1, &[]));
         with_width!(*width, Integer => Integer::from_le_bytes(bytes.as_chunks().0[at]) as i64)
     }
+}
 
-    fn extend(&mut self, values: impl Iterator<Item = i64>) {
-        values.for_each(|value| self.push(value));
+impl Extend<i64> for NarrowIntegers {
+    fn extend<Values: IntoIterator<Item = i64>>(&mut self, values: Values) {
+        values.into_iter().for_each(|value| self.push(value));
     }
 }
 
@@ -146,8 +152,8 @@ mod tests {
             for cut in 0..=len {
                 let mut list = NarrowIntegers::default();
                 list.extend_from_slice(&values[..cut]);
-                Integers::extend(&mut list, values[cut..len].iter().copied());
-                assert_eq!(Integers::len(&list), len);
+                list.extend(values[cut..len].iter().copied());
+                assert_eq!(list.len(), len);
                 assert!(list.iter().eq(values[..len].iter().copied()), "{list:?}");
                 assert_eq!(NarrowIntegers::from_bytes(&list.bytes).as_ref(), Some(&list));
             }

@@ -39,7 +39,7 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn load(bytes: &Cells, at: usize) -> __m256i {
         assert!(at.is_multiple_of(32) && at < ROWS);
-        // SAFETY: this is inlined into `with_avx2` alone; there are 32 bytes, which nobody writes meanwhile.
+        // SAFETY: this is inlined into the functions above alone; there are 32 bytes, which nobody writes meanwhile.
         unsafe { _mm256_load_si256(bytes.as_ptr().add(at).cast()) }
     }
 
@@ -52,7 +52,7 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn splat(bytes: FourTimes) -> __m256i {
-        // SAFETY: this is inlined into `with_avx2` alone.
+        // SAFETY: this is inlined into the functions above alone.
         unsafe { _mm256_set1_epi32(bytes.0 as i32) }
     }
 
@@ -74,7 +74,7 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn select(ranks: __m256i, limit: __m256i, yes: __m256i, no: __m256i) -> __m256i {
-        // SAFETY: this is inlined into `with_avx2` alone.
+        // SAFETY: this is inlined into the functions above alone.
         unsafe { _mm256_blendv_epi8(no, yes, _mm256_cmpgt_epi8(limit, ranks)) }
     }
 
@@ -93,7 +93,7 @@ impl Lanes for Avx2 {
             for (at, sums) in sums.as_chunks_mut::<8>().0.iter_mut().enumerate() {
                 let leaves = leaves.quarter(at * 8).get();
                 let leaves = &leaves[at * 8 % 16..][..8];
-                // SAFETY: this is inlined into `with_avx2` alone. There are 8 numbers and 8 bytes, and the weights are 256, so that
+                // SAFETY: this is inlined into the functions above alone. There are 8 numbers and 8 bytes, and the weights are 256, so that
                 // any byte is the position of one.
                 unsafe {
                     let leaves = _mm256_cvtepu8_epi32(_mm_loadl_epi64(leaves.as_ptr().cast()));
@@ -107,7 +107,7 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn count_below(value: f32, numbers: &[f32; 16]) -> usize {
-        // SAFETY: this is inlined into `with_avx2` alone, and there are 16 numbers.
+        // SAFETY: this is inlined into the functions above alone, and there are 16 numbers.
         let below = unsafe {
             let value = _mm256_set1_ps(value);
             let count = |at: usize| {

@@ -66,7 +66,7 @@ pub(super) struct Outcome {
     pub(super) target: u32,
     /// Where its weights begin; they are in the order of the leaf numbers, and those in single precision then arranged.
     pub(super) weights: usize,
-    /// How many of the weights there are.
+    /// How many leaf numbers there are.
     pub(super) leaves: usize,
 }
 

@@ -122,7 +122,7 @@ pub(super) trait Lanes {
     /// Computes parts of trees, in a function of its own: it is the same for numbers of any precision.
     fn compute<const GROUPS: usize>(stretch: &Stretch<'_>);
 
-    /// Brings the first `count` weights into the form that [`Lanes::add_leaves`] takes; gives how many there are then.
+    /// Brings `count` weights, behind which are zeros, into the form that [`Lanes::add_leaves`] takes; gives how many numbers that has.
     fn arrange(_weights: &mut [f32; 256], count: usize) -> usize {
         count
     }

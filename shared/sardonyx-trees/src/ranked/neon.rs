@@ -39,7 +39,7 @@ impl Lanes for Neon {
     #[inline(always)]
     fn load(bytes: &Cells, at: usize) -> uint8x16_t {
         let quarter = bytes.quarter(at).get();
-        // SAFETY: this is inlined into `with_neon` alone; there are 16 bytes.
+        // SAFETY: this is inlined into the functions above alone; there are 16 bytes.
         unsafe { vld1q_u8(quarter.as_ptr()) }
     }
 
@@ -53,13 +53,13 @@ impl Lanes for Neon {
 
     #[inline(always)]
     fn splat(bytes: FourTimes) -> uint8x16_t {
-        // SAFETY: this is inlined into `with_neon` alone.
+        // SAFETY: this is inlined into the functions above alone.
         unsafe { vreinterpretq_u8_u32(vdupq_n_u32(bytes.0)) }
     }
 
     #[inline(always)]
     fn select(ranks: uint8x16_t, limit: uint8x16_t, yes: uint8x16_t, no: uint8x16_t) -> uint8x16_t {
-        // SAFETY: this is inlined into `with_neon` alone.
+        // SAFETY: this is inlined into the functions above alone.
         unsafe { vbslq_u8(vcleq_u8(ranks, limit), yes, no) }
     }
 

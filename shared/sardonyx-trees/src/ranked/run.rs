@@ -7,20 +7,20 @@ use super::tiling::Tile;
 use crate::Scalar;
 use crate::ensemble::Score;
 
-/// How many sets of rows a loop over them has unrolled.
-const UNROLLED: usize = 4;
+/// How many sets of rows a small block has: a loop over so many is unrolled.
+pub(super) const SETS_OF_SMALL: usize = 4;
 
-/// A part is applied to so many groups of sets of a large batch, so that reading it costs little.
+/// A large block has as many sets so many times, so that reading a part costs little.
 const GROUPS_OF_LARGE: usize = 2;
 
 /// How many rows a block of a large batch has.
 pub(super) const LARGE: usize = GROUPS_OF_LARGE * SMALL;
 
 /// How many rows a block of what is left has at most.
-pub(super) const SMALL: usize = UNROLLED * ROWS;
+pub(super) const SMALL: usize = SETS_OF_SMALL * ROWS;
 
 /// Leaf numbers, or ranks, of all sets. In cells, what a part reads and where it writes can be found before its rows are gone through.
-type Sets<const GROUPS: usize> = [[Cells; UNROLLED]; GROUPS];
+type Sets<const GROUPS: usize> = [[Cells; SETS_OF_SMALL]; GROUPS];
 
 /// What is to be computed: a block of rows through all trees.
 pub(super) struct Task<'a, T: Scalar> {
@@ -32,7 +32,7 @@ pub(super) struct Task<'a, T: Scalar> {
 
 /// Memory that is used for one block of rows after the other.
 pub(super) struct Workspace<T> {
-    /// How many sets of rows there are in a block: one group, or [`GROUPS_OF_LARGE`].
+    /// How many sets of rows a block has.
     sets: usize,
     /// Those of each column.
     ranks: Vec<Cells>,
@@ -98,7 +98,7 @@ pub(super) fn sum<L: Lanes, T: Scalar>(task: &Task<'_, T>, workspace: &mut Works
             places,
             used,
         };
-        if *sets == UNROLLED {
+        if *sets == SETS_OF_SMALL {
             L::compute::<1>(&stretch);
         } else {
             L::compute::<GROUPS_OF_LARGE>(&stretch);
@@ -109,13 +109,13 @@ pub(super) fn sum<L: Lanes, T: Scalar>(task: &Task<'_, T>, workspace: &mut Works
             };
             let sums = &mut sums[tree.target as usize * *sets..][..used];
             let leaves = &places[usize::from(tree.place) * *sets..];
-            let sets = sums.iter_mut().zip(leaves);
+            let both = sums.iter_mut().zip(leaves);
             match T::as_singles(weights) {
                 Some(weights) => {
-                    let sets = sets.filter_map(|(sums, leaves)| Some((T::as_singles_mut(&mut sums.0)?, leaves)));
+                    let sets = both.filter_map(|(sums, leaves)| Some((T::as_singles_mut(&mut sums.0)?, leaves)));
                     L::add_leaves(sets, weights, tree.leaves);
                 }
-                None => sets.for_each(|(sums, leaves)| add_leaves(&mut sums.0, leaves, weights)),
+                None => both.for_each(|(sums, leaves)| add_leaves(&mut sums.0, leaves, weights)),
             }
         }
         from = *to;
@@ -136,7 +136,7 @@ pub(super) struct Stretch<'a> {
 /// [`Lanes::compute`].
 #[inline(always)]
 pub(super) fn compute<L: Lanes, const GROUPS: usize>(stretch: &Stretch<'_>) {
-    if GROUPS == 1 && stretch.used < UNROLLED {
+    if GROUPS == 1 && stretch.used < SETS_OF_SMALL {
         compute_sets::<L, GROUPS, false>(stretch);
     } else {
         compute_sets::<L, GROUPS, true>(stretch);
@@ -177,23 +177,24 @@ fn compute_sets<L: Lanes, const GROUPS: usize, const WHOLE: bool>(stretch: &Stre
 }
 
 #[inline(always)]
-fn sets<const GROUPS: usize>(cells: &[Cells]) -> &[Sets<GROUPS>] {
+fn in_groups<const GROUPS: usize>(cells: &[Cells]) -> &[Sets<GROUPS>] {
     cells.as_chunks().0.as_chunks().0
 }
 
-/// Calls a macro for each register of the sets that are computed, with its group of sets, its set, and where it is there.
+/// Calls a macro for each register of the sets that are computed, with its group of sets, its set, and where it is there. (In a closure, what is of
+/// an instruction set would not be inlined; the least of two numbers tells the compiler that nothing is out of range.)
 macro_rules! for_each_register {
     ($lanes:ident, $whole:ident, $used:expr, $run:ident) => {
         if $whole {
-            for group in 0..($used / UNROLLED).min(GROUPS) {
-                for set in 0..UNROLLED {
+            for group in 0..($used / SETS_OF_SMALL).min(GROUPS) {
+                for set in 0..SETS_OF_SMALL {
                     for at in (0..ROWS).step_by($lanes::WIDTH) {
                         $run!(group, set, at);
                     }
                 }
             }
         } else {
-            for set in 0..$used.min(UNROLLED) {
+            for set in 0..$used.min(SETS_OF_SMALL) {
                 for at in (0..ROWS).step_by($lanes::WIDTH) {
                     $run!(0, set, at);
                 }
@@ -211,8 +212,8 @@ fn run_bottom<L: Lanes, const GROUPS: usize, const WHOLE: bool, const TESTS: usi
     for (leaf, exit) in leaves.iter_mut().zip(&part.exits) {
         *leaf = L::splat(*exit);
     }
-    let tests = Tests::<L, GROUPS, TESTS>::new(&part.tests, sets::<GROUPS>(stretch.ranks));
-    let out = &sets::<GROUPS>(stretch.places)[usize::from(part.out)];
+    let tests = Tests::<L, GROUPS, TESTS>::new(&part.tests, in_groups::<GROUPS>(stretch.ranks));
+    let out = &in_groups::<GROUPS>(stretch.places)[usize::from(part.out)];
     macro_rules! run {
         ($group:expr, $set:expr, $at:expr) => {
             L::store(tests.select(leaves, $group, $set, $at), &out[$group][$set], $at);
@@ -226,8 +227,8 @@ fn run_join<L: Lanes, const GROUPS: usize, const WHOLE: bool, const TESTS: usize
     join: &Complete<u16, TESTS, EXITS>,
     stretch: &Stretch<'_>,
 ) {
-    let tests = Tests::<L, GROUPS, TESTS>::new(&join.tests, sets::<GROUPS>(stretch.ranks));
-    let places = sets::<GROUPS>(stretch.places);
+    let tests = Tests::<L, GROUPS, TESTS>::new(&join.tests, in_groups::<GROUPS>(stretch.ranks));
+    let places = in_groups::<GROUPS>(stretch.places);
     let out = &places[usize::from(join.out)];
     let mut exits = [out; EXITS];
     for exit in 0..EXITS {

@@ -9,6 +9,8 @@ use std::ops::RangeInclusive;
 use crate::lockstep::{Link, Node};
 use crate::scalar::Key;
 
+use super::run::SETS_OF_SMALL;
+
 /// How many levels the largest tile has.
 pub(super) const MOST_LEVELS: usize = 3;
 
@@ -53,17 +55,15 @@ impl Shapes {
         }
     }
 
-    /// How long a tile takes for so many sets of rows, in half cycles: its tests and its leaves are read once, its places and what it tests for
+    /// How long a tile takes for a small block of rows, in half cycles: its tests and its leaves are read once, its places and what it tests for
     /// each set, for which a result is written.
     fn cost(&self, tile: Tile) -> u32 {
-        const SETS: usize = 4;
-
         let (leaves, places) = match tile {
             Tile::Leaves(levels) => (1 << levels, 0),
             Tile::Places(levels) => (0, 1 << levels),
         };
         let tests = leaves + places - 1;
-        (2 * (tests + leaves) + SETS * (self.test * tests + 2 * places + 4)) as u32
+        (2 * (tests + leaves) + SETS_OF_SMALL * (self.test * tests + 2 * places + 4)) as u32
     }
 
     fn most_levels(&self) -> u8 {
