@@ -49,9 +49,9 @@ pub struct Ensemble<T: Scalar> {
     given: Vec<bool>,
     encoder: Encoder,
     instruction_set: InstructionSet,
-    /// Made when the first batch comes that is large enough; `None` where it would not pay.
+    /// For batches; `None` where it would not pay.
     ranked: OnceLock<Option<Box<Ranked<T>>>>,
-    /// For rows that come alone or in small batches. Made when there have been enough of them.
+    /// For rows that come alone or in small batches.
     row_by_row: OnceLock<Option<Box<RowByRow<T>>>>,
     walks_before: Countdown,
 }
@@ -63,9 +63,9 @@ enum SumKernel<'a, T: Scalar> {
     Walks,
 }
 
-/// How many rows are walked before there is a [`RowByRow`], which takes about as long to make as it saves then: a function that has just started
-/// had better answer.
-const WALKS_BEFORE_ROW_BY_ROW: usize = 500;
+/// How many rows are walked before there is a [`Ranked`] or a [`RowByRow`], either of which takes about as long to make as it saves then: a function
+/// that has just started had better answer.
+const WALKS_BEFORE: usize = 500;
 
 /// Trees of more nodes, in the mean, go row by row for longer.
 const LARGE_TREE: usize = 256;
@@ -81,9 +81,9 @@ impl Clone for Countdown {
 }
 
 impl Countdown {
-    /// Whether it is still to be done; then it is done so often now.
+    /// Whether it is still to be done so often; then it is done now.
     fn is_left(&self, times: usize) -> bool {
-        let count_down = |left: usize| (left > 0).then(|| left.saturating_sub(times));
+        let count_down = |left: usize| left.checked_sub(times);
         let counted = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count_down);
         counted.is_ok()
     }
@@ -128,7 +128,7 @@ impl<T: Scalar> Ensemble<T> {
             instruction_set: InstructionSet::detect(),
             ranked: OnceLock::new(),
             row_by_row: OnceLock::new(),
-            walks_before: Countdown(AtomicUsize::new(WALKS_BEFORE_ROW_BY_ROW)),
+            walks_before: Countdown(AtomicUsize::new(WALKS_BEFORE)),
         }
     }
 
@@ -270,7 +270,15 @@ impl<T: Scalar> Ensemble<T> {
         // A program takes the longer the more branches a tree has; row by row, the deeper it is.
         let is_large = self.nodes.len() > LARGE_TREE * self.trees.len();
         let are_few = rows < if is_large { 2 * least_ranked } else { least_ranked };
-        let row_by_row = || self.row_by_row(rows).map(SumKernel::RowByRow);
+        let is_made = if are_few {
+            self.row_by_row.get().is_some()
+        } else {
+            self.ranked.get().is_some()
+        };
+        if !is_made && self.walks_before.is_left(rows) {
+            return SumKernel::Walks;
+        }
+        let row_by_row = || self.row_by_row().map(SumKernel::RowByRow);
         let ranked = || {
             if rows < least_ranked {
                 None
@@ -293,12 +301,18 @@ impl<T: Scalar> Ensemble<T> {
         ranked.as_deref()
     }
 
-    fn row_by_row(&self, rows: usize) -> Option<&RowByRow<T>> {
-        if !self.instruction_set.has_row_kernels() || self.walks_before.is_left(rows) {
+    fn row_by_row(&self) -> Option<&RowByRow<T>> {
+        if !self.instruction_set.has_row_kernels() {
             return None;
         }
         let row_by_row = self.row_by_row.get_or_init(|| RowByRow::new(self).map(Box::new));
         row_by_row.as_deref()
+    }
+
+    /// Whether there is a form for batches, and one for rows that come alone.
+    #[cfg(test)]
+    pub(super) fn forms(&self) -> [bool; 2] {
+        [self.ranked.get().is_some(), self.row_by_row.get().is_some()]
     }
 
     fn count_rows(&self, rows: &[T], width: usize) -> usize {

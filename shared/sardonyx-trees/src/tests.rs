@@ -80,6 +80,30 @@ fn sums_are_bit_equal_to_a_naive_evaluation_at_every_batch_size_with_every_instr
 }
 
 #[test]
+fn the_first_rows_are_walked() {
+    let attributes = grown(&mut Random(13), 8, false, 5, 3);
+    let regressor = regressor(&attributes, 1);
+    let predict = |rows: usize| {
+        regressor.predict(&vec![1.0; rows * 5], 5);
+        regressor.ensemble().forms()
+    };
+    let has_row_kernels = InstructionSet::detect().has_row_kernels();
+    for _ in 0..4 {
+        assert_eq!(predict(100), [false, false]);
+    }
+    for _ in 0..100 {
+        assert_eq!(predict(1), [false, false]);
+    }
+    assert_eq!(predict(1), [false, has_row_kernels]);
+    assert_eq!(predict(100), [true, has_row_kernels]);
+    // A batch that is large enough does not wait for others.
+    let ensemble = Ensemble::new(&attributes, 1).expect("a good ensemble");
+    let regressor = Regressor::new(ensemble, vec![], Aggregate::Sum, PostTransform::None).expect("good");
+    regressor.predict(&[1.0; 501 * 5], 5);
+    assert_eq!(regressor.ensemble().forms(), [true, false]);
+}
+
+#[test]
 fn batches_in_double_precision_are_as_rows_alone() {
     let mut random = Random(12);
     for leaves in [8, 40, 200].into_iter().take(scaled(3, 1)) {
