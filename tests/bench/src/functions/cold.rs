@@ -13,13 +13,16 @@ const METRICS: [(&str, &str); 4] = [
     ("peak_rss", "MiB"),
 ];
 
-/// In each round, a new process of each subject answers one request.
+/// A turn is a single start, where other suites have thousands of calls: there are more of them.
+const STARTS: usize = 3;
+
+/// In each round, some new processes of each subject answer one request each.
 ///
 /// # Errors
 /// When a function fails, or answers something else than is expected.
 pub(super) fn measure(bench: &Bench<'_>, case: &Case, deployed: &Deployed) -> Result<Vec<Row>, BenchError> {
     let mut packages = bench.packages(case);
-    let turns = bench.interleave(&mut packages, |package, round| {
+    let turns = bench.interleave(STARTS, &mut packages, |package, round| {
         let named = |error: BenchError| format!("{}: {}: {error}", case.name, package.name);
         let event = deployed.http_events(round, 1);
         let environment = deployed.environment();

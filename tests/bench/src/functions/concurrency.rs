@@ -35,7 +35,7 @@ pub(super) fn measure(bench: &Bench<'_>, case: &Case, deployed: &Deployed) -> Re
     for at_once in AT_ONCE {
         let variable = ("AWS_LAMBDA_MAX_CONCURRENCY".to_owned(), at_once.to_string());
         let mut functions = bench.start_all(&packages, case, deployed, &[variable])?;
-        let turns = bench.interleave(&mut functions, |(package, function), round| {
+        let turns = bench.interleave(1, &mut functions, |(package, function), round| {
             let first = round * CALLS;
             let events = deployed.http_events(first, CALLS);
             let before = function.usage()?;

@@ -114,14 +114,15 @@ impl Bench<'_> {
         self.packages.iter().filter(serves).collect()
     }
 
-    /// Runs a turn of each subject in each round, each round beginning with another subject; tells what each turn gave, by subject.
+    /// Runs a turn of each subject, so many times in each round, beginning with another subject each time; tells what each turn gave, by subject.
     fn interleave<T>(
         &self,
+        times: usize,
         subjects: &mut [T],
         mut turn: impl FnMut(&mut T, usize) -> Result<Vec<f64>, BenchError>,
     ) -> Result<Vec<Vec<Vec<f64>>>, BenchError> {
         let mut turns: Vec<Vec<Vec<f64>>> = subjects.iter().map(|_| vec![]).collect();
-        for round in 0..self.args.rounds.get() {
+        for round in 0..times * self.args.rounds.get() {
             for offset in 0..subjects.len() {
                 let index = (round + offset) % subjects.len();
                 turns[index].push(turn(&mut subjects[index], round)?);

@@ -24,7 +24,7 @@ pub(super) fn measure(bench: &Bench<'_>, case: &Case, deployed: &Deployed) -> Re
     let mut packages = bench.packages(case);
     packages.retain(|package| package.takes_messages);
     let mut functions = bench.start_all(&packages, case, deployed, &[])?;
-    let turns = bench.interleave(&mut functions, |(package, function), round| {
+    let turns = bench.interleave(1, &mut functions, |(package, function), round| {
         let event = |batch: usize| {
             let batch = round * BATCHES + batch;
             deployed.message_event(&format!("{}-{batch}", package.name), batch * MESSAGES, MESSAGES)

@@ -29,7 +29,7 @@ pub(super) fn measure(bench: &Bench<'_>, case: &Case, deployed: &Deployed) -> Re
     let prices: Prices = serde_json::from_str(include_str!("../../prices.json"))?;
     let packages = bench.packages(case);
     let mut functions = bench.start_all(&packages, case, deployed, &[])?;
-    let turns = bench.interleave(&mut functions, |(package, function), round| {
+    let turns = bench.interleave(1, &mut functions, |(package, function), round| {
         let first = round * CALLS;
         let before = function.usage()?;
         let named = |error: BenchError| format!("{}: {}: {error}", case.name, package.name);

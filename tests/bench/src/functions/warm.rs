@@ -23,7 +23,7 @@ const METRICS: [(&str, &str); 5] = [
 pub(super) fn measure(bench: &Bench<'_>, case: &Case, deployed: &Deployed) -> Result<Vec<Row>, BenchError> {
     let packages = bench.packages(case);
     let mut functions = bench.start_all(&packages, case, deployed, &[])?;
-    let turns = bench.interleave(&mut functions, |(package, function), round| {
+    let turns = bench.interleave(1, &mut functions, |(package, function), round| {
         let first = round * CALLS;
         let before = function.usage()?;
         let answers = function
