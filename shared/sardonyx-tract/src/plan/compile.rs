@@ -7,8 +7,10 @@ use sardonyx_core::tensor::Tensor;
 use sardonyx_onnx::fallback::{InputDeclaration, MAX_ELEMENTS, OutputDeclaration, Source, catch_panic};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::logic::IfThenElse;
 use tract_onnx::tract_core::ops::scan::Scan;
+use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_hir::infer::InferenceModelExt;
 use tract_onnx::tract_hir::internal::{InferenceFact, TDim, anyhow, ensure};
 
@@ -77,6 +79,7 @@ pub(super) fn compile(
         // Both at once, since what depends on constants alone is computed next, and factors are cut to sizes that are taken to fit.
         let model = model.into_typed()?;
         check_sizes(&model)?;
+        check_operands(&model)?;
         let mut model = contractions::settle(model)?;
         // And again, since products come about in it.
         model.declutter()?;
@@ -99,6 +102,33 @@ fn check_sizes(model: &TypedModel) -> TractResult<()> {
     Ok(())
 }
 
+/// That arithmetic has no operand without elements that is computed from constants alone. To tell functions by their factors, tract reads the only
+/// element of such a constant, and does not ask whether there is one.
+fn check_operands(model: &TypedModel) -> TractResult<()> {
+    let mut is_constant = vec![false; model.nodes().len()];
+    for id in model.eval_order()? {
+        let node = model.node(id);
+        is_constant[id] = !node.op_is::<TypedSource>() && node.inputs.iter().all(|input| is_constant[input.node]);
+        if node.op_is::<TypedBinOp>() {
+            for input in node.inputs.iter().filter(|input| is_constant[input.node]) {
+                let has_elements = !model
+                    .outlet_fact(*input)?
+                    .shape
+                    .iter()
+                    .any(|size| *size == TDim::Val(0));
+                ensure!(
+                    has_elements,
+                    "the {} {:?} has an operand without elements",
+                    node.op.name(),
+                    node.name
+                );
+            }
+        }
+        bodies(node).try_for_each(check_operands)?;
+    }
+    Ok(())
+}
+
 /// The graphs in a node: the body of a loop, and the branches of a condition, one of which stands for the node where the condition is constant.
 pub(super) fn bodies(node: &TypedNode) -> impl Iterator<Item = &TypedModel> {
     let of_loop = node.op_as::<Scan>().map(|scan| &scan.body);
@@ -111,4 +141,34 @@ pub(super) fn run(runnable: &Runnable, inputs: &[Tensor]) -> TractResult<Vec<Ten
     let inputs = inputs.iter().cloned().map(to_tract).collect::<TractResult<_>>()?;
     let outputs = catch_panic("these inputs make tract panic", || runnable.run(inputs))?;
     outputs.iter().map(from_tract).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tract_onnx::tract_core::ops::array::Slice;
+    use tract_onnx::tract_core::ops::math;
+
+    use super::*;
+
+    /// A power whose exponent is a slice of a constant.
+    fn power(elements_of_exponent: usize) -> TypedModel {
+        let mut model = TypedModel::default();
+        let wired = (|| {
+            let base = model.add_source("base", f32::fact([1]))?;
+            let constant = model.add_const("constant", tensor1(&[3.0_f32, 2.0]))?;
+            let slice = Slice::new(0, 0, elements_of_exponent);
+            let exponent = model.wire_node("exponent", slice, &[constant])?;
+            let power = model.wire_node("power", math::pow(), &[base, exponent[0]])?;
+            model.select_output_outlets(&power)
+        })();
+        wired.expect("is a model");
+        model
+    }
+
+    #[test]
+    fn an_operand_without_elements_is_refused() {
+        check_operands(&power(1)).expect("has one");
+        let error = check_operands(&power(0)).expect_err("has none").to_string();
+        assert!(error.contains("\"power\" has an operand without elements"), "{error}");
+    }
 }
