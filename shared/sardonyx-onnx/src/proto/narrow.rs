@@ -6,40 +6,22 @@ use crate::trees::Integers;
 /// for which a byte or two are enough.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NarrowIntegers {
-    /// How many bytes an integer has, 1, 2, 4 or 8, and then all of them, little-endian; nothing where there are none.
+    /// How many bytes an integer has, 1, 2, 4 or 8, then all of them, little-endian, and [`PADDING`]; nothing where there are none.
     bytes: Vec<u8>,
 }
 
-/// Does the same for integers of every width. `$integer` is their type.
-macro_rules! with_width {
-    ($width:expr, $integer:ident => $do:expr) => {
-        match $width {
-            1 => {
-                type $integer = i8;
-                $do
-            }
-            2 => {
-                type $integer = i16;
-                $do
-            }
-            4 => {
-                type $integer = i32;
-                $do
-            }
-            _ => {
-                type $integer = i64;
-                $do
-            }
-        }
-    };
-}
+/// Behind the last integer there are so many bytes that each can be read as if it had eight.
+const PADDING: usize = 7;
 
 impl NarrowIntegers {
     /// What [`NarrowIntegers::into_bytes`] gave. `None` for other bytes.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let is_one = match bytes {
             [] => true,
-            [width @ (1 | 2 | 4 | 8), rest @ ..] => rest.len().is_multiple_of(usize::from(*width)),
+            [width @ (1 | 2 | 4 | 8), rest @ ..] => {
+                let integers = rest.len().checked_sub(PADDING);
+                integers.is_some_and(|bytes| bytes.is_multiple_of(usize::from(*width)))
+            }
             _ => false,
         };
         is_one.then(|| Self { bytes: bytes.to_vec() })
@@ -62,30 +44,25 @@ impl NarrowIntegers {
             (i64::min(least, *value), i64::max(greatest, *value))
         });
         let width = width_of(range.0).max(width_of(range.1));
-        if width > self.width() {
+        if self.bytes.first().is_none_or(|known| *known < width) {
             let known: Vec<i64> = self.iter().collect();
             self.bytes.clear();
-            self.bytes.push(width);
-            self.append(&known);
+            self.bytes.extend([width, 0, 0, 0, 0, 0, 0, 0]);
+            self.append(usize::from(width), &known);
         }
-        self.append(values);
+        self.append(usize::from(self.bytes[0]), values);
     }
 
     /// Appends values that are not too wide.
-    fn append(&mut self, values: &[i64]) {
-        let width = self.width();
-        let end = self.bytes.len();
-        self.bytes.resize(end + values.len() * usize::from(width), 0);
-        with_width!(width, Integer => {
-            for (bytes, value) in self.bytes[end..].as_chunks_mut().0.iter_mut().zip(values) {
-                *bytes = (*value as Integer).to_le_bytes();
-            }
-        });
-    }
-
-    /// 0 where there are none.
-    fn width(&self) -> u8 {
-        self.bytes.first().copied().unwrap_or(0)
+    fn append(&mut self, width: usize, values: &[i64]) {
+        let end = self.bytes.len() - PADDING;
+        self.bytes.resize(end + values.len() * width + PADDING, 0);
+        for (at, value) in values.iter().enumerate() {
+            // What is too much is the next one's, or padding.
+            self.bytes[end + at * width..][..8].copy_from_slice(&value.to_le_bytes());
+        }
+        let padding = self.bytes.len() - PADDING;
+        self.bytes[padding..].fill(0);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = i64> {
@@ -97,16 +74,18 @@ impl Integers for NarrowIntegers {
     #[inline]
     fn len(&self) -> usize {
         match self.bytes.split_first() {
-            Some((width, bytes)) => bytes.len() / usize::from(*width),
+            Some((width, bytes)) => (bytes.len() - PADDING) / usize::from(*width),
             None => 0,
         }
     }
 
     #[inline]
-    #[expect(clippy::unnecessary_cast, reason = "one of the types is that which is given")]
     fn get(&self, at: usize) -> i64 {
-        let (width, bytes) = self.bytes.split_first().unwrap_or((&1, &[]));
-        with_width!(*width, Integer => Integer::from_le_bytes(bytes.as_chunks().0[at]) as i64)
+        let width = usize::from(self.bytes[0]);
+        let bytes = self.bytes[1 + at * width..][..8].as_chunks().0[0];
+        // Those behind it are shifted out, and its sign in.
+        let others = 64 - 8 * width;
+        i64::from_le_bytes(bytes) << others >> others
     }
 }
 
@@ -164,14 +143,23 @@ mod tests {
     fn small_integers_take_a_byte() {
         let mut list = NarrowIntegers::default();
         list.extend_from_slice(&[-1, 0, 100]);
-        assert_eq!(list.clone().into_bytes(), [1, 255, 0, 100]);
+        assert_eq!(list.clone().into_bytes(), [1, 255, 0, 100, 0, 0, 0, 0, 0, 0, 0]);
         list.push(128);
-        assert_eq!(list.into_bytes(), [2, 255, 255, 0, 0, 100, 0, 128, 0]);
+        let expected = [2, 255, 255, 0, 0, 100, 0, 128, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(list.into_bytes(), expected);
+    }
+
+    #[test]
+    #[should_panic = "out of range"]
+    fn there_is_none_behind_the_last_one() {
+        let mut list = NarrowIntegers::default();
+        list.extend_from_slice(&[1, 2]);
+        list.get(2);
     }
 
     #[test]
     fn other_bytes_are_no_list() {
-        for bytes in [&[0][..], &[3, 1, 1, 1], &[2, 1], &[8, 0, 0, 0, 0], &[255]] {
+        for bytes in [&[0][..], &[3; 12], &[2; 9], &[8; 12], &[1; 7], &[255; 8]] {
             assert_eq!(NarrowIntegers::from_bytes(bytes), None, "{bytes:?}");
         }
     }
