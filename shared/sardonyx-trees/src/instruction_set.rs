@@ -101,6 +101,15 @@ impl InstructionSet {
         }
     }
 
+    /// Whether a part of a program is worth being applied to more rows of a large batch: where it is read in less time, it is not.
+    pub(crate) const fn has_large_blocks(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => true,
+            _ => false,
+        }
+    }
+
     /// Whether numbers are ranked many at a time, by a binary search.
     pub(crate) fn searches(self) -> bool {
         match self {

@@ -68,7 +68,11 @@ impl<T: Scalar> Ranked<T> {
     pub(super) fn sum(&self, instruction_set: InstructionSet, rows: &[T], width: usize, scores: &mut [Score<T>]) {
         let count = rows.len() / width;
         let targets = scores.len() / count;
-        let in_large = count / run::LARGE * run::LARGE;
+        let in_large = if instruction_set.has_large_blocks() {
+            count / run::LARGE * run::LARGE
+        } else {
+            0
+        };
         let (large, small) = rows.split_at(in_large * width);
         let (scores_of_large, scores_of_small) = scores.split_at_mut(in_large * targets);
         for (block, rows, scores) in [

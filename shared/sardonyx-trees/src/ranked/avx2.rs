@@ -7,6 +7,7 @@ use super::lanes::{Bytes, Cells, FourTimes, Lanes, ROWS};
 use super::run::{Stretch, Task, Workspace, compute, sum as run};
 use super::tiling::Shapes;
 use crate::Scalar;
+use crate::instruction_set::InstructionSet;
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     // SAFETY: `InstructionSet` has this variant chosen only where the CPU has these features.
@@ -29,6 +30,8 @@ impl Lanes for Avx2 {
     type Register = __m256i;
 
     const WIDTH: usize = 32;
+
+    const INSTRUCTION_SET: InstructionSet = InstructionSet::Avx2;
 
     const SHAPES: Shapes = Shapes {
         most_levels_with_leaves: 2,

@@ -11,6 +11,7 @@ use super::run::{Stretch, Task, Workspace, compute, sum as run};
 use super::single::{Branches, Conditions};
 use super::tiling::Shapes;
 use crate::Scalar;
+use crate::instruction_set::InstructionSet;
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     // SAFETY: `InstructionSet` has this variant chosen only where the CPU has these features.
@@ -192,6 +193,8 @@ impl Lanes for Avx512 {
     type Register = __m512i;
 
     const WIDTH: usize = 64;
+
+    const INSTRUCTION_SET: InstructionSet = InstructionSet::Avx512;
 
     const SHAPES: Shapes = Shapes {
         most_levels_with_leaves: 3,

@@ -8,6 +8,7 @@ use super::run::Stretch;
 use super::single::{Branches, Conditions, reached, test};
 use super::tiling::Shapes;
 use crate::Scalar;
+use crate::instruction_set::InstructionSet;
 
 /// How many rows are one value of a program: a byte for each.
 pub(super) const ROWS: usize = 64;
@@ -91,6 +92,9 @@ pub(super) trait Lanes {
 
     /// How many bytes are in a register; [`ROWS`] is a multiple of it.
     const WIDTH: usize;
+
+    /// The instruction set whose they are.
+    const INSTRUCTION_SET: InstructionSet;
 
     /// What programs are made of: the operands of a tile have to fit into the registers.
     const SHAPES: Shapes;

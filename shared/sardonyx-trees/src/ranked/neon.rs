@@ -7,6 +7,7 @@ use super::lanes::{Cells, FourTimes, Lanes};
 use super::run::{Stretch, Task, Workspace, compute, sum as run};
 use super::tiling::Shapes;
 use crate::Scalar;
+use crate::instruction_set::InstructionSet;
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     // SAFETY: `InstructionSet` has this variant chosen only where the CPU has NEON.
@@ -29,6 +30,8 @@ impl Lanes for Neon {
     type Register = uint8x16_t;
 
     const WIDTH: usize = 16;
+
+    const INSTRUCTION_SET: InstructionSet = InstructionSet::Neon;
 
     const SHAPES: Shapes = Shapes {
         most_levels_with_leaves: 2,

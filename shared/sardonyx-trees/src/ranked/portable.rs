@@ -4,6 +4,7 @@ use super::lanes::{Cells, FourTimes, Lanes};
 use super::run::{Stretch, Task, Workspace, compute, sum as run};
 use super::tiling::Shapes;
 use crate::Scalar;
+use crate::instruction_set::InstructionSet;
 
 pub(super) fn sum<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
     run::<Portable, T>(task, workspace);
@@ -15,6 +16,8 @@ impl Lanes for Portable {
     type Register = [u8; 16];
 
     const WIDTH: usize = 16;
+
+    const INSTRUCTION_SET: InstructionSet = InstructionSet::Portable;
 
     const SHAPES: Shapes = Shapes {
         most_levels_with_leaves: 2,

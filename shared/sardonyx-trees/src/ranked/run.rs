@@ -98,10 +98,10 @@ pub(super) fn sum<L: Lanes, T: Scalar>(task: &Task<'_, T>, workspace: &mut Works
             places,
             used,
         };
-        if *sets == SETS_OF_SMALL {
-            L::compute::<1>(&stretch);
-        } else {
+        if const { L::INSTRUCTION_SET.has_large_blocks() } && *sets > SETS_OF_SMALL {
             L::compute::<GROUPS_OF_LARGE>(&stretch);
+        } else {
+            L::compute::<1>(&stretch);
         }
         for tree in &program.trees[from.trees..to.trees] {
             let Some(weights) = program.weights[tree.weights..].first_chunk() else {
