@@ -6,6 +6,7 @@ use super::quantise::Quantiser;
 use super::tiling::Tile;
 use crate::Scalar;
 use crate::ensemble::Score;
+use crate::instruction_set::InstructionSet;
 
 /// How many sets of rows a small block has: a loop over so many is unrolled.
 pub(super) const SETS_OF_SMALL: usize = 4;
@@ -136,7 +137,9 @@ pub(super) struct Stretch<'a> {
 /// [`Lanes::compute`].
 #[inline(always)]
 pub(super) fn compute<L: Lanes, const GROUPS: usize>(stretch: &Stretch<'_>) {
-    if GROUPS == 1 && stretch.used < SETS_OF_SMALL {
+    // Without vectors a set takes so long that nothing is gained from knowing how many there are.
+    let is_portable = const { matches!(L::INSTRUCTION_SET, InstructionSet::Portable) };
+    if is_portable || GROUPS == 1 && stretch.used < SETS_OF_SMALL {
         compute_sets::<L, GROUPS, false>(stretch);
     } else {
         compute_sets::<L, GROUPS, true>(stretch);
