@@ -8,6 +8,7 @@ use bytes::Bytes;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint};
 use prost::{DecodeError, Message};
 
+use super::integers;
 use crate::dense::{Matrix, Panels};
 use crate::operators::lists_integers_of_trees;
 use crate::proto::tensor_proto::DataType;
@@ -219,10 +220,12 @@ fn attribute(bytes: &[u8]) -> Result<AttributeProto, DecodeError> {
     let mut has_unknown_modes = false;
     let mut integers = NarrowIntegers::default();
     fields(bytes, |tag, wire_type, rest| match (tag, wire_type) {
-        (ATTRIBUTE_INTS, WireType::Varint) => read_integers(rest, take_key, &mut integers),
+        (ATTRIBUTE_INTS, WireType::Varint) => {
+            integers::read(rest, |rest| integers::take(INTS_KEY, rest), &mut integers)
+        }
         (ATTRIBUTE_INTS, WireType::LengthDelimited) => match content(rest)? {
             [] => Ok(()),
-            mut packed => read_integers(&mut packed, |rest| !rest.is_empty(), &mut integers),
+            mut packed => integers::read(&mut packed, |rest| !rest.is_empty(), &mut integers),
         },
         (ATTRIBUTE_FLOATS, WireType::ThirtyTwoBit) if attribute.floats.is_empty() => {
             attribute.merge_field(tag, wire_type, rest, DecodeContext::default())?;
@@ -259,50 +262,6 @@ fn attribute(bytes: &[u8]) -> Result<AttributeProto, DecodeError> {
         attribute.ints = integers.iter().collect();
     }
     Ok(attribute)
-}
-
-/// Reads an integer, and those that follow it as long as `goes_on`, which may take what is between them.
-#[inline(always)]
-fn read_integers(
-    rest: &mut &[u8],
-    goes_on: impl Fn(&mut &[u8]) -> bool,
-    integers: &mut NarrowIntegers,
-) -> Result<(), DecodeError> {
-    let mut stretch = [0; 128];
-    loop {
-        for len in 0..stretch.len() {
-            stretch[len] = match short_integer(rest) {
-                Some(integer) => integer,
-                None => decode_varint(rest)? as i64,
-            };
-            if !goes_on(rest) {
-                integers.extend_from_slice(&stretch[..=len]);
-                return Ok(());
-            }
-        }
-        integers.extend_from_slice(&stretch);
-    }
-}
-
-/// Takes the key of one more integer, if that comes next.
-#[inline(always)]
-fn take_key(rest: &mut &[u8]) -> bool {
-    let entries = rest.strip_prefix(&[INTS_KEY]);
-    *rest = entries.unwrap_or(rest);
-    entries.is_some()
-}
-
-/// Takes an integer of one byte or two, if there is one with more behind it. Which of them it is cannot be foreseen in a list of nodes, where leaves
-/// have zeros, so nothing jumps by that.
-#[inline(always)]
-fn short_integer(bytes: &mut &[u8]) -> Option<i64> {
-    let [first, second, _, ..] = **bytes else { return None };
-    let has_second = first >> 7;
-    if second & (has_second << 7) != 0 {
-        return None;
-    }
-    *bytes = &bytes[1 + usize::from(has_second)..];
-    Some(i64::from(first & 127) | i64::from(second * has_second) << 7)
 }
 
 /// Calls `read` with each field's number and type and what follows its key; it leaves what follows the field.

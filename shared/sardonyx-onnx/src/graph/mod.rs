@@ -4,6 +4,7 @@ mod check;
 mod decode;
 mod dictionaries;
 mod file;
+mod integers;
 mod limits;
 mod sequences;
 mod signature;
