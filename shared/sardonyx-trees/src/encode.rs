@@ -39,6 +39,21 @@ impl Encoder {
         );
     }
 
+    /// How many keys a row has.
+    pub(super) fn columns(&self) -> usize {
+        self.columns.len() + 1
+    }
+
+    /// The keys of one row, if they are of numbers in single precision, into places for them; column 0 comes first.
+    #[inline(always)]
+    pub(super) fn encode<'a, T: Scalar>(&self, row: &[T], keys: impl IntoIterator<Item = &'a mut i32>) {
+        for (key, column) in keys.into_iter().skip(1).zip(&self.columns) {
+            *key = encode(row[column.feature as usize], *column)
+                .as_single()
+                .unwrap_or(i32::LEAST);
+        }
+    }
+
     /// The keys of groups of [`LANES`] rows, column by column within a group.
     pub(super) fn encode_groups<T: Scalar>(&self, rows: &[T], width: usize, groups: &mut Vec<[T::Key; LANES]>) {
         groups.clear();

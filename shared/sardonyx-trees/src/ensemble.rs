@@ -47,7 +47,7 @@ pub struct Ensemble<T: Scalar> {
     is_deep: bool,
     /// Which targets any tree gives to, where leaves have one weight each.
     given: Vec<bool>,
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
     instruction_set: InstructionSet,
     /// For batches; `None` where it would not pay.
     ranked: OnceLock<Option<Box<Ranked<T>>>>,
@@ -63,9 +63,11 @@ enum SumKernel<'a, T: Scalar> {
     Walks,
 }
 
-/// How many rows are walked before there is a [`Ranked`] or a [`RowByRow`], either of which takes about as long to make as it saves then: a function
-/// that has just started had better answer.
+/// How many rows are walked at least before there is a [`Ranked`] or a [`RowByRow`]: a function that has just started had better answer.
 const WALKS_BEFORE: usize = 500;
+
+/// To make either takes so long as it saves by the time that there has been about a row for so many nodes.
+const NODES_PER_WALK: usize = 128;
 
 /// Trees of more nodes, in the mean, go row by row for longer.
 const LARGE_TREE: usize = 256;
@@ -120,7 +122,6 @@ impl<T: Scalar> Ensemble<T> {
             is_deep: are_deep(&trees),
             given,
             encoder: Encoder::new(&columns),
-            nodes,
             trees,
             columns,
             leaves,
@@ -128,7 +129,8 @@ impl<T: Scalar> Ensemble<T> {
             instruction_set: InstructionSet::detect(),
             ranked: OnceLock::new(),
             row_by_row: OnceLock::new(),
-            walks_before: Countdown(AtomicUsize::new(WALKS_BEFORE)),
+            walks_before: Countdown(AtomicUsize::new(WALKS_BEFORE.max(nodes.len() / NODES_PER_WALK))),
+            nodes,
         }
     }
 
@@ -200,13 +202,10 @@ impl<T: Scalar> Ensemble<T> {
         match self.kernel(count) {
             SumKernel::Ranked(ranked) => ranked.sum(self.instruction_set, rows, width, scores),
             SumKernel::RowByRow(row_by_row) => {
-                let mut sums = vec![T::ZERO; self.targets];
-                for (row, scores) in rows.chunks_exact(width).zip(scores.chunks_exact_mut(self.targets)) {
-                    sums.fill(T::ZERO);
-                    row_by_row.sum(self.instruction_set, row, &mut sums);
-                    for (score, sum) in scores.iter_mut().zip(&sums) {
-                        score.value = *sum;
-                    }
+                let mut sums = vec![T::ZERO; scores.len()];
+                row_by_row.sum(self.instruction_set, rows, width, &mut sums);
+                for (score, sum) in scores.iter_mut().zip(sums) {
+                    score.value = sum;
                 }
             }
             SumKernel::Walks => self.sum_singles(rows, width, scores),
@@ -305,7 +304,9 @@ impl<T: Scalar> Ensemble<T> {
         if !self.instruction_set.has_row_kernels() {
             return None;
         }
-        let row_by_row = self.row_by_row.get_or_init(|| RowByRow::new(self).map(Box::new));
+        let row_by_row = self
+            .row_by_row
+            .get_or_init(|| RowByRow::new(self, self.instruction_set).map(Box::new));
         row_by_row.as_deref()
     }
 

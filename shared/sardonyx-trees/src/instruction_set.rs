@@ -63,7 +63,11 @@ impl InstructionSet {
         match self {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt"),
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("bmi1")
+                    && is_x86_feature_detected!("popcnt")
+            }
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
                 is_x86_feature_detected!("avx512f")
@@ -86,32 +90,24 @@ impl InstructionSet {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => 16,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 24,
+            Self::Avx512 => 18,
             #[cfg(target_arch = "aarch64")]
             Self::Neon => 16,
         }
     }
 
-    /// Whether many tests of a row can be made at once, which takes registers of 64 bytes.
-    pub(crate) fn has_row_kernels(self) -> bool {
+    /// Whether many tests of a row can be made at once.
+    pub(crate) const fn has_row_kernels(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => true,
+            Self::Avx2 | Self::Avx512 => true,
             _ => false,
         }
     }
 
-    /// Whether a part of a program is worth being applied to more rows of a large batch: where it is read in less time, it is not.
-    pub(crate) const fn has_large_blocks(self) -> bool {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => true,
-            _ => false,
-        }
-    }
-
-    /// Whether numbers are ranked many at a time, by a binary search.
-    pub(crate) fn searches(self) -> bool {
+    /// Whether registers have 64 bytes. Then numbers are ranked many at a time, the keys of a row are picked in few instructions, and a part of a
+    /// program is computed so fast that it had better be read for more rows of a large batch.
+    pub(crate) const fn has_wide_registers(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => true,

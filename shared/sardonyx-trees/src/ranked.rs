@@ -50,7 +50,7 @@ impl<T: Scalar> Ranked<T> {
         if !is_possible || !compile::pays(ensemble, instruction_set) {
             return None;
         }
-        let quantiser = Quantiser::new(ensemble, instruction_set.searches())?;
+        let quantiser = Quantiser::new(ensemble, instruction_set.has_wide_registers())?;
         let backend = match instruction_set {
             InstructionSet::Portable => Backend::of::<portable::Portable>(),
             #[cfg(target_arch = "x86_64")]
@@ -68,7 +68,7 @@ impl<T: Scalar> Ranked<T> {
     pub(super) fn sum(&self, instruction_set: InstructionSet, rows: &[T], width: usize, scores: &mut [Score<T>]) {
         let count = rows.len() / width;
         let targets = scores.len() / count;
-        let in_large = if instruction_set.has_large_blocks() {
+        let in_large = if instruction_set.has_wide_registers() {
             count / run::LARGE * run::LARGE
         } else {
             0

@@ -64,6 +64,8 @@ pub trait Key: Copy + Debug + Eq + Hash + Ord + Send + Sync + 'static {
     fn from_u32(count: u32) -> Self;
     /// The inverse of [`Key::from_u32`].
     fn to_u32(self) -> u32;
+    /// The same key, if it is of a number in single precision: for kernels that only have that.
+    fn as_single(self) -> Option<i32>;
     /// Appends the key to a file.
     fn write(self, out: &mut Vec<u8>);
     /// Reads what [`Key::write`] wrote, from a slice of [`Key::BYTES`].
@@ -73,7 +75,7 @@ pub trait Key: Copy + Debug + Eq + Hash + Ord + Send + Sync + 'static {
 }
 
 macro_rules! scalar {
-    ($float:ty, $key:ty, $bits:ty, $singles:expr, $singles_mut:expr) => {
+    ($float:ty, $key:ty, $bits:ty, $singles:expr, $singles_mut:expr, $single_key:expr) => {
         impl Scalar for $float {
             type Key = $key;
 
@@ -137,6 +139,10 @@ macro_rules! scalar {
             fn to_u32(self) -> u32 {
                 self as u32
             }
+            #[inline(always)]
+            fn as_single(self) -> Option<i32> {
+                $single_key(self)
+            }
             fn write(self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
@@ -150,5 +156,5 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32, i32, u32, Some, Some);
-scalar!(f64, i64, u64, |_| None, |_| None);
+scalar!(f32, i32, u32, Some, Some, Some);
+scalar!(f64, i64, u64, |_| None, |_| None, |_| None);

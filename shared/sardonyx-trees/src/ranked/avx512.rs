@@ -2,13 +2,13 @@
 #![expect(unsafe_code, reason = "intrinsics, and loads and stores of whole registers")]
 
 use std::arch::x86_64::*;
+use std::mem::offset_of;
 
-use super::blocks::Block;
+use super::blocks::{Block, KEYS, Line, Number};
 use super::lanes::{Bytes, Cells, FourTimes, Lanes, MOST_SEARCH_LEVELS, ROWS};
-use super::quantise::Quantiser;
-use super::row::{self, COLUMNS, RowKernel, Sums};
+use super::row::{self, COLUMNS, RowByRow};
 use super::run::{Stretch, Task, Workspace, compute, sum as run};
-use super::single::{Branches, Conditions};
+use super::single::{Branches, LEAVES};
 use super::tiling::Shapes;
 use crate::Scalar;
 use crate::instruction_set::InstructionSet;
@@ -24,24 +24,14 @@ fn with_avx512<T: Scalar>(task: &Task<'_, T>, workspace: &mut Workspace<T>) {
 }
 
 /// [`row::sum_with`] with AVX-512.
-pub(super) fn sum_row<T: Scalar>(
-    quantiser: &Quantiser<T>,
-    kernel: &impl RowKernel<T>,
-    row: &[T],
-    sums: &mut impl Sums<T>,
-) {
+pub(super) fn sum_rows<T: Scalar>(form: &RowByRow<T>, rows: &[T], width: usize, sums: &mut [T]) {
     // SAFETY: as in `sum`.
-    unsafe { row_with_avx512(quantiser, kernel, row, sums) }
+    unsafe { rows_with_avx512(form, rows, width, sums) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,popcnt,bmi1")]
-fn row_with_avx512<T: Scalar>(
-    quantiser: &Quantiser<T>,
-    kernel: &impl RowKernel<T>,
-    row: &[T],
-    sums: &mut impl Sums<T>,
-) {
-    row::sum_with::<Avx512, T>(quantiser, kernel, row, sums);
+fn rows_with_avx512<T: Scalar>(form: &RowByRow<T>, rows: &[T], width: usize, sums: &mut [T]) {
+    row::sum_with::<Avx512, T>(form, rows, width, sums);
 }
 
 /// Numbers in registers, from the register `first` on.
@@ -166,6 +156,13 @@ fn add_leaves_by_bytes<'a, const TABLES: usize>(
     }
 }
 
+/// The bits in all 16-bit numbers of a register. (Of what fills those at once, the compiler makes a dozen instructions where the bits are of a mask.)
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn fill(bits: u16) -> __m256i {
+    _mm256_set1_epi32((u32::from(bits) * 0x1_0001) as i32)
+}
+
 /// A step of a binary search from each node to one of those below it: to the second where the value is greater than the number at the node.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -267,7 +264,7 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn test(branches: &Branches, ranks: &[u8; COLUMNS]) -> u64 {
+    fn test(branches: &Branches, _halves: usize, ranks: &[u8; COLUMNS], _columns: usize) -> u64 {
         // SAFETY: this is inlined into the functions above alone; there are 64 columns, 64 limits and twice 64 ranks.
         unsafe {
             let columns = _mm512_loadu_si512(branches.columns.as_ptr().cast());
@@ -275,45 +272,70 @@ impl Lanes for Avx512 {
             let second = _mm512_loadu_si512(ranks.as_ptr().add(64).cast());
             let limits = _mm512_loadu_si512(branches.limits.as_ptr().cast());
             let picked = _mm512_permutex2var_epi8(first, columns, second);
-            _mm512_cmple_epu8_mask(picked, limits)
+            _mm512_cmpgt_epu8_mask(picked, limits)
         }
     }
 
     #[inline(always)]
-    fn reached(bits: u32, conditions: &Conditions) -> usize {
-        // SAFETY: this is inlined into the functions above alone; there are twice 16 numbers in either list.
+    fn reached(failing: u32, holding: &[u32; LEAVES]) -> usize {
+        // SAFETY: this is inlined into the functions above alone; there are twice 16 numbers.
         let leaves = unsafe {
-            let bits = _mm512_set1_epi32(bits as i32);
-            let mut leaves = 0;
-            for half in 0..2 {
-                let above = _mm512_loadu_si512(conditions.above.as_ptr().add(half * 16).cast());
-                let holding = _mm512_loadu_si512(conditions.holding.as_ptr().add(half * 16).cast());
-                // (bits ^ holding) & above
-                let wrong = _mm512_ternarylogic_epi32::<0x28>(bits, holding, above);
-                leaves |= u32::from(_mm512_testn_epi32_mask(wrong, wrong)) << (half * 16);
-            }
-            leaves
+            let failing = _mm512_set1_epi32(failing as i32);
+            let first = _mm512_loadu_si512(holding.as_ptr().cast());
+            let second = _mm512_loadu_si512(holding.as_ptr().add(16).cast());
+            u32::from(_mm512_testn_epi32_mask(first, failing))
+                | u32::from(_mm512_testn_epi32_mask(second, failing)) << 16
         };
         leaves.trailing_zeros() as usize
     }
 
     #[inline(always)]
-    fn exit(block: &Block, ranks: &[u8; COLUMNS]) -> usize {
+    fn prefetch<N: Number>(block: &Block<N>) {
+        let start = (&raw const *block).cast::<i8>();
+        // SAFETY: any address may be asked for, on any CPU of this architecture.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(start);
+            _mm_prefetch::<_MM_HINT_T1>(start.wrapping_add(64));
+        }
+    }
+
+    #[inline(always)]
+    fn exit(block: &Block<u8>, ranks: &[u8; COLUMNS], _columns: usize) -> usize {
         // SAFETY: this is inlined into the functions above alone; there are 16 columns, limits and exits, and twice 64 ranks.
-        let reached = unsafe {
+        let exits = unsafe {
             let columns = _mm512_castsi128_si512(_mm_loadu_si128(block.columns.as_ptr().cast()));
             let first = _mm512_loadu_si512(ranks.as_ptr().cast());
             let second = _mm512_loadu_si512(ranks.as_ptr().add(64).cast());
             let limits = _mm_loadu_si128(block.limits.as_ptr().cast());
             let picked = _mm512_castsi512_si128(_mm512_permutex2var_epi8(first, columns, second));
-            let bits = _mm256_set1_epi16(_mm_cmple_epu8_mask(picked, limits) as i16);
-            let above = _mm256_loadu_si256(block.above.as_ptr().cast());
-            let holding = _mm256_loadu_si256(block.holding.as_ptr().cast());
-            // (bits ^ holding) & above
-            let wrong = _mm256_ternarylogic_epi32::<0x28>(bits, holding, above);
-            _mm256_testn_epi16_mask(wrong, wrong)
+            let failing = fill(_mm_cmpgt_epu8_mask(picked, limits));
+            _mm256_testn_epi16_mask(_mm256_loadu_si256(block.holding.as_ptr().cast()), failing)
         };
-        reached.trailing_zeros() as usize
+        exits.trailing_zeros() as usize
+    }
+
+    #[inline(always)]
+    fn exit_of_keys(block: &Block<i32>, keys: &[Line<[i32; KEYS]>]) -> usize {
+        // SAFETY: this is inlined into the functions above alone; there are 16 columns and exits, and twice 16 keys. Behind the 12 limits are the
+        // columns: no exit asks for what fails of these.
+        let exits = unsafe {
+            let columns = _mm512_cvtepu8_epi32(_mm_loadu_si128(block.columns.as_ptr().cast()));
+            let pick = |keys: &Line<[i32; KEYS]>| {
+                let first = _mm512_load_si512(keys.0.as_ptr().cast());
+                let second = _mm512_load_si512(keys.0.as_ptr().add(16).cast());
+                _mm512_permutex2var_epi32(first, columns, second)
+            };
+            let [first, others @ ..] = keys else { return 0 };
+            let mut picked = pick(first);
+            for (keys, number) in others.iter().zip(1..) {
+                let is_there = _mm512_cmpeq_epi32_mask(_mm512_srli_epi32::<5>(columns), _mm512_set1_epi32(number));
+                picked = _mm512_mask_mov_epi32(picked, is_there, pick(keys));
+            }
+            let limits = _mm512_loadu_si512((&raw const *block).byte_add(offset_of!(Block<i32>, limits)).cast());
+            let failing = fill(_mm512_cmpgt_epi32_mask(picked, limits));
+            _mm256_testn_epi16_mask(_mm256_loadu_si256(block.holding.as_ptr().cast()), failing)
+        };
+        exits.trailing_zeros() as usize
     }
 
     #[inline(always)]

@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 
-use super::blocks::{Block, exit};
+use super::blocks::{Block, KEYS, Line, Number, exit};
 use super::row::COLUMNS;
 use super::run::Stretch;
-use super::single::{Branches, Conditions, reached, test};
+use super::single::{Branches, LEAVES, reached, test};
 use super::tiling::Shapes;
 use crate::Scalar;
 use crate::instruction_set::InstructionSet;
@@ -141,22 +141,33 @@ pub(super) trait Lanes {
         sets.for_each(|(sums, leaves)| add_leaves(sums, leaves, weights));
     }
 
-    /// A bit for each branch: whether its test of a row's ranks holds.
+    /// A bit for each branch, of which the halves are that have any: whether its test of a row's ranks, which has so many columns, fails.
     #[inline(always)]
-    fn test(branches: &Branches, ranks: &[u8; COLUMNS]) -> u64 {
+    fn test(branches: &Branches, _halves: usize, ranks: &[u8; COLUMNS], _columns: usize) -> u64 {
         test(branches, ranks)
     }
 
-    /// The first leaf whose conditions the bits of the branches fulfil.
+    /// The first leaf for which no branch must hold that fails.
     #[inline(always)]
-    fn reached(bits: u32, conditions: &Conditions) -> usize {
-        reached(bits, conditions)
+    fn reached(failing: u32, holding: &[u32; LEAVES]) -> usize {
+        reached(failing, holding)
     }
 
-    /// The first exit of a block whose conditions a row's ranks fulfil.
+    /// Asks for a block to be brought nearer.
     #[inline(always)]
-    fn exit(block: &Block, ranks: &[u8; COLUMNS]) -> usize {
-        exit(block, ranks)
+    fn prefetch<N: Number>(_block: &Block<N>) {}
+
+    /// The first exit of a block for which no branch must hold that fails for the ranks of a row, which has so
+    /// many columns.
+    #[inline(always)]
+    fn exit(block: &Block<u8>, ranks: &[u8; COLUMNS], _columns: usize) -> usize {
+        exit(block, |column| ranks[column % COLUMNS])
+    }
+
+    /// The same for a row's keys.
+    #[inline(always)]
+    fn exit_of_keys(block: &Block<i32>, keys: &[Line<[i32; KEYS]>]) -> usize {
+        exit(block, |column| keys[column / KEYS].0[column % KEYS])
     }
 
     /// How many of the thresholds, which have so many levels, each value is greater than. `None` where [`Lanes::count_below`] is as good.

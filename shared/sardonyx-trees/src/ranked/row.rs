@@ -1,35 +1,30 @@
 //! Rows that come alone or in small batches.
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, KEYS, Line, WALKS};
 use super::lanes::Lanes;
 use super::quantise::Quantiser;
 use super::single::Single;
 use crate::Scalar;
+use crate::encode::Encoder;
 use crate::ensemble::{Ensemble, Leaves};
 use crate::instruction_set::InstructionSet;
 
 /// How many columns a row may have.
 pub(super) const COLUMNS: usize = 128;
 
-/// An ensemble whose leaves have one weight each, in the form that suits one row.
+/// An ensemble whose leaves have one weight each, in the form that suits rows one by one.
 #[derive(Clone, Debug)]
 pub(crate) struct RowByRow<T: Scalar> {
-    quantiser: Quantiser<T>,
     form: Form<T>,
     /// The target that all trees give to, where there is only one.
     only_target: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
-enum Form<T> {
-    Single(Single<T>),
-    Blocks(Blocks<T>),
-}
-
-/// What evaluates one row.
-pub(super) trait RowKernel<T> {
-    /// Adds the leaves of a row, whose ranks are given by column, in the order of the trees.
-    fn sum_with<L: Lanes>(&self, ranks: &[u8; COLUMNS], sums: &mut impl Sums<T>);
+enum Form<T: Scalar> {
+    Single(Quantiser<T>, Single<T>),
+    Ranks(Quantiser<T>, Blocks<T, u8>),
+    Keys(Encoder, Blocks<T, i32>),
 }
 
 /// Where the leaves of a row are added.
@@ -57,86 +52,109 @@ impl<T: Scalar> Sums<T> for Each<'_, T> {
     }
 }
 
+/// Makes a form if the ensemble can have it; there is a quantiser if its features have few enough thresholds.
+type Maker<T> = fn(&Ensemble<T>, Option<&Quantiser<T>>) -> Option<Form<T>>;
+
+impl<T: Scalar> Form<T> {
+    /// Those that an ensemble may have, the best one first.
+    const OF_RANKS: [Maker<T>; 2] = [
+        |ensemble, quantiser| {
+            let quantiser = quantiser?;
+            Some(Self::Single(quantiser.clone(), Single::new(ensemble, quantiser)?))
+        },
+        |ensemble, quantiser| {
+            let quantiser = quantiser?;
+            Some(Self::Ranks(quantiser.clone(), Blocks::of_ranks(ensemble, quantiser)?))
+        },
+    ];
+
+    /// That for features of any number of thresholds. It takes wide registers to be faster than walking.
+    const OF_KEYS: Maker<T> = |ensemble, _| Some(Self::Keys(ensemble.encoder.clone(), Blocks::of_keys(ensemble)?));
+}
+
 impl<T: Scalar> RowByRow<T> {
-    /// `None` where there are too many columns, thresholds of a feature, or nodes of a tree.
-    pub(crate) fn new(ensemble: &Ensemble<T>) -> Option<Self> {
-        let quantiser = quantiser(ensemble)?;
-        let single = || Single::new(ensemble, &quantiser).map(Form::Single);
-        let blocks = || Blocks::new(ensemble, &quantiser).map(Form::Blocks);
-        Some(Self {
-            form: single().or_else(blocks)?,
-            quantiser,
+    /// The best one for an instruction set. `None` where there are too many columns or nodes of a tree, or thresholds of a feature that cannot be
+    /// compared by keys.
+    pub(crate) fn new(ensemble: &Ensemble<T>, instruction_set: InstructionSet) -> Option<Self> {
+        Self::all(ensemble, instruction_set.has_wide_registers()).next()
+    }
+
+    /// All that the ensemble can have, the best one first, with or without that which compares keys.
+    pub(crate) fn all(ensemble: &Ensemble<T>, with_keys: bool) -> impl Iterator<Item = Self> {
+        let is_possible = matches!(ensemble.leaves, Leaves::Single) && ensemble.columns.len() < COLUMNS;
+        let quantiser = is_possible.then(|| Quantiser::new(ensemble, false)).flatten();
+        let makers = Form::OF_RANKS.into_iter().chain(with_keys.then_some(Form::OF_KEYS));
+        let forms = makers.filter_map(move |make| is_possible.then(|| make(ensemble, quantiser.as_ref())).flatten());
+        forms.map(|form| Self {
+            form,
             only_target: ensemble.only_target(),
         })
     }
 
-    /// All forms that the ensemble has, with their names.
     #[cfg(test)]
-    pub(crate) fn all(ensemble: &Ensemble<T>) -> Vec<(&'static str, Self)> {
-        let Some(quantiser) = quantiser(ensemble) else {
-            return vec![];
-        };
-        let forms = [
-            ("single", Single::new(ensemble, &quantiser).map(Form::Single)),
-            ("blocks", Blocks::new(ensemble, &quantiser).map(Form::Blocks)),
-        ];
-        let row_by_row = |form| Self {
-            quantiser: quantiser.clone(),
-            form,
-            only_target: ensemble.only_target(),
-        };
-        let forms = forms.into_iter().filter_map(|(name, form)| Some((name, form?)));
-        forms.map(|(name, form)| (name, row_by_row(form))).collect()
-    }
-
-    /// Adds the row's leaves in the order of the trees to `sums`, one for each target.
-    pub(crate) fn sum(&self, instruction_set: InstructionSet, row: &[T], sums: &mut [T]) {
-        match self.only_target {
-            Some(target) => {
-                let mut sum = Only(sums[target]);
-                self.sum_into(instruction_set, row, &mut sum);
-                sums[target] = sum.0;
-            }
-            None => self.sum_into(instruction_set, row, &mut Each(sums)),
+    pub(crate) fn name(&self) -> &'static str {
+        match self.form {
+            Form::Single(..) => "single",
+            Form::Ranks(..) => "ranks",
+            Form::Keys(..) => "keys",
         }
     }
 
-    fn sum_into(&self, instruction_set: InstructionSet, row: &[T], sums: &mut impl Sums<T>) {
-        match &self.form {
-            Form::Single(single) => sum(instruction_set, &self.quantiser, single, row, sums),
-            Form::Blocks(blocks) => sum(instruction_set, &self.quantiser, blocks, row, sums),
+    /// Adds the leaves of the rows in the order of the trees to `sums`, `[rows, targets]`.
+    pub(crate) fn sum(&self, instruction_set: InstructionSet, rows: &[T], width: usize, sums: &mut [T]) {
+        match instruction_set {
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => super::avx512::sum_rows(self, rows, width, sums),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => super::avx2::sum_rows(self, rows, width, sums),
+            _ => sum_with::<super::portable::Portable, T>(self, rows, width, sums),
         }
     }
 }
 
-fn quantiser<T: Scalar>(ensemble: &Ensemble<T>) -> Option<Quantiser<T>> {
-    let is_possible = matches!(ensemble.leaves, Leaves::Single) && ensemble.columns.len() < COLUMNS;
-    is_possible.then(|| Quantiser::new(ensemble, false)).flatten()
-}
-
-fn sum<T: Scalar>(
-    instruction_set: InstructionSet,
-    quantiser: &Quantiser<T>,
-    kernel: &impl RowKernel<T>,
-    row: &[T],
-    sums: &mut impl Sums<T>,
-) {
-    match instruction_set {
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx512 => super::avx512::sum_row(quantiser, kernel, row, sums),
-        _ => sum_with::<super::portable::Portable, T>(quantiser, kernel, row, sums),
-    }
-}
-
-/// The row's ranks, and with them its leaves.
+/// [`RowByRow::sum`] with an instruction set.
 #[inline(always)]
-pub(super) fn sum_with<L: Lanes, T: Scalar>(
-    quantiser: &Quantiser<T>,
-    kernel: &impl RowKernel<T>,
-    row: &[T],
-    sums: &mut impl Sums<T>,
-) {
-    let mut ranks = [0; COLUMNS];
-    quantiser.quantise_row::<L>(row, &mut ranks);
-    kernel.sum_with::<L>(&ranks, sums);
+pub(super) fn sum_with<L: Lanes, T: Scalar>(form: &RowByRow<T>, rows: &[T], width: usize, sums: &mut [T]) {
+    if rows.is_empty() {
+        return;
+    }
+    let count = rows.len() / width;
+    let targets = sums.len() / count;
+    let only_target = form.only_target;
+    let alone = rows.chunks_exact(width).zip(sums.chunks_exact_mut(targets));
+    match &form.form {
+        Form::Single(quantiser, single) => {
+            for (row, sums) in alone {
+                let mut ranks = Line([0; COLUMNS]);
+                let columns = quantiser.columns();
+                quantiser.quantise_row::<L>(row, &mut ranks.0);
+                match only_target {
+                    Some(target) => {
+                        let mut sum = Only(sums[target]);
+                        single.sum_with::<L>(&ranks.0, columns, &mut sum);
+                        sums[target] = sum.0;
+                    }
+                    None => single.sum_with::<L>(&ranks.0, columns, &mut Each(sums)),
+                }
+            }
+        }
+        Form::Ranks(quantiser, trees) => {
+            for (row, sums) in alone {
+                let mut ranks = [Line([0; COLUMNS])];
+                quantiser.quantise_row::<L>(row, &mut ranks[0].0);
+                trees.sum_with::<L, false>(&ranks, quantiser.columns(), only_target, sums);
+            }
+        }
+        Form::Keys(encoder, trees) => {
+            let per_row = encoder.columns().div_ceil(KEYS);
+            let mut keys = vec![Line([0; KEYS]); per_row * count.min(WALKS)];
+            for (rows, sums) in rows.chunks(WALKS * width).zip(sums.chunks_mut(WALKS * targets)) {
+                let of_rows = rows.chunks_exact(width).zip(keys.chunks_exact_mut(per_row));
+                let count = of_rows
+                    .map(|(row, keys)| encoder.encode(row, keys.iter_mut().flat_map(|keys| &mut keys.0)))
+                    .count();
+                trees.sum_with::<L, true>(&keys[..count * per_row], encoder.columns(), only_target, sums);
+            }
+        }
+    }
 }

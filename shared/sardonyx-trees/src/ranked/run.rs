@@ -99,7 +99,7 @@ pub(super) fn sum<L: Lanes, T: Scalar>(task: &Task<'_, T>, workspace: &mut Works
             places,
             used,
         };
-        if const { L::INSTRUCTION_SET.has_large_blocks() } && *sets > SETS_OF_SMALL {
+        if const { L::INSTRUCTION_SET.has_wide_registers() } && *sets > SETS_OF_SMALL {
             L::compute::<GROUPS_OF_LARGE>(&stretch);
         } else {
             L::compute::<1>(&stretch);

@@ -1,11 +1,12 @@
 //! One row through small trees without walking: all tests of a tree are made at once, and the leaf is the one whose conditions hold.
 //!
 //! The row is replaced by its ranks, a byte for each column. For each tree the ranks that its branches test are picked and compared with
-//! their limits, which gives a bit for each branch. A leaf is reached when the bits of the branches above it are as they must be.
+//! their limits, which gives a bit for each branch. The leaves are in order, from where all tests hold to where all fail: the row reaches the first
+//! one that is not where a test holds which fails for it.
 
 use super::lanes::Lanes;
 use super::quantise::Quantiser;
-use super::row::{COLUMNS, RowKernel, Sums};
+use super::row::{COLUMNS, Sums};
 use crate::Scalar;
 use crate::ensemble::Ensemble;
 use crate::lockstep::{Link, Node, with_nodes};
@@ -24,19 +25,12 @@ pub(super) struct Branches {
     pub(super) limits: [u8; BRANCHES],
 }
 
-/// One side of a tree's root. For each leaf which branches of the side are above it, and which of those must hold. Places behind the last
-/// leaf may seem to be reached, but one before them always is.
+/// One side of a tree's root: what its leaves give, in their order.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
-pub(super) struct Conditions {
-    pub(super) above: [u32; LEAVES],
-    pub(super) holding: [u32; LEAVES],
-}
-
-/// What the leaves of a side give, and when they are reached.
-#[derive(Clone, Debug)]
 struct Side<T> {
-    conditions: Conditions,
+    /// For each leaf a bit for each branch of the side that must hold. One leaf at least does not ask for any.
+    holding: [u32; LEAVES],
     weights: [T; LEAVES],
 }
 
@@ -46,6 +40,8 @@ pub(super) struct Single<T> {
     /// What is read of each tree: beside each other, since a row takes as long as its cache lines.
     headers: Vec<Header>,
     trees: Vec<Tree<T>>,
+    /// How many halves of the places for branches the largest tree takes.
+    halves: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +49,8 @@ struct Header {
     target: u32,
     /// Where the branches of each side begin among those of the tree.
     first_branches: [u8; 2],
+    /// How many branches there are; those that several ways lead to are there for each.
+    branches: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -72,19 +70,23 @@ impl<T: Scalar> Single<T> {
             .trees
             .iter()
             .map(|tree| with_nodes!(&ensemble.nodes, nodes => read(nodes, tree.root as usize, tree.target, quantiser)));
-        let (headers, trees) = trees.collect::<Option<Vec<_>>>()?.into_iter().unzip();
-        Some(Self { headers, trees })
+        let (headers, trees): (Vec<Header>, _) = trees.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        let branches = headers.iter().map(|header| header.branches).max().unwrap_or(0);
+        Some(Self {
+            headers,
+            trees,
+            halves: usize::from(branches).div_ceil(BRANCHES / 2),
+        })
     }
-}
 
-impl<T: Scalar> RowKernel<T> for Single<T> {
+    /// Adds the leaves of a row, whose ranks are given for so many columns, in the order of the trees.
     #[inline(always)]
-    fn sum_with<L: Lanes>(&self, ranks: &[u8; COLUMNS], sums: &mut impl Sums<T>) {
+    pub(super) fn sum_with<L: Lanes>(&self, ranks: &[u8; COLUMNS], columns: usize, sums: &mut impl Sums<T>) {
         for (header, tree) in self.headers.iter().zip(&self.trees) {
-            let bits = L::test(&tree.branches, ranks);
-            let fails = usize::from(bits & 1 == 0);
+            let failing = L::test(&tree.branches, self.halves, ranks, columns);
+            let fails = (failing & 1) as usize;
             let side = &tree.sides[fails];
-            let leaf = L::reached((bits >> header.first_branches[fails]) as u32, &side.conditions);
+            let leaf = L::reached((failing >> header.first_branches[fails]) as u32, &side.holding);
             sums.add(header.target, side.weights[leaf % LEAVES]);
         }
     }
@@ -94,16 +96,14 @@ impl<T: Scalar> RowKernel<T> for Single<T> {
 pub(super) fn test(branches: &Branches, ranks: &[u8; COLUMNS]) -> u64 {
     let tests = branches.columns.iter().zip(&branches.limits).enumerate();
     tests.fold(0, |bits, (branch, (column, limit))| {
-        bits | u64::from(ranks[usize::from(*column) % COLUMNS] <= *limit) << branch
+        bits | u64::from(ranks[usize::from(*column) % COLUMNS] > *limit) << branch
     })
 }
 
 /// [`Lanes::reached`] on any CPU.
-pub(super) fn reached(bits: u32, conditions: &Conditions) -> usize {
-    let mut leaves = conditions.above.iter().zip(&conditions.holding);
-    leaves
-        .position(|(above, holding)| bits & *above == *holding)
-        .unwrap_or(0)
+pub(super) fn reached(failing: u32, holding: &[u32; LEAVES]) -> usize {
+    let mut leaves = holding.iter();
+    leaves.position(|holding| failing & holding == 0).unwrap_or(0)
 }
 
 /// `None` where a side has too many leaves.
@@ -131,11 +131,17 @@ fn read<T: Scalar, L: Link>(
     let holds = reader.side(starts[0])?;
     first_branches[1] = reader.count as u8;
     let fails = reader.side(starts[1])?;
+    let branches = reader.count as u8;
     let tree = Tree {
         branches: reader.branches,
         sides: [holds, fails],
     };
-    Some((Header { target, first_branches }, tree))
+    let header = Header {
+        target,
+        first_branches,
+        branches,
+    };
+    Some((header, tree))
 }
 
 struct Reader<'a, T: Scalar, L> {
@@ -163,23 +169,19 @@ impl<T: Scalar, L: Link> Reader<'_, T, L> {
     fn side(&mut self, start: usize) -> Option<Side<T>> {
         let first_branch = self.count;
         let mut side = Side {
-            conditions: Conditions {
-                above: [0; LEAVES],
-                holding: [0; LEAVES],
-            },
+            holding: [0; LEAVES],
             weights: [T::ZERO; LEAVES],
         };
         let mut leaves = 0;
-        let mut stack = vec![(start, 0_u32, 0_u32)];
-        while let Some((at, above, holding)) = stack.pop() {
+        let mut stack = vec![(start, 0_u32)];
+        while let Some((at, holding)) = stack.pop() {
             let branch = self.count;
             if let Some(pair) = self.branch(at)? {
                 let bit = 1_u32.checked_shl((branch - first_branch) as u32)?;
-                stack.extend([(pair + 1, above | bit, holding), (pair, above | bit, holding | bit)]);
+                stack.extend([(pair + 1, holding), (pair, holding | bit)]);
                 continue;
             }
-            *side.conditions.above.get_mut(leaves)? = above;
-            side.conditions.holding[leaves] = holding;
+            *side.holding.get_mut(leaves)? = holding;
             side.weights[leaves] = T::from_bits(self.nodes[at].key);
             leaves += 1;
         }

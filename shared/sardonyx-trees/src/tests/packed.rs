@@ -134,12 +134,12 @@ fn agree(ensemble: &Ensemble<f32>, rows: &[f32]) {
         assert_eq!(bits(&alone), found[..ALONE * targets], "{}", set.name());
         assert_eq!(expected.get_or_insert_with(|| found.clone()), &found, "{}", set.name());
     }
-    for (name, form) in RowByRow::all(ensemble) {
+    for form in RowByRow::all(ensemble, true) {
         let mut sums = vec![0.0; ALONE * ensemble.targets()];
         for (row, sums) in rows.chunks(3).zip(sums.chunks_mut(ensemble.targets())) {
-            form.sum(InstructionSet::Portable, row, sums);
+            form.sum(InstructionSet::Portable, row, 3, sums);
         }
         let expected = expected.as_ref().expect("there is an instruction set");
-        assert_eq!(bits(&sums), expected[..sums.len()], "{name}");
+        assert_eq!(bits(&sums), expected[..sums.len()], "{}", form.name());
     }
 }
