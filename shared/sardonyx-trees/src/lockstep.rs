@@ -95,34 +95,38 @@ impl<K: Key> Nodes<K> {
     /// What the leaves give that one row arrives at, tree by tree; `is_deep` is what [`are_deep`] says of the trees. `row` has the keys of the columns, column 0 among them.
     #[inline(always)]
     pub(super) fn walk_row(&self, trees: &[Tree], is_deep: bool, row: &[K], mut visit: impl FnMut(&Tree, K)) {
-        with_nodes!(self, nodes => {
-            if is_deep {
-                let mut leaves = vec![K::LEAST; trees.len()];
-                walk_deep(nodes, trees, row, &mut leaves);
-                for (tree, leaf) in trees.iter().zip(leaves) {
-                    visit(tree, leaf);
-                }
-                return;
-            }
-            let groups = trees.chunks_exact(LANES);
-            let rest = groups.remainder();
-            for group in groups {
-                let roots: [usize; LANES] = std::array::from_fn(|lane| group[lane].root as usize);
-                let depth = group.iter().map(|tree| tree.depth).max().unwrap_or(0);
-                let leaves = walk(nodes, roots, depth, |_, column| row[column]);
-                for (tree, leaf) in group.iter().zip(leaves) {
-                    visit(tree, leaf);
-                }
-            }
-            for tree in rest {
-                let [leaf] = walk(nodes, [tree.root as usize], tree.depth, |_, column| row[column]);
+        if is_deep {
+            for (tree, leaf) in trees.iter().zip(self.walk_deep(trees, row)) {
                 visit(tree, leaf);
             }
-        });
+            return;
+        }
+        for group in trees.chunks(LANES) {
+            for (tree, leaf) in group.iter().zip(self.walk_trees(group, row)) {
+                visit(tree, leaf);
+            }
+        }
+    }
+
+    // What follows is not inlined: there are many who visit leaves, and a walk is a lot of code.
+
+    /// What the leaves of at most as many trees give as there are lanes.
+    #[inline(never)]
+    fn walk_trees(&self, trees: &[Tree], row: &[K]) -> [K; LANES] {
+        let roots = std::array::from_fn(|lane| trees[lane.min(trees.len() - 1)].root as usize);
+        let depth = trees.iter().map(|tree| tree.depth).max().unwrap_or(0);
+        with_nodes!(self, nodes => walk(nodes, roots, depth, |_, column| row[column]))
+    }
+
+    #[inline(never)]
+    fn walk_deep(&self, trees: &[Tree], row: &[K]) -> Vec<K> {
+        let mut leaves = vec![K::LEAST; trees.len()];
+        with_nodes!(self, nodes => walk_deep(nodes, trees, row, &mut leaves));
+        leaves
     }
 
     /// What the leaves of a tree give that the rows of a group arrive at. `group` has the columns, one key for each row in each.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn walk_group(&self, tree: &Tree, group: &[[K; LANES]]) -> [K; LANES] {
         with_nodes!(self, nodes => {
             walk(nodes, [tree.root as usize; LANES], tree.depth, |lane, column| group[column][lane])
@@ -171,12 +175,12 @@ fn step<K: Key, L: Link>(nodes: &[Node<K, L>], at: usize, value: impl Fn(usize) 
 }
 
 #[inline(always)]
-fn walk<K: Key, L: Link, const N: usize>(
+fn walk<K: Key, L: Link>(
     nodes: &[Node<K, L>],
-    mut at: [usize; N],
+    mut at: [usize; LANES],
     depth: u32,
     value: impl Fn(usize, usize) -> K,
-) -> [K; N] {
+) -> [K; LANES] {
     let step = |lane: usize, at: usize| step(nodes, at, |column| value(lane, column));
     for _ in 0..depth.min(UNCHECKED_DEPTH) {
         for (lane, at) in at.iter_mut().enumerate() {
