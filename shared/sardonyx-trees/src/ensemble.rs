@@ -51,7 +51,7 @@ pub struct Ensemble<T: Scalar> {
     instruction_set: InstructionSet,
     /// For batches; `None` where it would not pay.
     ranked: OnceLock<Option<Box<Ranked<T>>>>,
-    /// For rows that come alone or in small batches.
+    /// For rows that come alone or in small batches, and for any that there is no [`Ranked`] for.
     row_by_row: OnceLock<Option<Box<RowByRow<T>>>>,
     walks_before: Countdown,
 }

@@ -92,7 +92,8 @@ impl<K: Key> Nodes<K> {
         with_nodes!(self, nodes => nodes.len())
     }
 
-    /// What the leaves give that one row arrives at, tree by tree; `is_deep` is what [`are_deep`] says of the trees. `row` has the keys of the columns, column 0 among them.
+    /// What the leaves give that one row arrives at, tree by tree; `is_deep` is what [`are_deep`] says of the trees. `row` has the keys of the
+    /// columns, column 0 among them.
     #[inline(always)]
     pub(super) fn walk_row(&self, trees: &[Tree], is_deep: bool, row: &[K], mut visit: impl FnMut(&Tree, K)) {
         if is_deep {

@@ -316,8 +316,10 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn exit_of_keys(block: &Block<i32>, keys: &[Line<[i32; KEYS]>]) -> usize {
-        // SAFETY: this is inlined into the functions above alone; there are 16 columns and exits, and twice 16 keys. Behind the 12 limits are the
-        // columns: no exit asks for what fails of these.
+        const LIMITS: usize = offset_of!(Block<i32>, limits);
+        const { assert!(LIMITS + 64 == offset_of!(Block<i32>, columns) + 16) };
+        // SAFETY: this is inlined into the functions above alone; there are 16 columns and exits, and twice 16 keys, which are aligned to 64 bytes.
+        // Behind the 12 limits are the columns: no exit asks for what fails of these.
         let exits = unsafe {
             let columns = _mm512_cvtepu8_epi32(_mm_loadu_si128(block.columns.as_ptr().cast()));
             let pick = |keys: &Line<[i32; KEYS]>| {
@@ -331,7 +333,7 @@ impl Lanes for Avx512 {
                 let is_there = _mm512_cmpeq_epi32_mask(_mm512_srli_epi32::<5>(columns), _mm512_set1_epi32(number));
                 picked = _mm512_mask_mov_epi32(picked, is_there, pick(keys));
             }
-            let limits = _mm512_loadu_si512((&raw const *block).byte_add(offset_of!(Block<i32>, limits)).cast());
+            let limits = _mm512_loadu_si512((&raw const *block).byte_add(LIMITS).cast());
             let failing = fill(_mm512_cmpgt_epi32_mask(picked, limits));
             _mm256_testn_epi16_mask(_mm256_loadu_si256(block.holding.as_ptr().cast()), failing)
         };

@@ -1,8 +1,10 @@
-//! Rows through trees of any size, in steps of several levels: a tree is cut into blocks of up to 15 branches.
+//! Rows through trees of any size, in steps of several levels: a tree is cut into blocks of up to 15 branches, or 12.
 //!
-//! All tests of a block are made at once. Its exits, which are leaves or further blocks, are in order, from where all tests hold to where all fail:
-//! a row takes the first one that no test which fails keeps it from, that is the first one which is not where such a test holds. A walk is that of a row through a tree; all walks take their first step, then those that have not arrived their next: the steps do not wait for each
-//! other, so that the blocks of many walks are on their way from memory at the same time. These are the walks of many rows through a tree, or
+//! All tests of a block are made at once. Its exits, which are leaves or further blocks, are in order, from where all tests hold to where all
+//! fail: a row takes the first one that is not where a test holds which fails for it.
+//!
+//! A walk is that of a row through a tree. All walks take their first step, then those that have not arrived their next: the steps do not wait for
+//! each other, so that the blocks of many walks are on their way from memory at the same time. These are the walks of many rows through a tree, or
 //! those of few rows through many trees.
 //!
 //! Rows are compared by their ranks, a byte for each column, or by their keys, where a feature has too many thresholds for a byte.

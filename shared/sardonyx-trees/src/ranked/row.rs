@@ -1,4 +1,4 @@
-//! Rows that come alone or in small batches.
+//! Rows that come alone or in small batches, and any rows through trees that there is no program for.
 
 use super::blocks::{Blocks, KEYS, Line, WALKS};
 use super::lanes::Lanes;
@@ -12,7 +12,7 @@ use crate::instruction_set::InstructionSet;
 /// How many columns a row may have.
 pub(super) const COLUMNS: usize = 128;
 
-/// An ensemble whose leaves have one weight each, in the form that suits rows one by one.
+/// An ensemble whose leaves have one weight each, in a form that needs no other rows.
 #[derive(Clone, Debug)]
 pub(crate) struct RowByRow<T: Scalar> {
     form: Form<T>,
@@ -60,11 +60,13 @@ impl<T: Scalar> Form<T> {
     const OF_RANKS: [Maker<T>; 2] = [
         |ensemble, quantiser| {
             let quantiser = quantiser?;
-            Some(Self::Single(quantiser.clone(), Single::new(ensemble, quantiser)?))
+            let trees = Single::new(ensemble, quantiser)?;
+            Some(Self::Single(quantiser.clone(), trees))
         },
         |ensemble, quantiser| {
             let quantiser = quantiser?;
-            Some(Self::Ranks(quantiser.clone(), Blocks::of_ranks(ensemble, quantiser)?))
+            let trees = Blocks::of_ranks(ensemble, quantiser)?;
+            Some(Self::Ranks(quantiser.clone(), trees))
         },
     ];
 
@@ -149,11 +151,11 @@ pub(super) fn sum_with<L: Lanes, T: Scalar>(form: &RowByRow<T>, rows: &[T], widt
             let per_row = encoder.columns().div_ceil(KEYS);
             let mut keys = vec![Line([0; KEYS]); per_row * count.min(WALKS)];
             for (rows, sums) in rows.chunks(WALKS * width).zip(sums.chunks_mut(WALKS * targets)) {
-                let of_rows = rows.chunks_exact(width).zip(keys.chunks_exact_mut(per_row));
-                let count = of_rows
-                    .map(|(row, keys)| encoder.encode(row, keys.iter_mut().flat_map(|keys| &mut keys.0)))
-                    .count();
-                trees.sum_with::<L, true>(&keys[..count * per_row], encoder.columns(), only_target, sums);
+                for (row, keys) in rows.chunks_exact(width).zip(keys.chunks_exact_mut(per_row)) {
+                    encoder.encode(row, keys.iter_mut().flat_map(|keys| &mut keys.0));
+                }
+                let keys = &keys[..rows.len() / width * per_row];
+                trees.sum_with::<L, true>(keys, encoder.columns(), only_target, sums);
             }
         }
     }

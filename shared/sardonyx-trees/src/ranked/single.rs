@@ -1,4 +1,4 @@
-//! One row through small trees without walking: all tests of a tree are made at once, and the leaf is the one whose conditions hold.
+//! One row through small trees without walking: all tests of a tree are made at once, and the leaf is the first one that none which fails excludes.
 //!
 //! The row is replaced by its ranks, a byte for each column. For each tree the ranks that its branches test are picked and compared with
 //! their limits, which gives a bit for each branch. The leaves are in order, from where all tests hold to where all fail: the row reaches the first
@@ -49,8 +49,6 @@ struct Header {
     target: u32,
     /// Where the branches of each side begin among those of the tree.
     first_branches: [u8; 2],
-    /// How many branches there are; those that several ways lead to are there for each.
-    branches: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -66,17 +64,19 @@ impl<T: Scalar> Single<T> {
         if super::compile::largest_tree(ensemble) >= 2 * BRANCHES {
             return None;
         }
-        let trees = ensemble
-            .trees
-            .iter()
-            .map(|tree| with_nodes!(&ensemble.nodes, nodes => read(nodes, tree.root as usize, tree.target, quantiser)));
-        let (headers, trees): (Vec<Header>, _) = trees.collect::<Option<Vec<_>>>()?.into_iter().unzip();
-        let branches = headers.iter().map(|header| header.branches).max().unwrap_or(0);
-        Some(Self {
-            headers,
-            trees,
-            halves: usize::from(branches).div_ceil(BRANCHES / 2),
-        })
+        let mut single = Self {
+            headers: Vec::with_capacity(ensemble.trees.len()),
+            trees: Vec::with_capacity(ensemble.trees.len()),
+            halves: 0,
+        };
+        for tree in &ensemble.trees {
+            let (header, tree, branches) =
+                with_nodes!(&ensemble.nodes, nodes => read(nodes, tree.root as usize, tree.target, quantiser))?;
+            single.headers.push(header);
+            single.trees.push(tree);
+            single.halves = single.halves.max(branches.div_ceil(BRANCHES / 2));
+        }
+        Some(single)
     }
 
     /// Adds the leaves of a row, whose ranks are given for so many columns, in the order of the trees.
@@ -106,13 +106,13 @@ pub(super) fn reached(failing: u32, holding: &[u32; LEAVES]) -> usize {
     leaves.position(|holding| failing & holding == 0).unwrap_or(0)
 }
 
-/// `None` where a side has too many leaves.
+/// A tree and how many branches it has, those that several ways lead to once for each. `None` where a side has too many leaves.
 fn read<T: Scalar, L: Link>(
     nodes: &[Node<T::Key, L>],
     root: usize,
     target: u32,
     quantiser: &Quantiser<T>,
-) -> Option<(Header, Tree<T>)> {
+) -> Option<(Header, Tree<T>, usize)> {
     let mut reader = Reader {
         nodes,
         quantiser,
@@ -131,17 +131,11 @@ fn read<T: Scalar, L: Link>(
     let holds = reader.side(starts[0])?;
     first_branches[1] = reader.count as u8;
     let fails = reader.side(starts[1])?;
-    let branches = reader.count as u8;
     let tree = Tree {
         branches: reader.branches,
         sides: [holds, fails],
     };
-    let header = Header {
-        target,
-        first_branches,
-        branches,
-    };
-    Some((header, tree))
+    Some((Header { target, first_branches }, tree, reader.count))
 }
 
 struct Reader<'a, T: Scalar, L> {

@@ -138,11 +138,16 @@ fn agree(ensemble: &Ensemble<f32>, rows: &[f32]) {
         assert_eq!(expected.get_or_insert_with(|| found.clone()), &found, "{}", set.name());
     }
     for form in RowByRow::all(ensemble, true) {
-        let mut sums = vec![0.0; ALONE * ensemble.targets()];
-        for (row, sums) in rows.chunks(3).zip(sums.chunks_mut(ensemble.targets())) {
-            form.sum(InstructionSet::Portable, row, 3, sums);
+        for set in InstructionSet::ALL.iter().filter(|set| set.is_available()) {
+            let mut sums = vec![0.0; ALONE * ensemble.targets()];
+            for (row, sums) in rows.chunks(3).zip(sums.chunks_mut(ensemble.targets())) {
+                form.sum(*set, row, 3, sums);
+            }
+            let expected = expected.as_ref().expect("there is an instruction set");
+            assert_eq!(bits(&sums), expected[..sums.len()], "{}, {}", form.name(), set.name());
+            let mut sums = vec![0.0; rows.len() / 3 * ensemble.targets()];
+            form.sum(*set, rows, 3, &mut sums);
+            assert_eq!(&bits(&sums), expected, "{}, {}, together", form.name(), set.name());
         }
-        let expected = expected.as_ref().expect("there is an instruction set");
-        assert_eq!(bits(&sums), expected[..sums.len()], "{}", form.name());
     }
 }

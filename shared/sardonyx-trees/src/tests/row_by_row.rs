@@ -81,7 +81,7 @@ fn many_trees_of_several_targets_are_added_in_order_in_either_precision() {
 #[test]
 fn features_of_many_thresholds_and_columns_are_compared_by_their_keys() {
     let mut random = Random(14);
-    for (features, leaves) in [(1, 700), (20, 40), (70, 300), (120, 300)] {
+    for (features, leaves) in [(1, 700), (20, 40), (70, 300), (127, 300)] {
         let mut attributes = grown(&mut random, scaled(leaves, 40), false, features, scaled(4, 2) as i64);
         for value in &mut attributes.nodes_values {
             *value = random.below(100_000) as f32 / 5000.0;
@@ -110,7 +110,7 @@ fn features_of_many_thresholds_and_columns_are_compared_by_their_keys() {
             "{features} features"
         );
         for set in InstructionSet::ALL.iter().filter(|set| set.is_available()) {
-            for batch in [1, 3, 300, 700] {
+            for batch in [1, 3, 300, 512, 513] {
                 let mut sums = vec![0.0; expected.len()];
                 for (rows, sums) in rows.chunks(batch * features).zip(sums.chunks_mut(batch)) {
                     form.sum(*set, rows, features, sums);
