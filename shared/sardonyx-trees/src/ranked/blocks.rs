@@ -297,7 +297,7 @@ impl<T: Scalar, N: Number, F: Fn(usize, T::Key) -> Option<N>> Cutter<T, N, F> {
             limits: N::LIMITS,
             columns: [0; 16],
             holding: [0; EXITS],
-            exits: [0; EXITS],
+            exits: [LEAF; EXITS],
         };
         let limits = block.limits.as_mut();
         let is_small = self.branches[root] <= N::BRANCHES;
