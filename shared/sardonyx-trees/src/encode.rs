@@ -28,30 +28,22 @@ impl Encoder {
         self.features
     }
 
-    /// The keys of one row; column 0 comes first.
-    pub(super) fn encode_row<T: Scalar>(&self, row: &[T], keys: &mut Vec<T::Key>) {
-        keys.clear();
-        keys.push(T::Key::LEAST);
-        keys.extend(
-            self.columns
-                .iter()
-                .map(|column| encode(row[column.feature as usize], *column)),
-        );
-    }
-
     /// How many keys a row has.
     pub(super) fn columns(&self) -> usize {
         self.columns.len() + 1
     }
 
-    /// The keys of one row, if they are of numbers in single precision, into places for them; column 0 comes first.
+    /// The keys of one row; column 0 comes first.
     #[inline(always)]
-    pub(super) fn encode<'a, T: Scalar>(&self, row: &[T], keys: impl IntoIterator<Item = &'a mut i32>) {
-        for (key, column) in keys.into_iter().skip(1).zip(&self.columns) {
-            *key = encode(row[column.feature as usize], *column)
-                .as_single()
-                .unwrap_or(i32::LEAST);
-        }
+    pub(super) fn keys<T: Scalar>(&self, row: &[T]) -> impl Iterator<Item = T::Key> {
+        let columns = self.columns.iter();
+        std::iter::once(T::Key::LEAST).chain(columns.map(|column| encode(row[column.feature as usize], *column)))
+    }
+
+    /// [`Encoder::keys`] in place of what was there.
+    pub(super) fn encode_row<T: Scalar>(&self, row: &[T], keys: &mut Vec<T::Key>) {
+        keys.clear();
+        keys.extend(self.keys(row));
     }
 
     /// The keys of groups of [`LANES`] rows, column by column within a group.

@@ -214,7 +214,7 @@ impl<T: Scalar> Ensemble<T> {
 
     /// [`Ensemble::sum`] of leaves with one weight each, which are added where no other row's are.
     fn sum_singles(&self, rows: &[T], width: usize, scores: &mut [Score<T>]) {
-        let columns = self.columns.len() + 1;
+        let columns = self.encoder.columns();
         let grouped = rows.len() / width / LANES * LANES;
         let (whole, rest) = rows.split_at(grouped * width);
         let (mut groups, mut sums) = (Vec::new(), Vec::new());
@@ -355,7 +355,7 @@ impl<T: Scalar> Ensemble<T> {
     fn for_each_leaf(&self, rows: &[T], width: usize, mut visit: impl FnMut(usize, &Tree, T::Key)) {
         let grouped = rows.len() / width / LANES * LANES;
         let (whole, rest) = rows.split_at(grouped * width);
-        let columns = self.columns.len() + 1;
+        let columns = self.encoder.columns();
         let mut groups = Vec::new();
         for (block, rows) in whole.chunks(self.block_rows() * width).enumerate() {
             self.encoder.encode_groups(rows, width, &mut groups);
@@ -380,7 +380,7 @@ impl<T: Scalar> Ensemble<T> {
     /// Many rows for each tree make the reading of a large forest worth it; their keys should stay in the second-level cache.
     fn block_rows(&self) -> usize {
         const BYTES: usize = 256 << 10;
-        let row = (self.columns.len() + 1) * T::Key::BYTES;
+        let row = self.encoder.columns() * T::Key::BYTES;
         (BYTES / row / LANES * LANES).clamp(4 * LANES, 64 * LANES)
     }
 }

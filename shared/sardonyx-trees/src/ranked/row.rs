@@ -8,6 +8,7 @@ use crate::Scalar;
 use crate::encode::Encoder;
 use crate::ensemble::{Ensemble, Leaves};
 use crate::instruction_set::InstructionSet;
+use crate::scalar::Key;
 
 /// How many columns a row may have.
 pub(super) const COLUMNS: usize = 128;
@@ -86,7 +87,8 @@ impl<T: Scalar> RowByRow<T> {
         let is_possible = matches!(ensemble.leaves, Leaves::Single) && ensemble.columns.len() < COLUMNS;
         let quantiser = is_possible.then(|| Quantiser::new(ensemble, false)).flatten();
         let makers = Form::OF_RANKS.into_iter().chain(with_keys.then_some(Form::OF_KEYS));
-        let forms = makers.filter_map(move |make| is_possible.then(|| make(ensemble, quantiser.as_ref())).flatten());
+        let possible = makers.filter(move |_| is_possible);
+        let forms = possible.filter_map(move |make| make(ensemble, quantiser.as_ref()));
         forms.map(|form| Self {
             form,
             only_target: ensemble.only_target(),
@@ -152,7 +154,10 @@ pub(super) fn sum_with<L: Lanes, T: Scalar>(form: &RowByRow<T>, rows: &[T], widt
             let mut keys = vec![Line([0; KEYS]); per_row * count.min(WALKS)];
             for (rows, sums) in rows.chunks(WALKS * width).zip(sums.chunks_mut(WALKS * targets)) {
                 for (row, keys) in rows.chunks_exact(width).zip(keys.chunks_exact_mut(per_row)) {
-                    encoder.encode(row, keys.iter_mut().flat_map(|keys| &mut keys.0));
+                    let places = keys.iter_mut().flat_map(|keys| &mut keys.0);
+                    for (place, key) in places.zip(encoder.keys(row)) {
+                        *place = key.as_single().unwrap_or(i32::LEAST);
+                    }
                 }
                 let keys = &keys[..rows.len() / width * per_row];
                 trees.sum_with::<L, true>(keys, encoder.columns(), only_target, sums);
