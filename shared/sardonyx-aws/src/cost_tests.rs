@@ -123,7 +123,7 @@ fn a_row_of_numbers_is_decoded_without_an_allocation_for_any_feature() {
         for layout in [Layout::Native, Layout::Feast] {
             let allocations = |features| {
                 let view = view(layout, value_type, features);
-                let (item, layout) = (item(&view), RowLayout::of(&view, Some(snapshot())));
+                let (item, layout) = (item(&view).into(), RowLayout::of(&view, Some(snapshot())));
                 let mut row = None;
                 let counted = allocation_counter::measure(|| row = Some(layout.row(&item)));
                 let row = row.expect("was read").expect("is a row");
@@ -144,7 +144,7 @@ fn a_row_of_numbers_is_decoded_without_an_allocation_for_any_feature() {
 #[test]
 fn a_text_is_allocated_once() {
     let view = view(Layout::Native, ValueType::String, 200);
-    let (item, layout) = (item(&view), RowLayout::of(&view, Some(snapshot())));
+    let (item, layout) = (item(&view).into(), RowLayout::of(&view, Some(snapshot())));
     let counted = allocation_counter::measure(|| drop(layout.row(&item)));
     assert_eq!(counted.count_total, 201);
 }

@@ -205,7 +205,7 @@ impl FeatureWriter for DynamoDbFeatureWriter {
         let Some(item) = answer.item else {
             return Ok(ViewSnapshots::default());
         };
-        snapshot_record::from_item(&item).map_err(|problem| StoreError::Malformed {
+        snapshot_record::from_item(&item.into()).map_err(|problem| StoreError::Malformed {
             what: format!("the record of the snapshots of {}", view.name),
             problem,
         })

@@ -4,25 +4,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemError, BatchGetItemOutput};
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::error::BuildError;
 use futures_util::future::try_join_all;
+use sardonyx_core::feature_row::FeatureRow;
 use sardonyx_core::manifest::{FeatureView, Layout};
-use sardonyx_core::ports::{MalformedRow, OnlineStore, StoreError, ViewRead, ViewRows};
+use sardonyx_core::ports::{Cause, MalformedRow, OnlineStore, StoreError, ViewRead, ViewRows};
 use sardonyx_core::snapshots::ViewSnapshots;
 use tokio::time::{Instant, timeout_at};
 
 use crate::backoff::Backoff;
+use crate::batch_read::{Answer, TableKeys, TableRead, calls};
 use crate::clients::unavailable;
 use crate::direct::DirectCalls;
 use crate::lazy_client::LazyClient;
-use crate::native_layout::{ENTITY_KEY, Item};
-use crate::row_layout::{RowLayout, TableRead};
+use crate::native_layout::ENTITY_KEY;
+use crate::row_layout::RowLayout;
 use crate::snapshot_record::{self, CurrentSnapshots, record_key};
+use crate::stored_item::StoredItem;
 
-/// What one BatchGetItem takes, of all tables together.
-const KEYS_PER_READ: usize = 100;
 /// How long what a view's record says is used. Reading it costs half a read unit, and no time: it goes with the rows.
 const SNAPSHOT_MAX_AGE: Duration = Duration::from_secs(1);
 /// How many calls that get no answer fit into the time for a read.
@@ -38,9 +37,6 @@ pub struct DynamoDbOnlineStore {
     table: String,
     current: Arc<CurrentSnapshots>,
 }
-
-/// Items by table.
-type Items = Vec<(String, Vec<Item>)>;
 
 /// Until when a read has to end, and how long one call of it may take.
 #[derive(Clone, Copy)]
@@ -89,12 +85,12 @@ impl DynamoDbOnlineStore {
     ///
     /// A call that takes longer than an attempt is given up and made again: a connection that died while the function was frozen
     /// swallows it, and the next call gets another one.
-    async fn read(
+    async fn read<'a>(
         &self,
-        mut pending: HashMap<String, KeysAndAttributes>,
+        mut pending: Vec<TableKeys<'a>>,
         deadline: Deadline,
-    ) -> Result<Items, StoreError> {
-        let mut items = Items::new();
+    ) -> Result<Vec<Found<'a>>, StoreError> {
+        let mut found = Vec::with_capacity(pending.iter().map(|keys| keys.keys.len()).sum());
         let mut backoff = Backoff::default();
         let mut direct = self.direct.as_deref();
         loop {
@@ -104,31 +100,46 @@ impl DynamoDbOnlineStore {
                 Err(_) if Instant::now() < deadline.at => continue,
                 Err(_) => return Err(unavailable(describe_tables(&pending), "the read did not end in time")),
             };
-            items.extend(answer.responses.into_iter().flatten());
-            pending = answer.unprocessed_keys.unwrap_or_default();
-            pending.retain(|_, keys| !keys.keys().is_empty());
-            if pending.is_empty() {
-                return Ok(items);
+            for (table, items) in answer.items {
+                let asked = asked(&pending, &table)?;
+                for item in items {
+                    let place = place(asked, &item)?;
+                    found.push(Found {
+                        table: asked.table,
+                        place,
+                        item,
+                    });
+                }
             }
+            let mut unprocessed = Vec::new();
+            for (table, keys) in answer.unprocessed {
+                let asked = asked(&pending, &table)?;
+                let key = |key| Ok(asked.read.keys()[place(asked, &key)?]);
+                let keys = keys.into_iter().map(key).collect::<Result<Vec<_>, StoreError>>()?;
+                if !keys.is_empty() {
+                    unprocessed.push(TableKeys { keys, ..*asked });
+                }
+            }
+            if unprocessed.is_empty() {
+                return Ok(found);
+            }
+            pending = unprocessed;
             backoff.wait(deadline.at, || describe_tables(&pending)).await?;
         }
     }
 
-    async fn batch_get(
-        &self,
-        direct: Option<&DirectCalls>,
-        request: &HashMap<String, KeysAndAttributes>,
-    ) -> Result<BatchGetItemOutput, SdkError<BatchGetItemError>> {
+    async fn batch_get(&self, direct: Option<&DirectCalls>, tables: &[TableKeys<'_>]) -> Result<Answer, Cause> {
         if let Some(direct) = direct
-            && let Ok(answer) = direct.batch_get(request).await
+            && let Ok(answer) = direct.batch_get(tables).await
         {
             return Ok(answer);
         }
-        self.client
-            .batch_get_item()
-            .set_request_items(Some(request.clone()))
-            .send()
-            .await
+        let request = tables
+            .iter()
+            .map(|keys| Ok((keys.table.to_owned(), keys.to_sdk()?)))
+            .collect::<Result<_, BuildError>>()?;
+        let call = self.client.batch_get_item().set_request_items(Some(request));
+        Ok(call.send().await?.into())
     }
 
     /// Looks up the current snapshots of the views of which none is known yet.
@@ -148,35 +159,30 @@ impl DynamoDbOnlineStore {
         due: &[&FeatureView],
         deadline: Deadline,
     ) -> Result<Vec<ViewRows>, StoreError> {
-        let of_entities: Vec<Vec<Option<String>>> = reads
+        let keys: Vec<Vec<Option<String>>> = reads
             .iter()
             .zip(layouts)
             .map(|(read, layout)| read.entities.iter().map(|entity| layout.key(entity)).collect())
             .collect();
-        let keys: Vec<Distinct<'_>> = of_entities.iter().map(|keys| Distinct::new(keys)).collect();
         let records: Vec<String> = due.iter().map(|view| record_key(view)).collect();
 
         let mut tables = BTreeMap::new();
-        let mut wanted = Vec::new();
+        let mut places = Vec::with_capacity(layouts.len());
         for (layout, keys) in layouts.iter().zip(&keys) {
-            let table = layout.table(&self.table);
-            tables
-                .entry(table)
-                .or_insert_with(|| TableRead::new(layout.key_attribute()))
-                .add(layout);
-            wanted.extend(keys.distinct.iter().map(|key| (table, *key)));
+            let table = tables
+                .entry(layout.table(&self.table))
+                .or_insert_with(|| TableRead::new(layout.key_attribute()));
+            places.push(table.add(layout, keys));
         }
-        if !records.is_empty() {
-            tables.entry(&self.table).or_insert_with(|| TableRead::new(ENTITY_KEY));
-            wanted.extend(records.iter().map(|key| (self.table.as_str(), key.as_str())));
-        }
-        wanted.sort_unstable();
-        wanted.dedup();
-        let answer = self.read_all(&tables, &wanted, deadline).await?;
-        let items = by_key(&answer, &tables, &wanted)?;
+        let of_record = |key| {
+            let native = tables.entry(&*self.table);
+            native.or_insert_with(|| TableRead::new(ENTITY_KEY)).add_key(key)
+        };
+        let places_of_records: Vec<_> = records.iter().map(String::as_str).map(of_record).collect();
+        let items = self.read_all(&tables, deadline).await?;
 
-        for (view, key) in due.iter().zip(&records) {
-            let record = match items.get(&(self.table.as_str(), key.as_str())) {
+        for (view, place) in due.iter().zip(places_of_records) {
+            let record = match &items[&*self.table][place] {
                 None => ViewSnapshots::default(),
                 Some(item) => snapshot_record::from_item(item).map_err(|problem| StoreError::Malformed {
                     what: format!("the record of the snapshots of {}", view.name),
@@ -186,104 +192,86 @@ impl DynamoDbOnlineStore {
             self.current.keep(view, &record);
         }
 
-        let rows = layouts.iter().zip(&keys).map(|(layout, keys)| {
-            let table = layout.table(&self.table);
-            let row = |key: &&str| {
-                let row = items.get(&(table, *key)).map(|item| layout.row(item).map(Arc::new));
-                row.transpose().map_err(|problem| MalformedRow {
-                    view: layout.view().name.clone(),
-                    problem,
-                })
-            };
-            let rows: Vec<_> = keys.distinct.iter().map(row).collect();
-            let of_entity = |place: &Option<usize>| place.map_or(Ok(None), |place| rows[place].clone());
-            ViewRows {
-                rows: keys.places.iter().map(of_entity).collect(),
-                snapshot: layout.snapshot().cloned(),
-            }
+        let rows = layouts.iter().zip(&places).map(|(layout, places)| ViewRows {
+            rows: rows(layout, &items[layout.table(&self.table)], places),
+            snapshot: layout.snapshot().cloned(),
         });
         Ok(rows.collect())
     }
 
-    /// All items of the keys, which are in order and different.
-    async fn read_all(
+    /// The items of all keys of each table, in their order.
+    async fn read_all<'a>(
         &self,
-        tables: &BTreeMap<&str, TableRead<'_>>,
-        keys: &[(&str, &str)],
+        tables: &'a BTreeMap<&'a str, TableRead<'a>>,
         deadline: Deadline,
-    ) -> Result<Items, StoreError> {
-        let mut calls = Vec::with_capacity(keys.len().div_ceil(KEYS_PER_READ));
-        for batch in keys.chunks(KEYS_PER_READ) {
-            let mut request = HashMap::new();
-            for of_table in batch.chunk_by(|(left, _), (right, _)| left == right) {
-                let table = of_table[0].0;
-                let keys = tables[table]
-                    .request(of_table.iter().map(|(_, key)| *key))
-                    .map_err(|error| unavailable(describe_table(table), error))?;
-                request.insert(table.to_owned(), keys);
-            }
-            calls.push(self.read(request, deadline));
+    ) -> Result<HashMap<&'a str, Vec<Option<StoredItem>>>, StoreError> {
+        let reads = calls(tables).into_iter().map(|call| self.read(call, deadline));
+        let answers = try_join_all(reads).await?;
+
+        let none = |read: &TableRead<'_>| read.keys().iter().map(|_| None).collect::<Vec<_>>();
+        let mut items: HashMap<_, _> = tables.iter().map(|(table, read)| (*table, none(read))).collect();
+        for Found { table, place, item } in answers.into_iter().flatten() {
+            items.get_mut(table).expect("it was asked for")[place] = Some(item);
         }
-        Ok(try_join_all(calls).await?.into_iter().flatten().collect())
+        Ok(items)
     }
 }
 
-/// The keys of a view's entities, of which one that is asked for often is read once.
-struct Distinct<'a> {
-    /// Each once.
-    distinct: Vec<&'a str>,
-    /// Of each entity, among these; `None` where there is no key.
-    places: Vec<Option<usize>>,
+/// An item that was asked for.
+struct Found<'a> {
+    table: &'a str,
+    /// Of its key.
+    place: usize,
+    item: StoredItem,
 }
 
-impl<'a> Distinct<'a> {
-    fn new(keys: &'a [Option<String>]) -> Self {
-        let mut distinct = Vec::with_capacity(keys.len());
-        let mut known = HashMap::with_capacity(keys.len());
-        let place = |key: &'a Option<String>| {
-            let key = key.as_deref()?;
-            Some(*known.entry(key).or_insert_with(|| {
-                distinct.push(key);
-                distinct.len() - 1
-            }))
-        };
-        let places = keys.iter().map(place).collect();
-        Self { distinct, places }
+/// What was asked of a table that is in an answer.
+fn asked<'a, 'b>(tables: &'b [TableKeys<'a>], table: &str) -> Result<&'b TableKeys<'a>, StoreError> {
+    let asked = tables.iter().find(|asked| asked.table == table);
+    asked.ok_or_else(|| not_asked_for(table))
+}
+
+/// The place of the key of an item that is in an answer.
+fn place(asked: &TableKeys<'_>, item: &StoredItem) -> Result<usize, StoreError> {
+    asked.read.place(item).ok_or_else(|| not_asked_for(asked.table))
+}
+
+fn not_asked_for(table: &str) -> StoreError {
+    StoreError::Malformed {
+        what: describe_table(table),
+        problem: "its answer has a key that was not asked for".into(),
     }
+}
+
+/// The rows at these places, of which one that is wanted often is decoded once.
+fn rows(
+    layout: &RowLayout<'_>,
+    items: &[Option<StoredItem>],
+    places: &[Option<usize>],
+) -> Vec<Result<Option<Arc<FeatureRow>>, MalformedRow>> {
+    let row = |item: &StoredItem| {
+        layout.row(item).map(Arc::new).map_err(|problem| MalformedRow {
+            view: layout.view().name.clone(),
+            problem,
+        })
+    };
+    // Where other views are in the table, they have its other places.
+    let wanted = || places.iter().flatten().copied();
+    let first = wanted().min().unwrap_or(0);
+    let mut decoded = vec![None; wanted().max().map_or(0, |last| last + 1 - first)];
+    let mut at = |place: usize| {
+        let decoded = decoded[place - first].get_or_insert_with(|| items[place].as_ref().map(row).transpose());
+        decoded.clone()
+    };
+    places.iter().map(|place| place.map_or(Ok(None), &mut at)).collect()
 }
 
 pub(crate) fn describe_table(table: &str) -> String {
     format!("the table {table}")
 }
 
-/// The items that were asked for.
-fn by_key<'a>(
-    answer: &'a Items,
-    tables: &BTreeMap<&str, TableRead<'_>>,
-    wanted: &[(&str, &str)],
-) -> Result<HashMap<(&'a str, &'a str), &'a Item>, StoreError> {
-    let mut found = HashMap::with_capacity(wanted.len());
-    for (table, items) in answer {
-        for item in items {
-            let key = tables
-                .get(table.as_str())
-                .and_then(|read| item.get(read.key_attribute())?.as_s().ok())
-                .map(|key| (table.as_str(), key.as_str()))
-                .filter(|key| wanted.binary_search(key).is_ok());
-            let Some(key) = key else {
-                return Err(StoreError::Malformed {
-                    what: describe_table(table),
-                    problem: "it holds an item that was not asked for".into(),
-                });
-            };
-            found.insert(key, item);
-        }
-    }
-    Ok(found)
-}
-
-fn describe_tables(requests: &HashMap<String, KeysAndAttributes>) -> String {
-    let mut tables: Vec<_> = requests.keys().map(|table| describe_table(table)).collect();
+fn describe_tables(tables: &[TableKeys<'_>]) -> String {
+    let mut tables: Vec<_> = tables.iter().map(|keys| describe_table(keys.table)).collect();
     tables.sort();
     tables.join(", ")
 }

@@ -1,6 +1,7 @@
 //! The ports of `sardonyx-core` on S3, DynamoDB and SQS. The only crate that names the AWS SDK.
 
 mod backoff;
+mod batch_read;
 mod body;
 mod clients;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod snapshot_record;
 #[cfg(test)]
 mod snapshot_tests;
 mod sqs_message_queue;
+mod stored_item;
 #[cfg(test)]
 mod stub_dynamodb;
 #[cfg(test)]
@@ -40,3 +42,4 @@ pub use s3_catalogue_store::S3CatalogueStore;
 pub use s3_file_store::S3FileStore;
 pub use s3_model_store::S3ModelStore;
 pub use sqs_message_queue::SqsMessageQueue;
+pub use stored_item::StoredItem;

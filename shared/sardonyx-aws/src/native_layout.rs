@@ -29,10 +29,12 @@ use sardonyx_core::snapshots::SnapshotId;
 use sardonyx_core::value::{FeatureValue, ValueType};
 use sha2::{Digest, Sha256};
 
+use crate::stored_item::StoredItem;
+
 pub(crate) const ENTITY_KEY: &str = "entity_key";
-const VALUES: &str = "values";
+pub(crate) const VALUES: &str = "values";
 pub(crate) const EVENT_TIME: &str = "event_time";
-const EXPIRES_AT: &str = "expires_at";
+pub(crate) const EXPIRES_AT: &str = "expires_at";
 
 /// What DynamoDB allows for a partition key. No longer key can have a row.
 pub(crate) const LONGEST_KEY_BYTES: usize = 2048;
@@ -43,6 +45,7 @@ const LONGEST_VALUES_BYTES: usize = 400 * 1024 - LONGEST_KEY_BYTES - 128;
 const FORMAT_VERSION: u8 = 1;
 const HEADER_BYTES: usize = 9;
 
+/// An item as it is written.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The partition key of an entity's row.
@@ -125,7 +128,7 @@ pub(crate) fn to_item(view: &FeatureView, snapshot: Option<&SnapshotId>, write: 
 ///
 /// # Errors
 /// Says what is wrong with the item.
-pub(crate) fn from_item(view: &FeatureView, fingerprint: [u8; 8], item: &Item) -> Result<FeatureRow, String> {
+pub(crate) fn from_item(view: &FeatureView, fingerprint: [u8; 8], item: &StoredItem) -> Result<FeatureRow, String> {
     let number = |name: &str| match item.get(name) {
         None => Ok(None),
         Some(AttributeValue::N(digits)) => digits

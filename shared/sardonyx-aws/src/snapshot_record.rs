@@ -16,6 +16,7 @@ use sardonyx_core::snapshots::{SnapshotId, ViewSnapshots};
 use tokio::time::Instant;
 
 use crate::native_layout::{ENTITY_KEY, Item};
+use crate::stored_item::StoredItem;
 
 pub(crate) const REVISION: &str = "revision";
 const SNAPSHOTS: &str = "snapshots";
@@ -43,10 +44,9 @@ pub(crate) fn to_item(view: &FeatureView, snapshots: &ViewSnapshots) -> Item {
 ///
 /// # Errors
 /// Says what is wrong with the item.
-pub(crate) fn from_item(item: &Item) -> Result<ViewSnapshots, String> {
+pub(crate) fn from_item(item: &StoredItem) -> Result<ViewSnapshots, String> {
     let json = item
-        .get(SNAPSHOTS)
-        .and_then(|value| value.as_s().ok())
+        .text(SNAPSHOTS)
         .ok_or_else(|| format!("it has no text {SNAPSHOTS}"))?;
     serde_json::from_str(json).map_err(|error| format!("{SNAPSHOTS} cannot be read: {error}"))
 }

@@ -86,6 +86,11 @@ impl Stub {
         for (table, read) in object(&request["RequestItems"]) {
             let keys = read["Keys"].as_array().expect("has keys");
             count += keys.len();
+            assert_eq!(
+                read["ProjectionExpression"].is_string(),
+                table != TABLE,
+                "of Feast's rows only the features are read, of the others everything"
+            );
             let distinct: BTreeSet<_> = keys.iter().map(Json::to_string).collect();
             assert_eq!(distinct.len(), keys.len(), "DynamoDB refuses a key that comes twice");
             let (processed, unprocessed): (Vec<_>, Vec<_>) = keys.iter().partition(|_| self.is_processed());

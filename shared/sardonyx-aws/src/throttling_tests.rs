@@ -30,9 +30,9 @@ async fn both_layouts_conform_while_three_keys_of_ten_are_throttled() {
     }
 }
 
-/// Connections on which nothing comes back as it should.
+/// Connections on which nothing comes back as it should: this status, and this body.
 #[derive(Debug)]
-struct Broken(u16);
+struct Broken(u16, &'static str);
 
 impl HttpConnector for Broken {
     fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
@@ -40,7 +40,7 @@ impl HttpConnector for Broken {
             0 => Err(ConnectorError::io("the connection was closed".into())),
             status => Ok(HttpResponse::new(
                 status.try_into().expect("is a status"),
-                SdkBody::from("<html>"),
+                SdkBody::from(self.1),
             )),
         })
     }
@@ -50,7 +50,7 @@ impl HttpConnector for Broken {
 async fn where_direct_calls_fail_the_client_of_the_sdk_reads() {
     for status in [0, 200, 400, 503] {
         let (stub, store) = Stub::store(0.3);
-        let store = store.with_direct_calls(SharedHttpConnector::new(Broken(status)));
+        let store = store.with_direct_calls(SharedHttpConnector::new(Broken(status, "<html>")));
         conformance::online_store(&store, &store, Layout::Native).await;
         assert!(stub.reads.load(Ordering::Relaxed) > 0);
     }
@@ -67,7 +67,7 @@ async fn results_are_recorded_once_directly_and_where_direct_calls_fail_while_th
     conformance::result_store(&results(&stub, stub.connector())).await;
     for status in [0, 200, 400, 503] {
         let (stub, _) = Stub::store(0.3);
-        conformance::result_store(&results(&stub, SharedHttpConnector::new(Broken(status)))).await;
+        conformance::result_store(&results(&stub, SharedHttpConnector::new(Broken(status, "<html>")))).await;
     }
 }
 
@@ -134,6 +134,31 @@ async fn throttled_keys_are_asked_for_again_and_never_become_missing_rows() {
         }
     }
     assert_eq!(stub.most_keys.load(Ordering::Relaxed), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_what_was_not_asked_for_is_an_error_and_no_missing_row() {
+    // The record of the snapshots is asked for first.
+    for body in [
+        r#"{"Responses": {"features": [{"entity_key": {"S": "other@"}}]}}"#,
+        r#"{"Responses": {"features": [{"values": {"B": ""}}]}}"#,
+        r#"{"Responses": {"others": []}}"#,
+        r#"{"Responses": {}, "UnprocessedKeys": {"features": {"Keys": [{"entity_key": {"S": "other@"}}]}}}"#,
+        r#"{"Responses": {}, "UnprocessedKeys": {"others": {"Keys": []}}}"#,
+    ] {
+        let (stub, store) = Stub::store(0.0);
+        let store = store.with_direct_calls(SharedHttpConnector::new(Broken(200, body)));
+        let reads = [ViewRead {
+            view: &view(),
+            entities: &[entity(1)],
+        }];
+        let answer = store.fetch(&reads, Duration::from_secs(2)).await;
+        assert!(
+            matches!(answer, Err(StoreError::Malformed { .. })),
+            "{body}: {answer:?}"
+        );
+        assert_eq!(stub.reads.load(Ordering::Relaxed), 0, "{body}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

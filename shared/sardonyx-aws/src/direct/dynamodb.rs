@@ -1,9 +1,6 @@
-use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::batch_execute_statement::BatchExecuteStatementOutput;
-use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -15,6 +12,7 @@ use tokio::time::timeout;
 use super::signer::hash;
 use super::wire::{self, Parameter};
 use super::{Call, DirectCalls, Refused};
+use crate::batch_read::{Answer, TableKeys};
 
 /// How long calls wait at the most for the connection that is being opened.
 const OPENING: Duration = Duration::from_millis(300);
@@ -48,10 +46,7 @@ impl DirectCalls {
     ///
     /// # Errors
     /// When the call did not end well.
-    pub(crate) async fn batch_get(
-        &self,
-        tables: &HashMap<String, KeysAndAttributes>,
-    ) -> Result<BatchGetItemOutput, Cause> {
+    pub(crate) async fn batch_get(&self, tables: &[TableKeys<'_>]) -> Result<Answer, Cause> {
         let body = wire::write_request(tables)?;
         let answer = self.call_dynamodb(&BATCH_GET, body).await?;
         Ok(wire::read_answer(&answer)?)
@@ -146,7 +141,7 @@ mod tests {
             let opened = Arc::clone(&calls);
             let opening = tokio::spawn(async move { opened.connect_to_dynamodb().await });
             yield_now().await;
-            let call = tokio::spawn(async move { calls.batch_get(&HashMap::new()).await.map(drop) });
+            let call = tokio::spawn(async move { calls.batch_get(&[]).await.map(drop) });
             yield_now().await;
             (opening, call)
         }

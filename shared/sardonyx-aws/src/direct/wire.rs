@@ -1,82 +1,76 @@
 //! What BatchGetItem and BatchExecuteStatement ask and answer, as DynamoDB's JSON.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
 use aws_sdk_dynamodb::operation::batch_execute_statement::BatchExecuteStatementOutput;
-use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementResponse, KeysAndAttributes,
+    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementResponse,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde::ser::{Error as _, SerializeMap};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Error;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::batch_read::{Answer, TableKeys};
+use crate::stored_item::{StoredItem, attribute_name};
+
 /// The body of a request.
 ///
 /// # Errors
-/// When a key is neither text nor number.
-pub(super) fn write_request(tables: &HashMap<String, KeysAndAttributes>) -> Result<Vec<u8>, Error> {
+/// None that is known.
+pub(super) fn write_request(tables: &[TableKeys<'_>]) -> Result<Vec<u8>, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Body<'a> {
         #[serde(serialize_with = "tables_as_map")]
-        request_items: &'a HashMap<String, KeysAndAttributes>,
+        request_items: &'a [TableKeys<'a>],
     }
     serde_json::to_vec(&Body { request_items: tables })
 }
 
-fn tables_as_map<S: Serializer>(tables: &HashMap<String, KeysAndAttributes>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(tables.iter().map(|(table, keys)| (table, Table(keys))))
+fn tables_as_map<S: Serializer>(tables: &[TableKeys<'_>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(tables.iter().map(|keys| (keys.table, Table(keys))))
 }
 
-struct Table<'a>(&'a KeysAndAttributes);
+struct Table<'a>(&'a TableKeys<'a>);
 
 impl Serialize for Table<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        let keys: Vec<Attributes<'_>> = self.0.keys().iter().map(Attributes).collect();
-        map.serialize_entry("Keys", &keys)?;
-        if let Some(expression) = self.0.projection_expression() {
-            map.serialize_entry("ProjectionExpression", expression)?;
-        }
-        if let Some(names) = self.0.expression_attribute_names() {
-            map.serialize_entry("ExpressionAttributeNames", names)?;
+        map.serialize_entry("Keys", &Keys(self.0))?;
+        if let Some(projection) = self.0.read.projection() {
+            map.serialize_entry("ProjectionExpression", &projection.expression)?;
+            map.serialize_entry("ExpressionAttributeNames", &projection.names)?;
         }
         map.end()
     }
 }
 
-/// The attributes of a key.
-struct Attributes<'a>(&'a HashMap<String, AttributeValue>);
+struct Keys<'a>(&'a TableKeys<'a>);
 
-impl Serialize for Attributes<'_> {
+impl Serialize for Keys<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, Attribute(value))))
+        let attribute = self.0.read.key_attribute();
+        serializer.collect_seq(self.0.keys.iter().map(|key| Key(attribute, key)))
     }
 }
 
-struct Attribute<'a>(&'a AttributeValue);
+/// The attribute that is the partition key, and its value.
+struct Key<'a>(&'static str, &'a str);
 
-impl Serialize for Attribute<'_> {
+impl Serialize for Key<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (kind, text) = match self.0 {
-            AttributeValue::S(text) => ("S", text),
-            AttributeValue::N(digits) => ("N", digits),
-            _ => return Err(S::Error::custom("only texts and numbers are written directly")),
-        };
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(kind, text)?;
-        map.end()
+        serializer.collect_map([(self.0, Parameter::Text(self.1))])
     }
 }
 
-/// What stands for a `?` in a statement.
+/// A value of an attribute that is written; in a statement, it stands for a `?`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Parameter<'a> {
     Text(&'a str),
@@ -175,67 +169,68 @@ pub(super) fn read_outcomes(body: &[u8]) -> Result<BatchExecuteStatementOutput, 
 ///
 /// # Errors
 /// When it is not in DynamoDB's form.
-pub(super) fn read_answer(body: &[u8]) -> Result<BatchGetItemOutput, Error> {
+pub(super) fn read_answer(body: &[u8]) -> Result<Answer, Error> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Answer {
+    struct Body {
         // An answer without it would look like one without rows.
-        responses: HashMap<String, Vec<Item>>,
+        responses: HashMap<String, Vec<StoredItem>>,
         #[serde(default)]
         unprocessed_keys: HashMap<String, Unprocessed>,
     }
-    let answer: Answer = serde_json::from_slice(body)?;
-    let responses = answer.responses.into_iter();
-    let responses = responses.map(|(table, items)| (table, items.into_iter().map(|item| item.0).collect()));
-    let unprocessed = answer.unprocessed_keys.into_iter();
-    let unprocessed = unprocessed.map(|(table, keys)| Ok((table, keys.into_keys()?)));
-    Ok(BatchGetItemOutput::builder()
-        .set_responses(Some(responses.collect()))
-        .set_unprocessed_keys(Some(unprocessed.collect::<Result<_, Error>>()?))
-        .build())
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Unprocessed {
+        keys: Vec<StoredItem>,
+    }
+    let body: Body = serde_json::from_slice(body)?;
+    let unprocessed = body.unprocessed_keys.into_iter();
+    Ok(Answer {
+        items: body.responses,
+        unprocessed: unprocessed.map(|(table, keys)| (table, keys.keys)).collect(),
+    })
 }
 
-/// Attributes by name.
-struct Item(HashMap<String, AttributeValue>);
-
-impl<'de> Deserialize<'de> for Item {
+impl<'de> Deserialize<'de> for StoredItem {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ItemVisitor;
         impl<'de> Visitor<'de> for ItemVisitor {
-            type Value = Item;
+            type Value = StoredItem;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("attributes")
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Item, M::Error> {
-                let mut item = HashMap::new();
-                while let Some((name, Value(value))) = map.next_entry()? {
-                    item.insert(name, value);
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<StoredItem, M::Error> {
+                let mut item = StoredItem::new();
+                while let Some((Name(name), Value(value))) = map.next_entry()? {
+                    item.push(name, value);
                 }
-                Ok(Item(item))
+                Ok(item)
             }
         }
         deserializer.deserialize_map(ItemVisitor)
     }
 }
 
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Unprocessed {
-    keys: Vec<Item>,
-    projection_expression: Option<String>,
-    expression_attribute_names: Option<HashMap<String, String>>,
-}
+/// The name of an attribute.
+struct Name(Cow<'static, str>);
 
-impl Unprocessed {
-    fn into_keys(self) -> Result<KeysAndAttributes, Error> {
-        KeysAndAttributes::builder()
-            .set_keys(Some(self.keys.into_iter().map(|item| item.0).collect()))
-            .set_projection_expression(self.projection_expression)
-            .set_expression_attribute_names(self.expression_attribute_names)
-            .build()
-            .map_err(de::Error::custom)
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Name;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a name")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Name, E> {
+                Ok(Name(attribute_name(text)))
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -266,7 +261,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
             Kind::N => AttributeValue::N(map.next_value()?),
             Kind::B => AttributeValue::B(map.next_value::<Base64>()?.0),
             Kind::Bool => AttributeValue::Bool(map.next_value()?),
-            Kind::M => AttributeValue::M(map.next_value::<Item>()?.0),
+            Kind::M => AttributeValue::M(map.next_value::<StoredItem>()?.into()),
             Kind::Other => {
                 map.next_value::<IgnoredAny>()?;
                 AttributeValue::Null(true)
@@ -317,6 +312,11 @@ impl<'de> Deserialize<'de> for Base64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch_read::TableRead;
+    use crate::row_layout::RowLayout;
+    use sardonyx_core::manifest::{FeatureView, Layout};
+    use sardonyx_core::testing::models;
+    use serde_json::{Value as Json, json};
 
     #[test]
     fn an_answer_has_items_of_all_types_and_the_keys_that_were_not_processed() {
@@ -324,21 +324,47 @@ mod tests {
             "m": {"M": {"x": {"B": ""}}}, "s": {"SS": ["a"]}}]}, "ConsumedCapacity": [],
             "UnprocessedKeys": {"u": {"Keys": [{"k": {"S": "c-2"}}], "ProjectionExpression": "#0", "ExpressionAttributeNames": {"#0": "k"}}}}"##;
         let answer = read_answer(body).expect("is in its form");
-        let item = &answer.responses().expect("has some")["t"][0];
-        assert_eq!(item["k"], AttributeValue::S("c-\"1\"".into()));
-        assert_eq!(item["n"], AttributeValue::N("-7".into()));
-        assert_eq!(item["b"], AttributeValue::B(Blob::new([0, 1, 2])));
-        assert_eq!(item["f"], AttributeValue::Bool(true));
+        let item = &answer.items["t"][0];
         let inner = HashMap::from([("x".to_owned(), AttributeValue::B(Blob::new([])))]);
-        assert_eq!(item["m"], AttributeValue::M(inner));
-        assert_eq!(item["s"], AttributeValue::Null(true));
+        for (name, value) in [
+            ("k", AttributeValue::S("c-\"1\"".into())),
+            ("n", AttributeValue::N("-7".into())),
+            ("b", AttributeValue::B(Blob::new([0, 1, 2]))),
+            ("f", AttributeValue::Bool(true)),
+            ("m", AttributeValue::M(inner)),
+            ("s", AttributeValue::Null(true)),
+        ] {
+            assert_eq!(item.get(name), Some(&value), "{name}");
+        }
+        assert_eq!(item.get("l"), None);
+        assert_eq!(answer.unprocessed["u"][0].text("k"), Some("c-2"));
+    }
 
-        // What was not processed is asked for again as it was asked for.
-        let unprocessed = answer.unprocessed_keys().expect("has some");
-        let again: serde_json::Value =
-            serde_json::from_slice(&write_request(unprocessed).expect("has strings for keys")).expect("is JSON");
-        let asked: serde_json::Value = serde_json::from_slice(body).expect("is JSON");
-        assert_eq!(again["RequestItems"], asked["UnprocessedKeys"]);
+    #[test]
+    fn a_request_names_keys_and_what_is_read_of_few_features() {
+        let mut view = models::manifest().feature_views[0].clone();
+        let key = |key: &str| json!({"entity_key": {"S": key}});
+        let keys = ["c-\"1\"", "c-2"].map(|key| Some(key.to_owned()));
+        let request = |view: &FeatureView| -> Json {
+            let layout = RowLayout::of(view, None);
+            let mut read = TableRead::new(layout.key_attribute());
+            read.add(&layout, &keys);
+            let tables = ["t", "u"].map(|table| TableKeys {
+                table,
+                read: &read,
+                keys: read.keys().to_vec(),
+            });
+            serde_json::from_slice(&write_request(&tables).expect("is JSON")).expect("is JSON")
+        };
+        let both = json!({"Keys": [key("c-\"1\""), key("c-2")]});
+        assert_eq!(request(&view), json!({"RequestItems": {"t": both, "u": both}}));
+
+        view.layout = Layout::Feast;
+        let few = &request(&view)["RequestItems"]["u"];
+        assert_eq!(few["Keys"][1], json!({"entity_id": {"S": "c-2"}}));
+        assert_eq!(few["ProjectionExpression"], "#i,#t,#v.#0");
+        let names = json!({"#i": "entity_id", "#t": "event_ts", "#v": "values", "#0": "card_count"});
+        assert_eq!(few["ExpressionAttributeNames"], names);
     }
 
     #[test]

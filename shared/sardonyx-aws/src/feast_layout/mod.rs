@@ -27,7 +27,7 @@ use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::hashed::hex;
 use sardonyx_core::manifest::FeatureView;
 
-use crate::native_layout::Item;
+use crate::stored_item::StoredItem;
 use murmur3::murmur3_x64_128;
 
 pub(crate) const ENTITY_ID: &str = "entity_id";
@@ -100,7 +100,7 @@ fn push_u32(bytes: &mut Vec<u8>, len: usize) {
 ///
 /// # Errors
 /// Says what is wrong with the item.
-pub(crate) fn from_item(view: &FeatureView, item: &Item) -> Result<FeatureRow, String> {
+pub(crate) fn from_item(view: &FeatureView, item: &StoredItem) -> Result<FeatureRow, String> {
     let Some(AttributeValue::S(event_ts)) = item.get(EVENT_TS) else {
         return Err(format!("it has no {EVENT_TS} that is a string"));
     };
@@ -234,7 +234,7 @@ mod tests {
         }
     }
 
-    fn item(attributes: &[(&str, AttributeValue)]) -> Item {
+    fn map(attributes: &[(&str, AttributeValue)]) -> HashMap<String, AttributeValue> {
         attributes
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn values(stored: &[(&str, AttributeValue)]) -> (&'static str, AttributeValue) {
-        (VALUES, AttributeValue::M(item(stored)))
+        (VALUES, AttributeValue::M(map(stored)))
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
         let view = view(&[("id", KeyType::String)]);
         let row = from_item(
             &view,
-            &item(&[event_ts.clone(), values(&[("x", five.clone()), ("z", text.clone())])]),
+            &map(&[event_ts.clone(), values(&[("x", five.clone()), ("z", text.clone())])]).into(),
         );
         let expected = FeatureRow {
             event_time_ms: 1000,
@@ -280,9 +280,9 @@ mod tests {
             ),
             (vec![(EVENT_TS, text), values(&[("x", five)])], "event_ts is not a time"),
         ] {
-            let found = from_item(&view, &item(&attributes)).expect_err("is no row");
+            let found = from_item(&view, &map(&attributes).into()).expect_err("is no row");
             assert!(found.starts_with(problem), "{found}");
         }
-        assert!(from_item(&view, &HashMap::new()).is_err());
+        assert!(from_item(&view, &StoredItem::new()).is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use rustix::time::{ClockId, clock_gettime};
-use sardonyx_aws::{DynamoDbFeatureWriter, DynamoDbOnlineStore, RowLayout};
+use sardonyx_aws::{DynamoDbFeatureWriter, DynamoDbOnlineStore, RowLayout, StoredItem};
 use sardonyx_core::entity::{EntityKey, KeyValue};
 use sardonyx_core::feature_row::{FeatureRow, Stored};
 use sardonyx_core::manifest::{FeatureView, Layout};
@@ -23,8 +23,6 @@ use crate::dynamodb::{DynamoDb, create_table, runtime};
 const TIMEOUT: Duration = Duration::from_secs(10);
 const SNAPSHOT: &str = "20260102T030405Z-1f3a";
 const EVENT_TIME_MS: i64 = 1_767_323_045_123;
-
-type Item = HashMap<String, AttributeValue>;
 
 /// Reads with the online store that a function has.
 pub(crate) struct Sardonyx {
@@ -95,8 +93,8 @@ impl Sardonyx {
             .collect()
     }
 
-    /// The items of the rows as the SDK gives them.
-    fn items(&self, entities: &[EntityKey]) -> Result<Vec<Item>, BenchError> {
+    /// The items of the rows.
+    fn items(&self, entities: &[EntityKey]) -> Result<Vec<StoredItem>, BenchError> {
         let layout = self.layout();
         let mut keys = KeysAndAttributes::builder();
         for entity in entities {
@@ -116,6 +114,7 @@ impl Sardonyx {
             .into_iter()
             .flatten()
             .flat_map(|(_, items)| items)
+            .map(StoredItem::from)
             .collect())
     }
 }
