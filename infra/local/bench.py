@@ -26,9 +26,13 @@ _MODELS = _OUTPUT / "models"
 _RESULTS = _SOURCE / "results"
 _FEAST_READER = ROOT / "tests" / "feast" / "reader.py"
 _LOG = TARGET / "tool-logs" / "bench.log"
+_FRAUD_SAMPLES = ROOT / "functions" / "fraud-detection" / "samples"
 _OFFER_RANKING = ROOT / "functions" / "offer-ranking"
 # What a suite is made from beside its own scripts.
-_SIMULATIONS = {"ranking": [_OFFER_RANKING / "train" / "simulation.py", _OFFER_RANKING / "model" / "manifest.json"]}
+_SOURCES = {
+    "queue": sorted(_FRAUD_SAMPLES.glob("*.jsonl")),
+    "ranking": [_OFFER_RANKING / "train" / "simulation.py", _OFFER_RANKING / "model" / "manifest.json"],
+}
 _ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 _FILTERS = {"--case", "--batch", "--subject"}
 # These start functions as they are deployed.
@@ -85,7 +89,7 @@ def _make_models(python: Path, suite: str) -> None:
 
     On one thread: how many there are decides in which order a training library adds up.
     """
-    sources = [_SOURCE / "requirements.txt", *sorted((_SOURCE / "models").rglob("*.py")), *_SIMULATIONS.get(suite, [])]
+    sources = [_SOURCE / "requirements.txt", *sorted((_SOURCE / "models").rglob("*.py")), *_SOURCES.get(suite, [])]
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     stamp = _MODELS / f".{suite}"
     if stamp.exists() and stamp.read_text() == digest:

@@ -17,6 +17,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 VIEW = "user_stats"
 STORED, FROM_REQUEST = 10, 10
 USERS = 1_000
+CARDS, COPIES_OF_MERCHANTS = 3_000, 7  # without a divisor that the number of samples has, too
 REQUESTS = 2_000
 GOLDEN = 8
 
@@ -32,6 +33,33 @@ def fraud() -> dict:
         "rows": {view: str(samples / f"{view}.jsonl") for view in ("card_stats", "merchant_stats")},
         "requests": str(samples / "requests.jsonl"),
     }
+
+
+def fraud_batches(folder: pathlib.Path) -> dict:
+    """The same, asked for as a queue asks: no card is twice among the messages of a batch, and merchants are. Each card and merchant is a copy
+    of one of the samples, of which the expected scores are."""
+    known = fraud()
+    samples = [json.loads(line) for line in pathlib.Path(known["requests"]).read_text().splitlines()]
+    target = folder / "fraud-batches"
+    target.mkdir(exist_ok=True)
+    requests = [{**samples[i % len(samples)]} for i in range(CARDS)]
+    rows = {}
+    for key, view, copies in [("card_id", "card_stats", CARDS), ("merchant_id", "merchant_stats", COPIES_OF_MERCHANTS)]:
+        stored = {row[key]: row for row in map(json.loads, pathlib.Path(known["rows"][view]).read_text().splitlines())}
+        copied = {}
+        for i, request in enumerate(requests):
+            sample = request["instance"][key]
+            copy = f"{sample}-{i % copies}"
+            request["instance"] = request["instance"] | {key: copy}
+            if sample in stored:
+                copied[copy] = stored[sample] | {key: copy}
+        rows[view] = lines(target / f"{view}.jsonl", copied.values())
+    return known | {"rows": rows, "requests": lines(target / "requests.jsonl", requests)}
+
+
+def lines(file: pathlib.Path, objects) -> str:
+    file.write_text("".join(json.dumps(each) + "\n" for each in objects))
+    return str(file)
 
 
 def logistic(folder: pathlib.Path) -> dict:
@@ -119,10 +147,10 @@ def case(folder: pathlib.Path, name: str, model, rows: np.ndarray, expected: np.
     }
     (target / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     # Request i is of user i % USERS: what is stored of the user is the first row with it.
-    lines = (json.dumps({"user_id": user} | features(stored, rows[user][FROM_REQUEST:])) for user in range(USERS))
-    (target / "rows.jsonl").write_text("\n".join(lines) + "\n")
-    of_users = rows[np.arange(REQUESTS) % USERS][:, FROM_REQUEST:]
-    asked = np.hstack([rows[:REQUESTS, :FROM_REQUEST], of_users])
+    of_users = ({"user_id": user} | features(stored, rows[user][FROM_REQUEST:]) for user in range(USERS))
+    stored_rows = lines(target / "rows.jsonl", of_users)
+    values_of_users = rows[np.arange(REQUESTS) % USERS][:, FROM_REQUEST:]
+    asked = np.hstack([rows[:REQUESTS, :FROM_REQUEST], values_of_users])
     scores = answers(model, asked)[1][:, 1]
     if np.abs(scores[:USERS] - expected[:USERS]).max() > 1e-5:
         raise SystemExit(f"{name}: ONNX Runtime and the library disagree")
@@ -130,13 +158,12 @@ def case(folder: pathlib.Path, name: str, model, rows: np.ndarray, expected: np.
         {"instance": {"user_id": i % USERS} | features(sent, asked[i]), "expected": {"score": float(scores[i])}}
         for i in range(REQUESTS)
     )
-    (target / "requests.jsonl").write_text("".join(json.dumps(request) + "\n" for request in requests))
     return {
         "name": name,
         "function": "purchase-propensity",
         "model": str(target),
-        "rows": {VIEW: str(target / "rows.jsonl")},
-        "requests": str(target / "requests.jsonl"),
+        "rows": {VIEW: stored_rows},
+        "requests": lines(target / "requests.jsonl", requests),
     }
 
 

@@ -6,4 +6,4 @@ import functions
 
 
 def cases(folder: pathlib.Path) -> list[dict]:
-    return [functions.fraud()]
+    return [functions.fraud_batches(folder)]
